@@ -1,0 +1,66 @@
+/**
+ * The key record: what a tenant's object knows of one key.
+ *
+ * It holds a digest and a sealed envelope, never the key string: a copy of this record verifies nothing. Status is not a field
+ * but a function of the record and the time (see status.ts), so that no alarm has to run for an answer to be right.
+ */
+
+/** Identity of a key at its birth, minted by the Worker, which alone holds the secrets. */
+export type MintedKey = {
+  /** `key_` and 17 base62 characters, time-ordered. */
+  readonly id: string;
+  readonly prefix: string;
+  /** Last four characters of the key string; they belong to its checksum, so they tell nothing about the secret. */
+  readonly lastFour: string;
+  /** 20 bytes of the HMAC over the key string that the key string itself does not carry. */
+  readonly digest: Uint8Array;
+  /** AES-GCM envelope of the key string's bytes. */
+  readonly envelope: Uint8Array;
+  /** Keyring entry of HMAC_SECRET that signed the key string. */
+  readonly signingKeyId: number;
+  /** Keyring entry of ENCRYPTION_KEY that sealed the envelope. */
+  readonly sealingKeyId: number;
+};
+
+/** A minted key as the tenant keeps it: without envelope where it wants nothing recoverable stored. */
+export type StoredKey = Omit<MintedKey, 'envelope' | 'sealingKeyId'> & Pick<KeyRecord, 'envelope' | 'sealingKeyId'>;
+
+/** What the caller chooses about a key. */
+export type KeyAttributes = {
+  readonly name: string;
+  readonly owner: string | null;
+  readonly scopes: readonly string[];
+  /** JSON text of an object; the object never looks inside. */
+  readonly metadata: string;
+  /** Milliseconds since the epoch, null for never. */
+  readonly expiresAt: number | null;
+  readonly enabled: boolean;
+};
+
+/** All times are milliseconds since the epoch. */
+export type KeyRecord = KeyAttributes & {
+  /** Creation order within the tenant; 0 until stored. */
+  readonly seq: number;
+  readonly id: string;
+  readonly prefix: string;
+  readonly lastFour: string;
+  readonly digest: Uint8Array;
+  readonly envelope: Uint8Array | null;
+  readonly signingKeyId: number;
+  readonly sealingKeyId: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly revokedAt: number | null;
+  readonly lastUsedAt: number | null;
+  readonly version: number;
+  readonly replaces: string | null;
+  readonly replacedBy: string | null;
+  readonly rotatedAt: number | null;
+  /** End of grace of a predecessor. Never later than its `expiresAt` (kept by rotate and update). */
+  readonly graceEndsAt: number | null;
+};
+
+export type KeyStatus = 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
+
+/** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
+export type KeyView = Omit<KeyRecord, 'digest' | 'envelope'> & { readonly status: KeyStatus };

@@ -1,0 +1,35 @@
+/**
+ * What time makes of a key record. Every reader (verification, lists, the alarm) asks these functions, so that an answer is
+ * true to the millisecond whether or not an alarm has run.
+ */
+import type { KeyRecord, KeyStatus, KeyView } from './record.ts';
+
+/** Status of a key at `now`; the first match in the contract's order. A bound is over at the stored millisecond itself. */
+export function statusOf(record: KeyRecord, now: number): KeyStatus {
+  if (record.revokedAt !== null) return 'revoked';
+  if (record.graceEndsAt !== null && now >= record.graceEndsAt) return 'rotated';
+  if (record.expiresAt !== null && now >= record.expiresAt) return 'expired';
+  if (!record.enabled) return 'disabled';
+  return record.graceEndsAt === null ? 'active' : 'rotating';
+}
+
+/** Whether a key in this status has come to its end, so that retention counts for it. */
+export function hasEnded(status: KeyStatus): boolean {
+  return status === 'revoked' || status === 'rotated' || status === 'expired';
+}
+
+/** When time alone changes the status next (ms), null if it never does. Grace ends no later than expiry, so one bound decides. */
+export function nextTransitionAt(record: KeyRecord, now: number): number | null {
+  return hasEnded(statusOf(record, now)) ? null : (record.graceEndsAt ?? record.expiresAt);
+}
+
+/** When the key came to its end (ms), null while it lives. */
+export function endedAt(record: KeyRecord, now: number): number | null {
+  return hasEnded(statusOf(record, now)) ? (record.revokedAt ?? record.graceEndsAt ?? record.expiresAt) : null;
+}
+
+/** The record as a caller may see it at `now`. */
+export function viewOf(record: KeyRecord, now: number): KeyView {
+  const { digest: _digest, envelope: _envelope, ...visible } = record;
+  return { ...visible, status: statusOf(record, now) };
+}

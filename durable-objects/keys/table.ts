@@ -1,0 +1,231 @@
+/**
+ * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
+ */
+import { type Order, startOf } from '../storage/paging.ts';
+import type { KeyRecord, KeyStatus } from './record.ts';
+import { endedAt, nextTransitionAt, statusOf } from './status.ts';
+
+type KeyRow = {
+  seq: number;
+  id: string;
+  name: string;
+  prefix: string;
+  last_four: string;
+  owner: string | null;
+  scopes: string | null;
+  metadata: string | null;
+  enabled: number;
+  created_at: number;
+  updated_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+  version: number;
+  replaces: string | null;
+  replaced_by: string | null;
+  rotated_at: number | null;
+  grace_ends_at: number | null;
+  digest: ArrayBuffer;
+  envelope: ArrayBuffer | null;
+  signing_key_id: number;
+  sealing_key_id: number | null;
+};
+
+/** Columns that a change writes, in the order of `valuesOf`. `id`, `prefix`, `digest` and the like stay as they were born. */
+const CHANGING =
+  'name, owner, scopes, metadata, enabled, updated_at, expires_at, revoked_at, version, replaced_by, rotated_at, grace_ends_at, status, due_at, ended_at';
+const CONSTANT = 'id, prefix, last_four, created_at, replaces, digest, envelope, signing_key_id, sealing_key_id';
+const RECORD =
+  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, digest, envelope, signing_key_id, sealing_key_id';
+
+const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
+const walk = (where: string, order: Order) =>
+  `SELECT ${RECORD} FROM keys WHERE ${where} seq ${order === 'asc' ? '>' : '<'} ? ORDER BY seq ${order}`;
+const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(where, 'desc') });
+
+/** Rows that a set is sorted for at most; above that a list walks in `seq` order instead. */
+export const SMALL_SET_MAX = 1000;
+
+export const KEY_QUERIES = {
+  byId: `SELECT ${RECORD} FROM keys WHERE id = ?`,
+  insert: `INSERT INTO keys (${CONSTANT}, ${CHANGING}) VALUES (${placeholders(CONSTANT)}, ${placeholders(CHANGING)})`,
+  update: `UPDATE keys SET (${CHANGING}) = (${placeholders(CHANGING)}) WHERE seq = ?`,
+  settle: 'UPDATE keys SET status = ?, due_at = ?, ended_at = ? WHERE seq = ?',
+  used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
+  remove: 'DELETE FROM keys WHERE seq = ?',
+  walkAll: bothOrders(''),
+  walkOwner: bothOrders('owner = ? AND'),
+  walkStatus: bothOrders('status = ? AND'),
+  walkPrefix: bothOrders('prefix = ? AND'),
+  setByName: `SELECT ${RECORD} FROM keys WHERE name >= ? AND name < ? LIMIT ?`,
+  setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
+  due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+  purge: 'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?)',
+  firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
+  firstEnded: 'SELECT ended_at AS at FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1',
+  countDue: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE due_at <= ? LIMIT ?)',
+  countPurgeable: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE ended_at <= ? LIMIT ?)',
+} as const;
+
+export class KeyTable {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** The record with exactly this id (ids compare case-sensitively). */
+  get(id: string): KeyRecord | undefined {
+    return this.#set(KEY_QUERIES.byId, id)[0];
+  }
+
+  insert(record: KeyRecord, now: number): void {
+    const { id, prefix, lastFour, createdAt, replaces, digest, envelope, signingKeyId, sealingKeyId } = record;
+    const constant = [id, prefix, lastFour, createdAt, replaces, bytes(digest), envelope && bytes(envelope)];
+    this.#sql.exec(KEY_QUERIES.insert, ...constant, signingKeyId, sealingKeyId, ...changingValues(record, now));
+  }
+
+  update(record: KeyRecord, now: number): void {
+    this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
+  }
+
+  /** Writes down what time has made of the record. Not a change of the record: its version stays. */
+  settle(record: KeyRecord, now: number): void {
+    this.#sql.exec(
+      KEY_QUERIES.settle,
+      statusOf(record, now),
+      nextTransitionAt(record, now),
+      endedAt(record, now),
+      record.seq,
+    );
+  }
+
+  /** Notes a use. Not a change of the record either; harmless when the row is gone. */
+  markUsed(seq: number, at: number): void {
+    this.#sql.exec(KEY_QUERIES.used, at, seq);
+  }
+
+  remove(record: KeyRecord): void {
+    this.#sql.exec(KEY_QUERIES.remove, record.seq);
+  }
+
+  /** All keys in creation order, lazily. */
+  walk(order: Order, after: number | null): Iterable<KeyRecord> {
+    return this.#stream(KEY_QUERIES.walkAll[order], startOf(order, after));
+  }
+
+  walkOwner(owner: string, order: Order, after: number | null): Iterable<KeyRecord> {
+    return this.#stream(KEY_QUERIES.walkOwner[order], owner, startOf(order, after));
+  }
+
+  /** Keys with this status as last written down, which may lag behind the time. */
+  walkStatus(status: KeyStatus, order: Order, after: number | null): Iterable<KeyRecord> {
+    return this.#stream(KEY_QUERIES.walkStatus[order], status, startOf(order, after));
+  }
+
+  walkPrefix(prefix: string, order: Order, after: number | null): Iterable<KeyRecord> {
+    return this.#stream(KEY_QUERIES.walkPrefix[order], prefix, startOf(order, after));
+  }
+
+  /** Keys whose name starts so, at most `SMALL_SET_MAX + 1`, unordered. U+10FFFF is no character, so no name holds it. */
+  namedLike(start: string): KeyRecord[] {
+    return this.#set(KEY_QUERIES.setByName, start, `${start}\u{10FFFF}`, SMALL_SET_MAX + 1);
+  }
+
+  /** Keys that expire before `time`, at most `SMALL_SET_MAX + 1`, unordered. */
+  expiringBefore(time: number): KeyRecord[] {
+    return this.#set(KEY_QUERIES.setByExpiry, time, SMALL_SET_MAX + 1);
+  }
+
+  /** Keys whose stored status is behind the time, earliest first. */
+  due(now: number, limit: number): KeyRecord[] {
+    return this.#set(KEY_QUERIES.due, now, limit);
+  }
+
+  /** Forgets keys that ended at or before `endedBefore`, earliest first; how many. */
+  purge(endedBefore: number, limit: number): number {
+    const before = this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
+    if (before > 0) this.#sql.exec(KEY_QUERIES.purge, endedBefore, limit);
+    return before;
+  }
+
+  /** When the next status change by time is due, null if none will be. */
+  firstDueAt(): number | null {
+    return this.#sql.exec<{ at: number }>(KEY_QUERIES.firstDue).toArray()[0]?.at ?? null;
+  }
+
+  /** When the key that ended first did so, null if none has. */
+  firstEndedAt(): number | null {
+    return this.#sql.exec<{ at: number }>(KEY_QUERIES.firstEnded).toArray()[0]?.at ?? null;
+  }
+
+  /** How many rows a cleanup at `now` would still touch, counted up to `limit` of each kind. */
+  countOverdue(now: number, endedBefore: number, limit: number): number {
+    const due = this.#sql.exec<{ n: number }>(KEY_QUERIES.countDue, now, limit).one().n;
+    return due + this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
+  }
+
+  #set(query: string, ...bindings: SqlStorageValue[]): KeyRecord[] {
+    return this.#sql
+      .exec<KeyRow>(query, ...bindings)
+      .toArray()
+      .map(toRecord);
+  }
+
+  *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<KeyRecord> {
+    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield toRecord(row);
+  }
+}
+
+function changingValues(record: KeyRecord, now: number): SqlStorageValue[] {
+  return [
+    record.name,
+    record.owner,
+    record.scopes.length === 0 ? null : JSON.stringify(record.scopes),
+    record.metadata === '{}' ? null : record.metadata,
+    record.enabled ? 1 : 0,
+    record.updatedAt,
+    record.expiresAt,
+    record.revokedAt,
+    record.version,
+    record.replacedBy,
+    record.rotatedAt,
+    record.graceEndsAt,
+    statusOf(record, now),
+    nextTransitionAt(record, now),
+    endedAt(record, now),
+  ];
+}
+
+function toRecord(row: KeyRow): KeyRecord {
+  return {
+    seq: row.seq,
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    lastFour: row.last_four,
+    owner: row.owner,
+    scopes: row.scopes === null ? [] : JSON.parse(row.scopes),
+    metadata: row.metadata ?? '{}',
+    enabled: row.enabled === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+    version: row.version,
+    replaces: row.replaces,
+    replacedBy: row.replaced_by,
+    rotatedAt: row.rotated_at,
+    graceEndsAt: row.grace_ends_at,
+    digest: new Uint8Array(row.digest),
+    envelope: row.envelope === null ? null : new Uint8Array(row.envelope),
+    signingKeyId: row.signing_key_id,
+    sealingKeyId: row.sealing_key_id,
+  };
+}
+
+/** SQLite takes buffers, not views; a view that arrived over an RPC may cover only a part of its buffer. */
+function bytes(view: Uint8Array): ArrayBuffer {
+  return new Uint8Array(view).buffer;
+}

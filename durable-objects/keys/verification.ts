@@ -1,0 +1,64 @@
+/**
+ * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Whether the key string is
+ * well-formed and signed was decided before, in the Worker, which alone holds the secrets.
+ */
+import type { TenantStatus } from '../tenants/record.ts';
+import type { KeyRecord, KeyStatus } from './record.ts';
+import { scopesSatisfied } from './scopes.ts';
+import { statusOf } from './status.ts';
+
+/** Codes that only a record can decide, in no particular order; `decide` states the order. */
+export type DecisionCode =
+  | 'VALID'
+  | 'REVOKED'
+  | 'EXPIRED'
+  | 'ROTATED'
+  | 'DISABLED'
+  | 'TENANT_DISABLED'
+  | 'INSUFFICIENT_SCOPES';
+
+export type Warning =
+  | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
+  | { readonly code: 'expiring_soon'; readonly expiresAt: number };
+
+export type Decision = { readonly code: DecisionCode; readonly warnings: readonly Warning[] };
+
+/** How long before its expiry a valid key carries `expiring_soon` (contract: 7 days). */
+export const EXPIRING_SOON_MS = 7 * 24 * 60 * 60 * 1000;
+
+const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
+  active: 'VALID',
+  rotating: 'VALID',
+  revoked: 'REVOKED',
+  rotated: 'ROTATED',
+  expired: 'EXPIRED',
+  disabled: 'DISABLED',
+};
+
+/**
+ * Decides a verification at `now` (ms). First match in the order: tenant disabled, revoked, rotated, expired, disabled, scopes.
+ * Only a `VALID` answer has warnings.
+ */
+export function decide(
+  tenant: TenantStatus,
+  record: KeyRecord,
+  wantedScopes: readonly string[],
+  now: number,
+): Decision {
+  if (tenant === 'disabled') return { code: 'TENANT_DISABLED', warnings: [] };
+  const code = CODE_OF_STATUS[statusOf(record, now)];
+  if (code !== 'VALID') return { code, warnings: [] };
+  if (!scopesSatisfied(record.scopes, wantedScopes)) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
+  return { code, warnings: warningsFor(record, now) };
+}
+
+function warningsFor(record: KeyRecord, now: number): Warning[] {
+  const warnings: Warning[] = [];
+  if (record.graceEndsAt !== null) {
+    warnings.push({ code: 'key_rotated', graceEndsAt: record.graceEndsAt, replacedBy: record.replacedBy });
+  }
+  if (record.expiresAt !== null && record.expiresAt - now <= EXPIRING_SOON_MS) {
+    warnings.push({ code: 'expiring_soon', expiresAt: record.expiresAt });
+  }
+  return warnings;
+}

@@ -1,0 +1,16 @@
+/**
+ * Who does what: comes with every mutation and becomes its audit entry.
+ */
+
+export type Actor = { readonly type: 'admin_token' | 'management_key' | 'system'; readonly id: string };
+
+export type Operation = {
+  /** Minted once per mutation by the Worker, kept through its retries: the audit entry carries it, so a repeated call is recognised. */
+  readonly id: string;
+  readonly actor: Actor;
+  readonly requestId: string;
+  /** Address of the caller as the platform reports it, null when it does not. */
+  readonly ip: string | null;
+  /** Whether this call repeats one whose answer was lost. Only then does the object look for the operation among recent entries. */
+  readonly retry: boolean;
+};

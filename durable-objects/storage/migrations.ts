@@ -1,0 +1,28 @@
+/**
+ * Schema migrations of an object's database: an append-only list, each applied once, in order, in one transaction with the record of it.
+ * `PRAGMA user_version` is refused by the platform, so the version lives in a table.
+ */
+
+/** SQL statements that lead from version n to version n + 1. Never edit one that has been released: append another. */
+export type Migration = string;
+
+/** Version of the schema in this database; 0 for one that was never set up, which this leaves without a single byte. */
+export function schemaVersion(sql: SqlStorage): number {
+  const found = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
+  if (found.length === 0) return 0;
+  return sql.exec<{ version: number }>('SELECT version FROM schema_version').one().version;
+}
+
+/** Applies what is missing. Call inside `transactionSync` when other writes belong to it. */
+export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[]): void {
+  const { sql } = storage;
+  const from = schemaVersion(sql);
+  if (from === migrations.length) return;
+  if (from > migrations.length) throw new Error(`schema version ${from} is newer than this program`);
+  storage.transactionSync(() => {
+    if (from === 0)
+      sql.exec('CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (0)');
+    for (const migration of migrations.slice(from)) sql.exec(migration);
+    sql.exec('UPDATE schema_version SET version = ?', migrations.length);
+  });
+}

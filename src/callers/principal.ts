@@ -1,0 +1,35 @@
+/** Who calls and what they may do. */
+import type { Actor } from '../../durable-objects/operation.ts';
+
+export const PERMISSIONS = [
+  'tenants:read',
+  'tenants:write',
+  'keys:read',
+  'keys:create',
+  'keys:update',
+  'keys:rotate',
+  'keys:revoke',
+  'keys:delete',
+  'keys:reveal',
+  'keys:verify',
+  'audit:read',
+  'usage:read',
+  'maintenance:read',
+  'maintenance:run',
+  'management:read',
+  'management:write',
+] as const;
+
+export type Permission = (typeof PERMISSIONS)[number];
+
+export type Principal = {
+  readonly actor: Actor;
+  readonly permissions: ReadonlySet<Permission>;
+  /** The one tenant this caller is confined to, null for all. */
+  readonly tenantId: string | null;
+};
+
+/** Whether this caller may know that the tenant exists at all. */
+export function mayReach(principal: Principal, tenantId: string): boolean {
+  return principal.tenantId === null || principal.tenantId === tenantId;
+}

@@ -1,0 +1,58 @@
+/**
+ * Configuration from the environment, checked as a whole. What is wrong is reported by the variable's name and a reason, never with a part of its value.
+ * Pure, so that the self-hosted launcher checks with the same rules before it starts anything.
+ */
+import { type Keyring, parseKeyring, sameSecret } from '../secrets/keyring.ts';
+
+export type ConfigVariables = {
+  readonly ADMIN_TOKEN?: string | undefined;
+  readonly ENCRYPTION_KEY?: string | undefined;
+  readonly HMAC_SECRET?: string | undefined;
+};
+
+export type Config = {
+  readonly adminToken: string;
+  readonly encryption: Keyring;
+  readonly hmac: Keyring;
+};
+
+export type ConfigProblem = { readonly variable: keyof ConfigVariables; readonly reason: string };
+
+const ADMIN_TOKEN_LENGTH_MIN = 32;
+const ADMIN_TOKEN_LENGTH_MAX = 256;
+const DIFFERENT_CHARACTERS_MIN = 10;
+const PLACEHOLDER =
+  /change.?me|placeholder|password|your.?(?:admin|token|secret)|example|insert.?here|replace.?(?:me|this)/i;
+
+/** The configuration, or everything that is wrong with it. */
+export function parseConfig(variables: ConfigVariables): Config | ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const keyring = (variable: 'ENCRYPTION_KEY' | 'HMAC_SECRET'): Keyring | null => {
+    const parsed = variables[variable] ? parseKeyring(variables[variable]) : 'is not set';
+    if (typeof parsed !== 'string') return parsed;
+    problems.push({ variable, reason: parsed });
+    return null;
+  };
+  const adminProblem = adminTokenProblem(variables.ADMIN_TOKEN);
+  if (adminProblem !== null) problems.push({ variable: 'ADMIN_TOKEN', reason: adminProblem });
+  const encryption = keyring('ENCRYPTION_KEY');
+  const hmac = keyring('HMAC_SECRET');
+  if (encryption !== null && hmac !== null && shareASecret(encryption, hmac)) {
+    problems.push({ variable: 'HMAC_SECRET', reason: 'has a secret that ENCRYPTION_KEY has too' });
+  }
+  if (problems.length > 0 || encryption === null || hmac === null) return problems;
+  return { adminToken: variables.ADMIN_TOKEN ?? '', encryption, hmac };
+}
+
+function adminTokenProblem(token: string | undefined): string | null {
+  if (!token) return 'is not set';
+  if (token.length < ADMIN_TOKEN_LENGTH_MIN) return `is shorter than ${ADMIN_TOKEN_LENGTH_MIN} characters`;
+  if (token.length > ADMIN_TOKEN_LENGTH_MAX) return `is longer than ${ADMIN_TOKEN_LENGTH_MAX} characters`;
+  if (!/^[\x21-\x7e]+$/.test(token)) return 'has characters other than visible ASCII';
+  if (new Set(token).size < DIFFERENT_CHARACTERS_MIN) return 'is not random (repeated characters)';
+  return PLACEHOLDER.test(token) ? 'is a placeholder' : null;
+}
+
+function shareASecret(a: Keyring, b: Keyring): boolean {
+  return [...a.entries.values()].some((one) => [...b.entries.values()].some((other) => sameSecret(one, other)));
+}

@@ -1,0 +1,5 @@
+/** Bindings and variables of the Worker, as `wrangler.toml` and the self-hosted configuration declare them. */
+import type { ObjectBindings } from '../durable-objects/bindings.ts';
+import type { ConfigVariables } from './config/config.ts';
+
+export type Env = ObjectBindings & ConfigVariables;

@@ -1,0 +1,38 @@
+/** Reading a JSON body: content type, size, encoding and syntax, each with its own clear refusal. */
+import { Problem } from './problem.ts';
+
+export const BODY_BYTES_MAX = 256 * 1024;
+
+const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
+
+/** The parsed body. An absent or empty body is `undefined`, for routes whose fields are all optional. */
+export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const bytes = await readBytes(request, maxBytes);
+  if (bytes.byteLength === 0) return undefined;
+  if (!JSON_TYPE.test(request.headers.get('Content-Type') ?? '')) throw new Problem('unsupported_media_type');
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch {
+    // The parser's own message would quote what the caller sent.
+    throw new Problem('invalid_json');
+  }
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array();
+  const tooLarge = () => new Problem('payload_too_large', { detail: `The limit is ${maxBytes} bytes.` });
+  const declared = request.headers.get('Content-Length');
+  if (declared !== null) {
+    if (Number(declared) > maxBytes) throw tooLarge();
+    return new Uint8Array(await request.arrayBuffer());
+  }
+  // Without a declared length, count while reading, so that no more than the limit is ever held.
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}

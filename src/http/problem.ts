@@ -1,0 +1,106 @@
+/**
+ * Errors as callers see them: RFC 9457 `application/problem+json`. The one place that maps what went wrong to HTTP. Details are written here, by hand: no
+ * message of an exception, no internal name and nothing that a caller sent finds its way into them.
+ */
+import type { Failure } from '../../durable-objects/outcome.ts';
+import type { Permission } from '../callers/principal.ts';
+
+type Definition = { readonly status: number; readonly title: string };
+
+export const PROBLEMS = {
+  invalid_json: { status: 400, title: 'The body is not valid JSON' },
+  invalid_cursor: { status: 400, title: 'The cursor is not valid for this list' },
+  unauthenticated: { status: 401, title: 'A valid bearer token is required' },
+  forbidden: { status: 403, title: 'The caller lacks a permission' },
+  not_found: { status: 404, title: 'There is nothing at this path' },
+  tenant_not_found: { status: 404, title: 'There is no such tenant' },
+  key_not_found: { status: 404, title: 'There is no such key' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  tenant_exists: { status: 409, title: 'A tenant with this id exists' },
+  key_not_active: { status: 409, title: 'The key is not active' },
+  key_already_rotating: { status: 409, title: 'The key is being rotated already' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The body must be application/json' },
+  validation_failed: { status: 422, title: 'The request has invalid values' },
+  internal_error: { status: 500, title: 'Something went wrong here' },
+  unavailable: { status: 503, title: 'The service is temporarily unavailable' },
+  misconfigured: { status: 503, title: 'The deployment is misconfigured' },
+} as const satisfies Record<string, Definition>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export type FieldError = { readonly path: string; readonly message: string };
+
+/** What a problem says beyond its code. `members` become members of the problem document. */
+export type ProblemOptions = {
+  readonly detail?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly members?: Readonly<Record<string, unknown>>;
+};
+
+/** Thrown in the Worker wherever a request cannot go on; becomes the response in `handle`. Never crosses an RPC. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly options: ProblemOptions;
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(code);
+    this.code = code;
+    this.options = options;
+  }
+
+  toResponse(requestId: string): Response {
+    const { status, title } = PROBLEMS[this.code];
+    const { detail = `${title}.`, members, headers } = this.options;
+    const type = `urn:keystead:problem:${this.code}`;
+    const body = { type, title, status, detail, code: this.code, requestId, ...members };
+    const contentType = { 'Content-Type': 'application/problem+json' };
+    return new Response(JSON.stringify(body), { status, headers: { ...contentType, ...headers } });
+  }
+}
+
+/** Seconds after which a caller may try again what was unavailable. */
+const RETRY_AFTER_SECONDS = '1';
+
+export const unavailable = () =>
+  new Problem('unavailable', {
+    detail: 'The service could not answer in time. Try again shortly.',
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  });
+
+export const misconfigured = (problems: readonly { variable: string; reason: string }[]) =>
+  new Problem('misconfigured', {
+    detail: problems.map(({ variable, reason }) => `${variable} ${reason}.`).join(' '),
+    headers: { 'Retry-After': '60' },
+  });
+
+export const unauthenticated = () =>
+  new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="keystead"' } });
+
+export const forbidden = (permission: Permission) =>
+  new Problem('forbidden', { detail: `The permission ${permission} is missing.`, members: { permission } });
+
+export const validationFailed = (errors: readonly FieldError[]) =>
+  new Problem('validation_failed', { members: { errors } });
+
+/** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
+export function problemOf(failure: Failure): Problem {
+  switch (failure.code) {
+    case 'tenant_not_found':
+    case 'tenant_exists':
+    case 'key_not_found':
+      return new Problem(failure.code);
+    case 'key_not_active':
+      return new Problem(failure.code, {
+        detail: `The key is ${failure.status}.`,
+        members: { keyStatus: failure.status },
+      });
+    case 'key_already_rotating':
+      return new Problem(failure.code, {
+        detail: 'The key has a successor already and is in its grace period.',
+        members: { replacedBy: failure.replacedBy },
+      });
+    case 'expiry_in_past':
+      return validationFailed([{ path: 'expiresAt', message: 'must be in the future' }]);
+  }
+}

@@ -1,0 +1,22 @@
+/** Identifiers that the Worker makes up or takes over from the caller. */
+import { encodeBase62 } from '../secrets/base62.ts';
+
+/** 96 random bits in 17 base62 characters: two are alike once in 2^48 tries. */
+export function randomId(prefix: string): string {
+  return `${prefix}_${encodeBase62(crypto.getRandomValues(new Uint8Array(12)), 17)}`;
+}
+
+/** Shorter than any key string, so that none can pass for a request id and reach a log. */
+const SANE_REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** The caller's own request id when it is sane, else a new one. */
+export function requestIdOf(request: Request): string {
+  const own = request.headers.get('X-Request-Id');
+  return own !== null && SANE_REQUEST_ID.test(own) ? own : randomId('req');
+}
+
+/** Address of the caller as the platform (or a proxy of one's own) reports it, null when it does not. */
+export function callerIp(request: Request): string | null {
+  const ip = request.headers.get('CF-Connecting-IP');
+  return ip !== null && /^[0-9A-Fa-f.:]{2,45}$/.test(ip) ? ip : null;
+}

@@ -1,0 +1,10 @@
+/** The Worker: its HTTP handler and the classes of its objects. */
+import type { Env } from './env.ts';
+import { handle } from './router.ts';
+
+export { Directory } from '../durable-objects/directory.ts';
+export { Tenant } from '../durable-objects/tenant.ts';
+
+export default {
+  fetch: (request, env) => handle(request, env),
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,53 @@
+/** Audit logs and cleanup of a tenant, and the deployment's own audit log. */
+import type { AuditEntry, AuditQuery } from '../../durable-objects/audit.ts';
+import type { Page } from '../../durable-objects/storage/paging.ts';
+import { type Call, json } from '../http/call.ts';
+import { listAuditQuery, toAuditEntry, toCleanupReport } from '../schemas/audit.ts';
+import type { ListDescription } from '../secrets/cursor.ts';
+import { deploymentRoute, type Route, tenantRoute } from './route.ts';
+import { unwrap } from './unwrap.ts';
+
+async function listTenantAudit(call: Call, tenantId: string): Promise<Response> {
+  return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
+    unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listAudit(tenantId, query))),
+  );
+}
+
+async function listDeploymentAudit(call: Call): Promise<Response> {
+  return auditResponse(call, { list: 'deployment-audit' }, (query) =>
+    call.objects.directory((directory) => directory.listAudit(query)),
+  );
+}
+
+async function auditResponse(
+  call: Call,
+  base: ListDescription,
+  read: (query: AuditQuery) => Promise<Page<AuditEntry>>,
+): Promise<Response> {
+  const { limit, cursor, ...filter } = call.query(listAuditQuery);
+  const list = { ...base, filter };
+  const page = await read({ filter, limit, after: await call.position(cursor, list) });
+  return call.listResponse(page.items.map(toAuditEntry), page, limit, list);
+}
+
+async function runCleanup(call: Call, tenantId: string): Promise<Response> {
+  const report = unwrap(
+    await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
+      tenant.runCleanup(tenantId, operation),
+    ),
+  );
+  return json(toCleanupReport(report));
+}
+
+async function listCleanups(call: Call, tenantId: string): Promise<Response> {
+  const overview = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listCleanups(tenantId)));
+  const nextAlarmAt = overview.nextAlarmAt === null ? null : new Date(overview.nextAlarmAt).toISOString();
+  return json({ data: overview.reports.map(toCleanupReport), nextAlarmAt });
+}
+
+export const auditRoutes: readonly Route[] = [
+  deploymentRoute('GET', '/audit', 'audit:read', listDeploymentAudit),
+  tenantRoute('GET', '/audit', 'audit:read', listTenantAudit),
+  tenantRoute('GET', '/cleanup', 'maintenance:read', listCleanups),
+  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup),
+];

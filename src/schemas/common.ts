@@ -1,0 +1,133 @@
+/** The building blocks of request and response shapes. Every text, number and list has a bound here. */
+import * as v from 'valibot';
+import { KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../secrets/key-string.ts';
+
+/** Characters that have no place in a line of text: controls, halves of surrogate pairs, what is no character at all. */
+const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+
+/** One line of text for people, 1 to `max` UTF-16 units. */
+export const line = (max: number) =>
+  v.pipe(
+    v.string(),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(max, `must be at most ${max} characters`),
+    v.check((text) => !UNFIT.test(text), 'must not contain control characters or broken Unicode'),
+    v.check((text) => text.trim() !== '', 'must not be blank'),
+  );
+
+const RFC_3339 =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const TIME_MESSAGE = 'must be an RFC 3339 time, like 2030-01-31T12:00:00.000Z';
+
+/** An RFC 3339 time, taken to the millisecond. */
+export const time = v.pipe(
+  v.string(),
+  v.regex(RFC_3339, TIME_MESSAGE),
+  v.check(isRealTime, TIME_MESSAGE),
+  v.transform((text) => Date.parse(text)),
+);
+
+/** Refuses what `Date` would quietly shift, such as the 30th of February. */
+function isRealTime(text: string): boolean {
+  const parsed = Date.parse(text);
+  if (Number.isNaN(parsed)) return false;
+  const day = Number(text.slice(8, 10));
+  return new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
+}
+
+/** How a time leaves: RFC 3339 in UTC with milliseconds. */
+export const timeOut = v.pipe(v.string(), v.isoTimestamp());
+
+export const seconds = (max: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('must be a whole number of seconds'),
+    v.minValue(0, 'must not be negative'),
+    v.maxValue(max, `must be at most ${max}`),
+  );
+
+export const keyPrefix = v.pipe(
+  v.string(),
+  v.maxLength(KEY_PREFIX_LENGTH_MAX, `must be at most ${KEY_PREFIX_LENGTH_MAX} characters`),
+  v.regex(
+    KEY_PREFIX_PATTERN,
+    'must be lower-case letters and digits in parts joined by single underscores, a letter first',
+  ),
+  v.check((prefix) => !isForeignPrefix(prefix), 'belongs to another service, whose keys scanners would report'),
+);
+
+/** Prefixes that secret scanners take for another service's keys: Stripe's and GitHub's. */
+function isForeignPrefix(prefix: string): boolean {
+  return /^(?:[spr]k_(?:live|test)|whsec|gh[pousr]|github_pat)(?:_|$)/.test(prefix);
+}
+
+const SCOPE_LENGTH_MAX = 100;
+const SCOPES_MAX = 100;
+const SCOPE = /^(?:\*|[A-Za-z0-9_./-]+(?::[A-Za-z0-9_./-]+)*(?::\*)?)$/;
+
+const scope = v.pipe(
+  v.string(),
+  v.maxLength(SCOPE_LENGTH_MAX, `must be at most ${SCOPE_LENGTH_MAX} characters`),
+  v.regex(SCOPE, 'must be segments of letters, digits, _, ., / and - joined by colons; the last segment may be *'),
+);
+
+/** Scopes, each once. */
+export const scopes = v.pipe(
+  v.array(scope),
+  v.maxLength(SCOPES_MAX, `must be at most ${SCOPES_MAX} scopes`),
+  v.transform((list) => [...new Set(list)]),
+);
+
+const METADATA_BYTES_MAX = 4096;
+const METADATA_DEPTH_MAX = 8;
+/** Names that mean something else to many programs that will read the metadata. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** A JSON object of the caller's, kept as its text. */
+export const metadata = v.pipe(
+  v.custom<object>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'must be an object',
+  ),
+  v.check(
+    (value) => isTame(value, METADATA_DEPTH_MAX),
+    `must nest at most ${METADATA_DEPTH_MAX} deep, without broken Unicode or reserved names`,
+  ),
+  v.transform((value) => JSON.stringify(value)),
+  v.check(
+    (text) => text.length <= METADATA_BYTES_MAX && new TextEncoder().encode(text).length <= METADATA_BYTES_MAX,
+    `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
+  ),
+);
+
+function isTame(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  return Object.entries(value).every(
+    ([name, child]) => !RESERVED_NAMES.has(name) && name.isWellFormed() && isTame(child, depth - 1),
+  );
+}
+
+export const TENANT_ID_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+export const tenantId = v.pipe(
+  v.string(),
+  v.regex(TENANT_ID_PATTERN, 'must be 1 to 63 lower-case letters, digits, _ or -, a letter or digit first'),
+);
+
+// ---- query parameters: always texts ----
+
+export const pageLimit = v.optional(
+  v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'), v.transform(Number)),
+  '25',
+);
+export const cursor = v.optional(v.pipe(v.string(), v.maxLength(200, 'must be at most 200 characters')));
+export const order = v.optional(v.picklist(['asc', 'desc']), 'desc');
+
+/** The page part of a list's answer. */
+export const pageOut = v.strictObject({
+  limit: v.number(),
+  nextCursor: v.nullable(v.string()),
+  hasMore: v.boolean(),
+});

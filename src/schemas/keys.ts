@@ -1,0 +1,142 @@
+/** Shapes of keys. */
+import * as v from 'valibot';
+import { isoTime } from '../../durable-objects/keys/changes.ts';
+import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
+import { gracePeriodSeconds } from './tenants.ts';
+
+const name = line(100);
+const owner = line(128);
+const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
+
+export const createKeyBody = v.strictObject({
+  name,
+  prefix: v.exactOptional(keyPrefix),
+  owner: v.optional(v.nullable(owner), null),
+  scopes: v.optional(scopes, []),
+  metadata: v.optional(metadata, {}),
+  expiresAt: v.optional(v.nullable(time), null),
+  enabled: v.optional(v.boolean(), true),
+});
+
+/** Absent keeps, null clears. */
+export const updateKeyBody = v.strictObject({
+  name: v.exactOptional(name),
+  owner: v.exactOptional(v.nullable(owner)),
+  scopes: v.exactOptional(clearable(scopes, [])),
+  metadata: v.exactOptional(clearable(metadata, '{}')),
+  expiresAt: v.exactOptional(v.nullable(time)),
+  enabled: v.exactOptional(v.boolean()),
+});
+
+export const rotateKeyBody = v.optional(
+  v.strictObject({
+    gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
+    name: v.exactOptional(name),
+    scopes: v.exactOptional(clearable(scopes, [])),
+    metadata: v.exactOptional(clearable(metadata, '{}')),
+    expiresAt: v.exactOptional(v.nullable(time)),
+  }),
+  {},
+);
+
+export const revokeKeyBody = v.optional(
+  v.strictObject({
+    reason: v.optional(v.nullable(line(500)), null),
+    lineage: v.optional(v.boolean(), false),
+  }),
+  {},
+);
+
+/** null stands for the empty value. */
+function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
+  return v.pipe(
+    v.nullable(schema),
+    v.transform((value): v.InferOutput<S> => value ?? empty),
+  );
+}
+
+export const listKeysQuery = v.strictObject({
+  limit: pageLimit,
+  cursor,
+  order,
+  status: v.exactOptional(v.picklist(KEY_STATUSES)),
+  owner: v.exactOptional(owner),
+  prefix: v.exactOptional(keyPrefix),
+  name: v.exactOptional(name),
+  expiresBefore: v.exactOptional(time),
+});
+
+export const rotationOut = v.strictObject({
+  replaces: v.nullable(v.string()),
+  replacedBy: v.nullable(v.string()),
+  rotatedAt: v.nullable(timeOut),
+  graceEndsAt: v.nullable(timeOut),
+});
+
+const keyFields = {
+  id: v.string(),
+  tenantId: v.string(),
+  name: v.string(),
+  prefix: v.string(),
+  hint: v.string(),
+  owner: v.nullable(v.string()),
+  scopes: v.array(v.string()),
+  metadata: v.record(v.string(), v.unknown()),
+  status: v.picklist(KEY_STATUSES),
+  enabled: v.boolean(),
+  createdAt: timeOut,
+  updatedAt: timeOut,
+  expiresAt: v.nullable(timeOut),
+  revokedAt: v.nullable(timeOut),
+  lastUsedAt: v.nullable(timeOut),
+  version: v.number(),
+  rotation: rotationOut,
+};
+export const keyResource = v.strictObject(keyFields);
+export type KeyResource = v.InferOutput<typeof keyResource>;
+
+/** The answer to create and, within that to rotate: the only ones that carry the key string. */
+export const keyWithSecret = v.strictObject({ ...keyFields, secret: v.string() });
+export type KeyWithSecret = v.InferOutput<typeof keyWithSecret>;
+
+export const rotationResult = v.strictObject({ key: keyWithSecret, rotated: keyResource });
+export type RotationResult = v.InferOutput<typeof rotationResult>;
+
+export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
+
+export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
+  return {
+    id: key.id,
+    tenantId,
+    name: key.name,
+    prefix: key.prefix,
+    hint: `${key.prefix}_...${key.lastFour}`,
+    owner: key.owner,
+    scopes: [...key.scopes],
+    metadata: parseMetadata(key.metadata),
+    status: key.status,
+    enabled: key.enabled,
+    createdAt: new Date(key.createdAt).toISOString(),
+    updatedAt: new Date(key.updatedAt).toISOString(),
+    expiresAt: isoTime(key.expiresAt),
+    revokedAt: isoTime(key.revokedAt),
+    lastUsedAt: isoTime(key.lastUsedAt),
+    version: key.version,
+    rotation: toRotation(key),
+  };
+}
+
+export function toRotation(key: KeyView): v.InferOutput<typeof rotationOut> {
+  return {
+    replaces: key.replaces,
+    replacedBy: key.replacedBy,
+    rotatedAt: isoTime(key.rotatedAt),
+    graceEndsAt: isoTime(key.graceEndsAt),
+  };
+}
+
+/** Metadata as the object keeps it: the JSON text that `metadata` in common.ts wrote. */
+export function parseMetadata(text: string): Record<string, unknown> {
+  return JSON.parse(text);
+}

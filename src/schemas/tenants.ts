@@ -1,0 +1,61 @@
+/** Shapes of tenants. */
+import * as v from 'valibot';
+import type { TenantRecord } from '../../durable-objects/tenants/record.ts';
+import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from './common.ts';
+
+const GRACE_SECONDS_MAX = 31_536_000;
+const RETENTION_SECONDS_MAX = 10 * 31_536_000;
+
+export const gracePeriodSeconds = seconds(GRACE_SECONDS_MAX);
+
+const settingsIn = v.strictObject({
+  gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
+  keyPrefix: v.exactOptional(keyPrefix),
+  retentionSeconds: v.exactOptional(seconds(RETENTION_SECONDS_MAX)),
+  storage: v.exactOptional(v.picklist(['sealed', 'digest'])),
+  allowReveal: v.exactOptional(v.boolean()),
+});
+
+export const createTenantBody = v.strictObject({
+  id: v.exactOptional(tenantId),
+  name: v.exactOptional(line(100)),
+  settings: v.exactOptional(settingsIn),
+});
+
+export const updateTenantBody = v.strictObject({
+  name: v.exactOptional(line(100)),
+  status: v.exactOptional(v.picklist(['active', 'disabled'])),
+  settings: v.exactOptional(settingsIn),
+});
+
+export const listTenantsQuery = v.strictObject({ limit: pageLimit, cursor });
+
+export const tenantResource = v.strictObject({
+  id: v.string(),
+  name: v.string(),
+  status: v.picklist(['active', 'disabled']),
+  settings: v.strictObject({
+    gracePeriodSeconds: v.number(),
+    keyPrefix: v.string(),
+    retentionSeconds: v.number(),
+    storage: v.picklist(['sealed', 'digest']),
+    allowReveal: v.boolean(),
+  }),
+  createdAt: timeOut,
+  updatedAt: timeOut,
+});
+export type TenantResource = v.InferOutput<typeof tenantResource>;
+
+export const tenantList = v.strictObject({ data: v.array(tenantResource), page: pageOut });
+
+export function toTenantResource(tenant: TenantRecord): TenantResource {
+  const { id, name, status, settings, createdAt, updatedAt } = tenant;
+  return {
+    id,
+    name,
+    status,
+    settings: { ...settings },
+    createdAt: new Date(createdAt).toISOString(),
+    updatedAt: new Date(updatedAt).toISOString(),
+  };
+}

@@ -1,0 +1,93 @@
+/** Shapes of a verification. */
+import * as v from 'valibot';
+import { isoTime } from '../../durable-objects/keys/changes.ts';
+import type { Warning } from '../../durable-objects/keys/verification.ts';
+import type { VerifyAnswer } from '../../durable-objects/tenant.ts';
+import { scopes, tenantId, timeOut } from './common.ts';
+import { parseMetadata, rotationOut, toRotation } from './keys.ts';
+
+export const verifyBody = v.strictObject({
+  /** Any text: what is no key gets a code, not an error. The body's own limit bounds it. */
+  key: v.string(),
+  scopes: v.optional(scopes, []),
+  tenantId: v.exactOptional(tenantId),
+});
+
+export const VERIFICATION_CODES = [
+  'VALID',
+  'MALFORMED',
+  'FORGED',
+  'NOT_FOUND',
+  'REVOKED',
+  'EXPIRED',
+  'ROTATED',
+  'DISABLED',
+  'TENANT_DISABLED',
+  'INSUFFICIENT_SCOPES',
+] as const;
+
+const warningOut = v.variant('code', [
+  v.strictObject({
+    code: v.literal('key_rotated'),
+    message: v.string(),
+    graceEndsAt: timeOut,
+    replacedBy: v.nullable(v.string()),
+  }),
+  v.strictObject({ code: v.literal('expiring_soon'), message: v.string(), expiresAt: timeOut }),
+]);
+
+export const verification = v.strictObject({
+  valid: v.boolean(),
+  code: v.picklist(VERIFICATION_CODES),
+  keyId: v.exactOptional(v.string()),
+  tenantId: v.exactOptional(v.string()),
+  name: v.exactOptional(v.string()),
+  owner: v.exactOptional(v.nullable(v.string())),
+  scopes: v.exactOptional(v.array(v.string())),
+  metadata: v.exactOptional(v.record(v.string(), v.unknown())),
+  expiresAt: v.exactOptional(v.nullable(timeOut)),
+  rotation: v.exactOptional(rotationOut),
+  warnings: v.array(warningOut),
+});
+export type Verification = v.InferOutput<typeof verification>;
+
+/** An answer that tells nothing beyond its code. */
+export function refusal(code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND'): Verification {
+  return { valid: false, code, warnings: [] };
+}
+
+export function toVerification(answer: VerifyAnswer): Verification {
+  if (answer.code === 'NOT_FOUND') return refusal(answer.code);
+  const { code, tenantId, key, warnings } = answer;
+  const found = {
+    valid: code === 'VALID',
+    code,
+    keyId: key.id,
+    tenantId,
+    name: key.name,
+    owner: key.owner,
+    scopes: [...key.scopes],
+    metadata: parseMetadata(key.metadata),
+    expiresAt: isoTime(key.expiresAt),
+    warnings: warnings.map(toWarning),
+  };
+  return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };
+}
+
+function toWarning(warning: Warning): Verification['warnings'][number] {
+  switch (warning.code) {
+    case 'key_rotated':
+      return {
+        code: warning.code,
+        message: 'This key was rotated and stops working when its grace period ends. Switch to its successor.',
+        graceEndsAt: new Date(warning.graceEndsAt).toISOString(),
+        replacedBy: warning.replacedBy,
+      };
+    case 'expiring_soon':
+      return {
+        code: warning.code,
+        message: 'This key expires soon.',
+        expiresAt: new Date(warning.expiresAt).toISOString(),
+      };
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Keys derived from a keyring entry, one for each purpose (HKDF-SHA-256, RFC 5869), so that no secret is used in two ways and what one purpose
+ * reveals tells nothing about another. The salt is empty, as RFC 5869 section 3.1 allows for input that is itself a random key.
+ */
+import type { KeyringEntry } from './keyring.ts';
+
+type Algorithm = { name: 'HMAC'; hash: 'SHA-256'; length: 256 } | { name: 'AES-GCM'; length: 256 };
+
+const USAGES = { HMAC: ['sign'], 'AES-GCM': ['encrypt', 'decrypt'] } as const;
+export const HMAC_SHA_256: Algorithm = { name: 'HMAC', hash: 'SHA-256', length: 256 };
+export const AES_256_GCM: Algorithm = { name: 'AES-GCM', length: 256 };
+
+/** The key for a purpose. `info` names it, with a version. */
+export async function deriveKey(entry: KeyringEntry, info: string, algorithm: Algorithm): Promise<CryptoKey> {
+  const base = await crypto.subtle.importKey('raw', entry.secret, 'HKDF', false, ['deriveKey']);
+  const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode(info) };
+  return crypto.subtle.deriveKey(hkdf, base, algorithm, false, [...USAGES[algorithm.name]]);
+}
+
+/** A bounded memory for values that are costly to make; the least recently used goes first. */
+export class Memo<V> {
+  readonly #values = new Map<string, V>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(key: string, make: () => V): V {
+    const found = this.#values.get(key);
+    const value = found ?? make();
+    if (found !== undefined) this.#values.delete(key);
+    this.#values.set(key, value);
+    if (this.#values.size > this.#max) {
+      for (const oldest of this.#values.keys()) {
+        this.#values.delete(oldest);
+        break;
+      }
+    }
+    return value;
+  }
+}
