@@ -254,7 +254,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (record === undefined || !sameBytes(record.digest, digest)) return { code: 'NOT_FOUND' };
     const now = Date.now();
     const { code, warnings } = decide(this.#tenant.status, record, wantedScopes, now);
-    if (code === 'VALID' && this.#lastUsed.note(record, this.#keys, now)) this.#arm(this.#lastUsed.flushAt);
+    if (code === 'VALID' && this.#lastUsed.note(record, this.#keys, now)) this.#arm(this.#tenant);
     return { code, tenantId: this.#tenant.id, key: viewOf(this.#lastUsed.overlay(record), now), warnings };
   }
 
@@ -291,7 +291,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const now = Date.now();
     try {
       this.#storage.transactionSync(() => this.#cleanUp(tenant, 'alarm', now));
-      this.#arm(this.#nextDueAt(tenant));
+      this.#arm(tenant);
     } catch (error) {
       const name = error instanceof Error ? error.name : typeof error;
       console.error(JSON.stringify({ level: 'error', event: 'alarm_failed', tenantId: tenant.id, error: name }));
@@ -358,7 +358,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return dueAt !== null && (this.#alarmAt === undefined || this.#alarmAt === null || dueAt < this.#alarmAt);
   }
 
-  #arm(dueAt: number | null): void {
+  /** Sees to an alarm for all that is due next, not only for what is new: a fresh instance does not know what the alarm is set for. */
+  #arm(tenant: TenantRecord): void {
+    const dueAt = this.#nextDueAt(tenant);
     if (!this.#isSooner(dueAt)) return;
     void this.#storage.setAlarm(dueAt);
     this.#alarmAt = dueAt;

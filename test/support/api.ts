@@ -1,0 +1,98 @@
+/** An HTTP caller of the Worker under test, and typed shortcuts whose answers are parsed with the response schemas. */
+import { env, exports } from 'cloudflare:workers';
+import * as v from 'valibot';
+import { expect } from 'vitest';
+import type { Env } from '../../src/env.ts';
+import { keyResource, keyWithSecret, rotationResult } from '../../src/schemas/keys.ts';
+import { tenantResource } from '../../src/schemas/tenants.ts';
+import { verification } from '../../src/schemas/verification.ts';
+
+declare global {
+  namespace Cloudflare {
+    interface Env extends KeysteadEnv {}
+    interface GlobalProps {
+      mainModule: typeof import('../../src/index.ts');
+      durableNamespaces: 'Tenant' | 'Directory';
+    }
+  }
+}
+type KeysteadEnv = Env;
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly body: unknown };
+
+/** One request as the administrator, unless `headers` say otherwise. */
+export async function api(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const response = await exports.default.fetch(`http://keystead.test/v1${path}`, {
+    method,
+    headers: {
+      Authorization: `Bearer ${env.ADMIN_TOKEN}`,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+async function expectAnswer<const S extends v.GenericSchema>(
+  status: number,
+  schema: S,
+  answer: Promise<Answer>,
+): Promise<v.InferOutput<S>> {
+  const { status: actual, body } = await answer;
+  expect(actual, JSON.stringify(body)).toBe(status);
+  return v.parse(schema, body);
+}
+
+/** The `code` of an answer that must be a problem. */
+export async function problemCode(answer: Promise<Answer>): Promise<string> {
+  const { body } = await answer;
+  return v.parse(v.object({ code: v.string() }), body).code;
+}
+
+export const createTenant = (id: string, input: object = {}) =>
+  expectAnswer(201, tenantResource, api('POST', '/tenants', { id, ...input }));
+
+export const createKey = (tenantId: string, input: object = {}) =>
+  expectAnswer(201, keyWithSecret, api('POST', `/tenants/${tenantId}/keys`, { name: 'a key', ...input }));
+
+export const getKey = (tenantId: string, keyId: string) =>
+  expectAnswer(200, keyResource, api('GET', `/tenants/${tenantId}/keys/${keyId}`));
+
+export const updateKey = (tenantId: string, keyId: string, patch: object) =>
+  expectAnswer(200, keyResource, api('PATCH', `/tenants/${tenantId}/keys/${keyId}`, patch));
+
+export const rotateKey = (tenantId: string, keyId: string, input: object = {}) =>
+  expectAnswer(201, rotationResult, api('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, input));
+
+export const revokeKey = (tenantId: string, keyId: string, input: object = {}) =>
+  expectAnswer(200, keyResource, api('POST', `/tenants/${tenantId}/keys/${keyId}/revoke`, input));
+
+export const deleteKey = (tenantId: string, keyId: string) => api('DELETE', `/tenants/${tenantId}/keys/${keyId}`);
+
+export const verify = (key: string, input: object = {}) =>
+  expectAnswer(200, verification, api('POST', '/keys/verify', { key, ...input }));
+
+const anyList = v.object({
+  data: v.array(v.record(v.string(), v.unknown())),
+  page: v.object({ limit: v.number(), nextCursor: v.nullable(v.string()), hasMore: v.boolean() }),
+});
+
+/** Walks a list to its end by cursor. `path` may have a query. */
+export async function walk(path: string): Promise<Record<string, unknown>[]> {
+  const rows: Record<string, unknown>[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: string = cursor === null ? '' : `${path.includes('?') ? '&' : '?'}cursor=${cursor}`;
+    const page: v.InferOutput<typeof anyList> = await expectAnswer(200, anyList, api('GET', `${path}${query}`));
+    rows.push(...page.data);
+    cursor = page.page.nextCursor;
+  } while (cursor !== null);
+  return rows;
+}

@@ -1,0 +1,42 @@
+/** The objects behind the Worker, for tests that look inside or push time along. */
+
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import type { Tenant } from '../../durable-objects/tenant.ts';
+import { locatorOf, objectNameOf } from '../../src/secrets/key-string.ts';
+
+/** The platform's own stub of a tenant's object, as the test helpers take it. */
+export async function tenantObject(tenantId: string): Promise<DurableObjectStub<Tenant>> {
+  const id = env.TENANTS.idFromName(objectNameOf(await locatorOf(tenantId)));
+  // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.
+  return env.TENANTS.get(id) as unknown as DurableObjectStub<Tenant>;
+}
+
+/** Throws the object's memory away, as the platform may at any time. */
+export async function evict(tenantId: string): Promise<void> {
+  const object = await tenantObject(tenantId);
+  // Only a running object can be evicted.
+  await object.describe(tenantId);
+  await evictDurableObject(object);
+}
+
+/** Runs the object's alarm if one is set, whatever time it is set for. */
+export const runAlarm = async (tenantId: string) => runDurableObjectAlarm(await tenantObject(tenantId));
+
+/** Runs the object's alarm if it is due at the (possibly pretended) time. */
+export async function runDueAlarm(tenantId: string): Promise<boolean> {
+  const object = await tenantObject(tenantId);
+  const alarmAt = await runInDurableObject(object, (_, state) => state.storage.getAlarm());
+  return alarmAt !== null && alarmAt <= Date.now() && (await runDurableObjectAlarm(object));
+}
+
+/** Rows of a query in the object's own database. */
+export async function sqlIn(
+  tenantId: string,
+  query: string,
+  ...bindings: SqlStorageValue[]
+): Promise<Record<string, SqlStorageValue>[]> {
+  return runInDurableObject(await tenantObject(tenantId), (_, state) =>
+    state.storage.sql.exec(query, ...bindings).toArray(),
+  );
+}
