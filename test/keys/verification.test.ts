@@ -1,0 +1,255 @@
+/** Verification: every code, in the contract's order, and nothing valid after the call that ended it has returned. */
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { runtimeOf } from '../../src/config/runtime.ts';
+import { formatKeyString, locatorOf, parseKeyString } from '../../src/secrets/key-string.ts';
+import { mintKey } from '../../src/secrets/minting.ts';
+import {
+  api,
+  createKey,
+  createTenant,
+  deleteKey,
+  getKey,
+  revokeKey,
+  rotateKey,
+  updateKey,
+  verify,
+} from '../support/api.ts';
+import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { evict, runAlarm, sqlIn } from '../support/objects.ts';
+
+pretendTime();
+
+const DAY_MS = 86_400_000;
+
+function runtime() {
+  const found = runtimeOf(env);
+  if (Array.isArray(found)) throw new Error('the test configuration is wrong');
+  return found;
+}
+
+describe('verification', () => {
+  it('tells about a valid key what a backend needs', async () => {
+    await createTenant('full');
+    const key = await createKey('full', { name: 'n', owner: 'o', scopes: ['a:*'], metadata: { m: 1 } });
+    expect(await verify(key.secret)).toEqual({
+      valid: true,
+      code: 'VALID',
+      keyId: key.id,
+      tenantId: 'full',
+      name: 'n',
+      owner: 'o',
+      scopes: ['a:*'],
+      metadata: { m: 1 },
+      expiresAt: null,
+      warnings: [],
+    });
+  });
+
+  it('a created key verifies at once, after an eviction too', async () => {
+    await createTenant('fresh');
+    const { secret } = await createKey('fresh');
+    expect((await verify(secret)).code).toBe('VALID');
+    await evict('fresh');
+    expect((await verify(secret)).code).toBe('VALID');
+  });
+
+  it('what is no key is malformed, whatever its length', async () => {
+    for (const key of ['', 'x', 'ks_', 'a'.repeat(100_000), 'ключ', '\u0000']) {
+      expect(await verify(key)).toEqual({ valid: false, code: 'MALFORMED', warnings: [] });
+    }
+  });
+
+  it('an altered signature is forged', async () => {
+    await createTenant('forged');
+    const { secret } = await createKey('forged');
+    const parsed = parseKeyString(secret);
+    const bytes = Uint8Array.from(parsed?.bytes ?? []);
+    bytes[63] = (bytes[63] ?? 0) ^ 1;
+    expect(await verify(formatKeyString('ks', bytes))).toEqual({ valid: false, code: 'FORGED', warnings: [] });
+  });
+
+  it('a signed key that no record knows is not found, and leaves no trace in the tenant that never was', async () => {
+    const { secret } = await mintKey(runtime(), 'never-created', 'ks', Date.now());
+    expect(await verify(secret)).toEqual({ valid: false, code: 'NOT_FOUND', warnings: [] });
+    expect(
+      await sqlIn('never-created', "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'"),
+    ).toEqual([]);
+    expect(await runAlarm('never-created')).toBe(false);
+  });
+
+  it('codes come in the order tenant disabled, revoked, rotated, expired, disabled, scopes', async () => {
+    await createTenant('order', { settings: { retentionSeconds: 1_000_000 } });
+    const code = async (secret: string) => (await verify(secret, { scopes: ['missing'] })).code;
+    const key = await createKey('order', { expiresAt: at(START + 10_000) });
+    expect(await code(key.secret)).toBe('INSUFFICIENT_SCOPES');
+    await updateKey('order', key.id, { enabled: false });
+    expect(await code(key.secret)).toBe('DISABLED');
+    advance(10_000);
+    expect(await code(key.secret)).toBe('EXPIRED');
+    const rotated = await createKey('order', { expiresAt: at(START + 20_000) });
+    await rotateKey('order', rotated.id, { gracePeriodSeconds: 1 });
+    await updateKey('order', rotated.id, { enabled: false });
+    advance(20_000);
+    expect(await code(rotated.secret)).toBe('ROTATED');
+    await revokeKey('order', rotated.id);
+    expect(await code(rotated.secret)).toBe('REVOKED');
+    await api('PATCH', '/tenants/order', { status: 'disabled' });
+    expect(await code(rotated.secret)).toBe('TENANT_DISABLED');
+    await api('PATCH', '/tenants/order', { status: 'active' });
+    expect(await code(rotated.secret)).toBe('REVOKED');
+  });
+
+  it('scopes match exactly or by a trailing wildcard on a segment', async () => {
+    await createTenant('scopes');
+    const held: [string[], string, boolean][] = [
+      [['invoices:*'], 'invoices:read', true],
+      [['invoices:*'], 'invoices:lines:read', true],
+      [['invoices:*'], 'invoices', false],
+      [['invoices:*'], 'invoicesx:read', false],
+      [['invoices:read'], 'invoices:read', true],
+      [['invoices:read'], 'invoices:rea', false],
+      [['invoices:read'], 'invoices:read:all', false],
+      [['invoices:read'], 'Invoices:read', false],
+      [['*'], 'anything:at:all', true],
+      [['a', 'b:*'], 'b:c', true],
+      [[], 'a', false],
+    ];
+    for (const [scopes, wanted, granted] of held) {
+      const { secret } = await createKey('scopes', { scopes });
+      const { code } = await verify(secret, { scopes: [wanted] });
+      expect(code, `${scopes} has ${wanted}`).toBe(granted ? 'VALID' : 'INSUFFICIENT_SCOPES');
+    }
+    const both = await createKey('scopes', { scopes: ['a', 'b'] });
+    expect((await verify(both.secret, { scopes: ['a', 'b'] })).code).toBe('VALID');
+    expect((await verify(both.secret, { scopes: ['a', 'c'] })).code).toBe('INSUFFICIENT_SCOPES');
+  });
+
+  it('a key of another tenant is not found, for the tenant asked about and by its id', async () => {
+    await createTenant('tenant-a');
+    await createTenant('tenant-b');
+    const key = await createKey('tenant-b');
+    expect((await verify(key.secret, { tenantId: 'tenant-a' })).code).toBe('NOT_FOUND');
+    expect((await verify(key.secret, { tenantId: 'tenant-b' })).code).toBe('VALID');
+    const foreign = `/tenants/tenant-a/keys/${key.id}`;
+    expect((await api('GET', foreign)).status).toBe(404);
+    expect((await api('PATCH', foreign, { name: 'x' })).status).toBe(404);
+    expect((await api('DELETE', foreign)).status).toBe(404);
+    expect((await api('POST', `${foreign}/rotate`)).status).toBe(404);
+    expect((await api('POST', `${foreign}/revoke`)).status).toBe(404);
+    expect((await verify(key.secret)).code).toBe('VALID');
+  });
+
+  it('ids compare case-sensitively', async () => {
+    await createTenant('case');
+    const { id } = await createKey('case');
+    const other = `key_${[...id.slice(4)].map((char) => (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase())).join('')}`;
+    expect((await api('GET', `/tenants/case/keys/${other}`)).status).toBe(404);
+    expect((await api('GET', `/tenants/case/keys/${id}`)).status).toBe(200);
+  });
+
+  it('nothing is valid once the call that ended it has returned', async () => {
+    await createTenant('final');
+    const endings: [string, (id: string) => Promise<unknown>][] = [
+      ['revoke', (id) => revokeKey('final', id)],
+      ['rotate with grace 0', (id) => rotateKey('final', id, { gracePeriodSeconds: 0 })],
+      ['disable', (id) => updateKey('final', id, { enabled: false })],
+      ['delete', (id) => deleteKey('final', id)],
+    ];
+    for (const [name, end] of endings) {
+      for (let round = 0; round < 5; round++) {
+        const key = await createKey('final');
+        const before = Array.from({ length: 5 }, () => verify(key.secret));
+        await end(key.id);
+        const after = await Promise.all(Array.from({ length: 5 }, () => verify(key.secret)));
+        expect(
+          after.filter((answer) => answer.valid),
+          name,
+        ).toEqual([]);
+        await Promise.all(before);
+      }
+    }
+  });
+
+  it('expiry ends a key to the millisecond, alarm or no alarm, and is announced a week before', async () => {
+    await createTenant('expiry', { settings: { retentionSeconds: 1_000_000 } });
+    const key = await createKey('expiry', { expiresAt: at(START + 8 * DAY_MS) });
+    expect((await verify(key.secret)).warnings).toEqual([]);
+    advance(DAY_MS);
+    expect((await verify(key.secret)).warnings).toMatchObject([
+      { code: 'expiring_soon', expiresAt: at(START + 8 * DAY_MS) },
+    ]);
+    advance(7 * DAY_MS - 1);
+    expect((await verify(key.secret)).code).toBe('VALID');
+    advance(1);
+    expect((await verify(key.secret)).code).toBe('EXPIRED');
+    await runAlarm('expiry');
+    expect((await verify(key.secret)).code).toBe('EXPIRED');
+  });
+
+  it('a row written by hand does not verify, whatever its digest', async () => {
+    await createTenant('planted');
+    const real = await createKey('planted');
+    // What somebody with the database could do: invent a secret, work out its layout and checksum, and plant a row for it. Even given the
+    // true digest of the invented bytes, which takes HMAC_SECRET to compute, the signature inside the key string is missing.
+    const bytes = Uint8Array.from(parseKeyString(real.secret)?.bytes ?? []);
+    crypto.getRandomValues(bytes.subarray(20));
+    const forged = formatKeyString('ks', bytes);
+    const parsed = parseKeyString(forged);
+    if (parsed === null) throw new Error('the planted key does not parse');
+    const mac = await runtime().signer.sign(parsed.signingKeyId, parsed.prefix, parsed.signed);
+    const columns = (await sqlIn('planted', "SELECT name FROM pragma_table_info('keys')")).map((row) => row.name);
+    const copied = columns
+      .filter((name) => name !== 'seq')
+      .map((name) => (name === 'id' ? '?' : name === 'digest' ? '?' : name));
+    const targets = columns.filter((name) => name !== 'seq');
+    const ordered = targets.filter((name) => name === 'id' || name === 'digest');
+    const digest = mac?.digest.slice().buffer ?? new ArrayBuffer(0);
+    await sqlIn(
+      'planted',
+      `INSERT INTO keys (${targets}) SELECT ${copied} FROM keys WHERE id = ?`,
+      ...ordered.map((name) => (name === 'id' ? parsed.id : digest)),
+      real.id,
+    );
+    expect((await sqlIn('planted', 'SELECT count(*) AS n FROM keys'))[0]?.n).toBe(2);
+    expect((await verify(forged)).code).toBe('FORGED');
+    expect((await verify(real.secret)).code).toBe('VALID');
+  });
+
+  it('a digest in the wrong row does not verify', async () => {
+    await createTenant('swapped');
+    const [a, b] = [await createKey('swapped'), await createKey('swapped')];
+    await sqlIn('swapped', 'UPDATE keys SET digest = (SELECT digest FROM keys WHERE id = ?) WHERE id = ?', b.id, a.id);
+    expect((await verify(a.secret)).code).toBe('NOT_FOUND');
+    expect((await verify(b.secret)).code).toBe('VALID');
+  });
+
+  it('lastUsedAt is known to the minute at once, stored within a minute, and survives an eviction then', async () => {
+    await createTenant('used');
+    const key = await createKey('used');
+    advance(90_000);
+    await verify(key.secret);
+    const rowsBefore = await sqlIn('used', 'SELECT last_used_at FROM keys');
+    expect(rowsBefore).toEqual([{ last_used_at: null }]);
+    expect((await getKey('used', key.id)).lastUsedAt).toBe(at(START + 60_000));
+    expect((await getKey('used', key.id)).version).toBe(1);
+    await verify(key.secret);
+    advance(60_000);
+    await runAlarm('used');
+    await evict('used');
+    expect((await getKey('used', key.id)).lastUsedAt).toBe(at(START + 60_000));
+  });
+
+  it('a refused key counts as no use', async () => {
+    await createTenant('unused');
+    const key = await createKey('unused', { enabled: false });
+    await verify(key.secret);
+    expect((await getKey('unused', key.id)).lastUsedAt).toBeNull();
+  });
+
+  it('the locator in a key string is that of its tenant', async () => {
+    await createTenant('located');
+    const { secret } = await createKey('located');
+    expect(parseKeyString(secret)?.locator).toEqual(await locatorOf('located'));
+  });
+});

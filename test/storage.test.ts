@@ -1,0 +1,53 @@
+/** Storage: every query works from an index, and databases of every released schema open. */
+
+import { runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { AUDIT_QUERIES } from '../durable-objects/audit.ts';
+import { CLEANUP_QUERIES } from '../durable-objects/cleanup.ts';
+import { DIRECTORY_QUERIES, type Directory } from '../durable-objects/directory.ts';
+import { KEY_QUERIES } from '../durable-objects/keys/table.ts';
+import { createTenant } from './support/api.ts';
+import { tenantObject } from './support/objects.ts';
+
+const leaves = (queries: object): string[] =>
+  Object.values(queries).flatMap((query) => (typeof query === 'string' ? [query] : leaves(query)));
+
+/** The plan of a query, a line a step. Bindings matter little to it: there are no statistics. */
+function planOf(sql: SqlStorage, query: string): string[] {
+  const bindings = [...query.matchAll(/\?/g)].map(() => 1);
+  return sql
+    .exec<{ detail: string }>(`EXPLAIN QUERY PLAN ${query}`, ...bindings)
+    .toArray()
+    .map((row) => row.detail);
+}
+
+const expectIndexed = (query: string, plan: readonly string[]) => {
+  for (const step of plan) {
+    // A scan by an index that serves the order is a walk, and stops at its limit; SCAN of a table without one is not.
+    expect(step, query).not.toMatch(/^SCAN (?:keys|audit|tenants)(?! USING (?:COVERING )?INDEX)/);
+    expect(step, query).not.toContain('TEMP B-TREE');
+  }
+};
+
+describe('queries', () => {
+  it('of a tenant scan no table and sort nothing', async () => {
+    await createTenant('plans');
+    await runInDurableObject(await tenantObject('plans'), (_, { storage }) => {
+      for (const query of leaves([KEY_QUERIES, AUDIT_QUERIES])) {
+        if (query === AUDIT_QUERIES.last) continue;
+        expectIndexed(query, planOf(storage.sql, query));
+      }
+      // The newest entry is where the table ends: one step, though the plan calls it a scan.
+      expect(planOf(storage.sql, AUDIT_QUERIES.last)).toEqual(['SCAN audit']);
+      expect(planOf(storage.sql, CLEANUP_QUERIES.list)).toEqual(['SCAN cleanups']);
+    });
+  });
+
+  it('of the directory scan no table and sort nothing', async () => {
+    const stub = env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>;
+    await runInDurableObject(stub, (_, { storage }) => {
+      for (const query of leaves(DIRECTORY_QUERIES)) expectIndexed(query, planOf(storage.sql, query));
+    });
+  });
+});

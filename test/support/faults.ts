@@ -1,0 +1,68 @@
+/**
+ * Object calls that fail on the way: before they reach the object (nothing happened), or after it has committed (only the answer is lost). The
+ * Worker under test gets an environment whose stubs misbehave as told; the objects behind them are the real ones.
+ */
+import { env } from 'cloudflare:workers';
+import type { Env } from '../../src/env.ts';
+import { handle } from '../../src/router.ts';
+import type { Answer } from './api.ts';
+
+export type Fault = {
+  /** Name of the object's method. */
+  readonly method: string;
+  /** How many calls of it fail from the first on. */
+  readonly times: number;
+  readonly when: 'before' | 'after';
+  /** Whether the platform marks the error as one that may be tried again. */
+  readonly retryable?: boolean;
+  readonly overloaded?: boolean;
+};
+
+type Namespace<T> = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): T };
+
+/** An environment with these faults, and the calls that its Worker made. */
+export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; readonly calls: string[] } {
+  const calls: string[] = [];
+  const left = new Map(faults.map((fault) => [fault, fault.times]));
+  const wrap = <T extends object>(space: Namespace<T>): Namespace<T> => ({
+    idFromName: (name) => space.idFromName(name),
+    get: (id) => misbehaving(space.get(id)),
+  });
+  const misbehaving = <T extends object>(stub: T): T =>
+    new Proxy(stub, {
+      get:
+        (target, property) =>
+        async (...args: unknown[]) => {
+          const method = String(property);
+          calls.push(method);
+          const fault = faults.find((candidate) => candidate.method === method && (left.get(candidate) ?? 0) > 0);
+          const call = (): unknown => {
+          const send: unknown = Reflect.get(target, property);
+          if (typeof send !== 'function') throw new TypeError(`no method ${method}`);
+          return send(...args);
+        };
+          if (fault === undefined) return call();
+          left.set(fault, (left.get(fault) ?? 0) - 1);
+          if (fault.when === 'after') await call();
+          throw Object.assign(new Error('the network went away'), {
+            retryable: fault.retryable ?? false,
+            overloaded: fault.overloaded ?? false,
+          });
+        },
+    });
+  return { env: { ...env, TENANTS: wrap(env.TENANTS), DIRECTORY: wrap(env.DIRECTORY) }, calls };
+}
+
+/** One request as the administrator to a Worker with this environment. */
+export async function apiWith(faulty: Env, method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await handle(
+    new Request(`http://keystead.test/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+    faulty,
+  );
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}

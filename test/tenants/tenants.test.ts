@@ -1,0 +1,206 @@
+/** Tenants: their life, and creations and deletions that fail between the two objects they concern. */
+
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import type { Directory } from '../../durable-objects/directory.ts';
+import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
+import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { apiWith, faultyEnv } from '../support/faults.ts';
+import { evict, runAlarm, sqlIn } from '../support/objects.ts';
+
+pretendTime();
+
+const listed = async () => (await walk('/tenants?limit=2')).map((tenant) => tenant.id);
+const runDirectoryAlarm = () =>
+  runDurableObjectAlarm(
+    env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>,
+  );
+
+describe('tenants', () => {
+  it('start with the documented settings', async () => {
+    expect(await createTenant('plain')).toEqual({
+      id: 'plain',
+      name: 'plain',
+      status: 'active',
+      settings: {
+        gracePeriodSeconds: 2592000,
+        keyPrefix: 'ks',
+        retentionSeconds: 2592000,
+        storage: 'sealed',
+        allowReveal: false,
+      },
+      createdAt: at(START),
+      updatedAt: at(START),
+    });
+  });
+
+  it('get an id when they bring none', async () => {
+    const { status, body } = await api('POST', '/tenants', { name: 'Somebody' });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ id: expect.stringMatching(/^t-[0-9a-v]{16}$/), name: 'Somebody' });
+  });
+
+  it('change what a patch names and keep the rest', async () => {
+    await createTenant('changed', { name: 'Old', settings: { keyPrefix: 'acme_test', gracePeriodSeconds: 7 } });
+    advance(1000);
+    const { body } = await api('PATCH', '/tenants/changed', { settings: { gracePeriodSeconds: 8 } });
+    expect(body).toMatchObject({
+      name: 'Old',
+      settings: { keyPrefix: 'acme_test', gracePeriodSeconds: 8 },
+      updatedAt: at(START + 1000),
+    });
+    await evict('changed');
+    expect((await api('GET', '/tenants/changed')).body).toEqual(body);
+    const [entry] = await walk('/tenants/changed/audit?action=tenant.update');
+    expect(entry?.changes).toEqual({ gracePeriodSeconds: { from: 7, to: 8 } });
+  });
+
+  it('give their prefix to keys that name none, and a changed one to the next', async () => {
+    await createTenant('prefixed', { settings: { keyPrefix: 'acme_live' } });
+    expect((await createKey('prefixed')).secret).toMatch(/^acme_live_/);
+    await api('PATCH', '/tenants/prefixed', { settings: { keyPrefix: 'other' } });
+    expect((await createKey('prefixed')).secret).toMatch(/^other_/);
+  });
+
+  it('keep nothing recoverable when they want digests only', async () => {
+    await createTenant('digests', { settings: { storage: 'digest' } });
+    const { secret } = await createKey('digests');
+    expect(await sqlIn('digests', 'SELECT envelope, sealing_key_id FROM keys')).toEqual([
+      { envelope: null, sealing_key_id: null },
+    ]);
+    expect((await verify(secret)).code).toBe('VALID');
+  });
+
+  it('exist once: of two creations at once one answers 201, the other 409', async () => {
+    const answers = await Promise.all([
+      api('POST', '/tenants', { id: 'twice' }),
+      api('POST', '/tenants', { id: 'twice' }),
+    ]);
+    expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409]);
+    expect((await listed()).filter((id) => id === 'twice')).toEqual(['twice']);
+  });
+
+  it('refuse ids and settings that could not work', async () => {
+    for (const body of [
+      { id: '_system' },
+      { id: 'UPPER' },
+      { id: 'a'.repeat(64) },
+      { settings: { keyPrefix: 'sk_live' } },
+      { settings: { gracePeriodSeconds: 31536001 } },
+    ]) {
+      expect(await problemCode(api('POST', '/tenants', body))).toBe('validation_failed');
+    }
+  });
+
+  it('are gone with all their data when deleted; the id is free, and old keys stay dead', async () => {
+    await createTenant('gone');
+    const { secret } = await createKey('gone', { expiresAt: at(START + 1000) });
+    expect((await api('DELETE', '/tenants/gone')).status).toBe(204);
+    expect((await verify(secret)).code).toBe('NOT_FOUND');
+    expect((await api('GET', '/tenants/gone')).status).toBe(404);
+    expect((await api('GET', '/tenants/gone/keys')).status).toBe(404);
+    expect((await api('DELETE', '/tenants/gone')).status).toBe(404);
+    expect(await listed()).not.toContain('gone');
+    expect(await runAlarm('gone')).toBe(false);
+    expect(await sqlIn('gone', "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'")).toEqual([]);
+    await createTenant('gone');
+    expect((await verify(secret)).code).toBe('NOT_FOUND');
+    expect(await walk('/tenants/gone/keys')).toEqual([]);
+    expect(await listed()).toContain('gone');
+    const [entry] = await walk('/audit?action=tenant.delete&limit=1');
+    expect(entry).toMatchObject({
+      action: 'tenant.delete',
+      actor: { type: 'admin_token' },
+      changes: { tenantId: 'gone' },
+    });
+  });
+});
+
+describe('a creation that fails', () => {
+  it('before the tenant exists leaves nothing listed, and can be repeated', async () => {
+    const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
+    const failed = await apiWith(faulty, 'POST', '/tenants', { id: 'c-before' });
+    expect(failed.status).toBe(503);
+    expect(failed.headers.get('Retry-After')).toBe('1');
+    expect((await api('GET', '/tenants/c-before')).status).toBe(404);
+    expect(await listed()).not.toContain('c-before');
+    expect((await api('POST', '/tenants', { id: 'c-before' })).status).toBe(201);
+    expect((await listed()).filter((id) => id === 'c-before')).toEqual(['c-before']);
+  });
+
+  it('after the tenant exists leaves a whole tenant, listed', async () => {
+    const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'after' });
+    expect((await apiWith(faulty, 'POST', '/tenants', { id: 'c-after' })).status).toBe(503);
+    expect((await api('POST', '/tenants', { id: 'c-after' })).status).toBe(409);
+    expect((await listed()).filter((id) => id === 'c-after')).toEqual(['c-after']);
+  });
+
+  it('on the way back is repeated by the Worker and applied once', async () => {
+    const { env: faulty, calls } = faultyEnv({ method: 'create', times: 1, when: 'after', retryable: true });
+    expect((await apiWith(faulty, 'POST', '/tenants', { id: 'c-lost' })).status).toBe(201);
+    expect(calls.filter((method) => method === 'create').length).toBe(2);
+    expect((await walk('/tenants/c-lost/audit')).length).toBe(1);
+  });
+
+  it('leaves an entry that is dropped an hour later', async () => {
+    const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
+    await apiWith(faulty, 'POST', '/tenants', { id: 'c-entry' });
+    const entries = async () => {
+      const directory = env.DIRECTORY.get(env.DIRECTORY.idFromName('directory'));
+      return (await directory.list(null, 1000)).items.filter((entry) => entry.tenantId === 'c-entry').length;
+    };
+    await listed();
+    expect(await entries()).toBe(1);
+    advance(60 * 60 * 1000 + 1);
+    await listed();
+    expect(await entries()).toBe(0);
+  });
+});
+
+describe('a deletion that fails', () => {
+  it.each([
+    ['beginDeletion', 'before', false],
+    ['beginDeletion', 'after', true],
+    ['destroy', 'before', true],
+    ['destroy', 'after', true],
+    ['remove', 'before', true],
+    ['remove', 'after', true],
+  ] as const)(
+    'at %s, %s it took effect, is finished by the alarm or by asking again',
+    async (method, when, decided) => {
+      const id = `d-${method.toLowerCase()}-${when}`;
+      await createTenant(id);
+      const { secret } = await createKey(id);
+      const { env: faulty } = faultyEnv({ method, times: 9, when });
+      expect((await apiWith(faulty, 'DELETE', `/tenants/${id}`)).status).toBe(503);
+      await runDirectoryAlarm();
+      if (!decided) {
+        expect((await verify(secret)).code).toBe('VALID');
+        expect((await api('DELETE', `/tenants/${id}`)).status).toBe(204);
+      }
+      expect((await verify(secret)).code).toBe('NOT_FOUND');
+      expect(await listed()).not.toContain(id);
+      const deletions = (await walk('/audit')).filter(
+        ({ changes }) => JSON.stringify(changes) === JSON.stringify({ tenantId: id }),
+      );
+      expect(deletions.length).toBe(1);
+      expect((await api('POST', '/tenants', { id })).status).toBe(201);
+      expect(await listed()).toContain(id);
+      expect((await verify(secret)).code).toBe('NOT_FOUND');
+    },
+  );
+
+  it('never removes the entry of a tenant created after it, in whatever order the calls arrive', async () => {
+    await createTenant('race');
+    const directory = env.DIRECTORY.get(env.DIRECTORY.idFromName('directory'));
+    const before = (await directory.list(null, 1000)).items.find((entry) => entry.tenantId === 'race');
+    const { env: faulty } = faultyEnv({ method: 'remove', times: 9, when: 'before' });
+    await apiWith(faulty, 'DELETE', '/tenants/race');
+    await createTenant('race');
+    if (before !== undefined) await directory.remove(before);
+    await runDirectoryAlarm();
+    expect(await listed()).toContain('race');
+    expect((await api('GET', '/tenants/race')).status).toBe(200);
+  });
+});
