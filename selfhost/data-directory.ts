@@ -1,0 +1,108 @@
+/**
+ * The data folder, one running server at a time:
+ *
+ *   secrets.json   generated secrets, owner only (secrets.ts)
+ *   objects/       the databases of the objects, one file each
+ *   lock           held by the running server
+ *   server.json    its process ids, for messages and for a server that did not end well
+ *
+ * The lock is the operating system's, taken through SQLite. A file with a process id in it would outlive a crash and then, the number given to
+ * another process, keep the server from starting (every restart of a container does that), or not be seen from a second container on the same
+ * volume. The system's lock ends with its holder, however that ends. The databases need such locks to work anyway.
+ */
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writePrivateFile } from './private-file.ts';
+import { commandOf } from './process-command.ts';
+import { errorCode, StartupError } from './startup-error.ts';
+
+/** For the owner alone. */
+const DIRECTORY_MODE = 0o700;
+/** How long a runtime may take to end after its launcher was killed; it stops at once unless requests are being answered. */
+const LEFTOVER_WAIT_MS = 5_000;
+const LEFTOVER_POLL_MS = 50;
+
+export class DataDirectory {
+  readonly path: string;
+  readonly objectsPath: string;
+  readonly secretsPath: string;
+  readonly #serverPath: string;
+  /** Held open as long as the process lives; closing it would end the lock. */
+  #lock: DatabaseSync | null = null;
+
+  constructor(path: string) {
+    this.path = path;
+    this.objectsPath = join(path, 'objects');
+    this.secretsPath = join(path, 'secrets.json');
+    this.#serverPath = join(path, 'server.json');
+  }
+
+  /** Makes the folder where it is missing and takes it for this process. */
+  async open(): Promise<void> {
+    try {
+      mkdirSync(this.path, { recursive: true, mode: DIRECTORY_MODE });
+      mkdirSync(this.objectsPath, { recursive: true, mode: DIRECTORY_MODE });
+      // Only what is Keystead's own: DATA_DIR itself may be a folder that others use too.
+      chmodSync(this.objectsPath, DIRECTORY_MODE);
+      accessSync(this.path, constants.R_OK | constants.W_OK | constants.X_OK);
+      accessSync(this.objectsPath, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new StartupError(`DATA_DIR ${this.path} cannot be written (${errorCode(error) ?? 'unknown error'})`);
+    }
+    this.#lock = this.#takeLock();
+    await this.#waitForLeftover();
+  }
+
+  /** Whether an object has stored something here. */
+  hasData(): boolean {
+    return readdirSync(this.objectsPath).length > 0;
+  }
+
+  /** Notes who serves, once the runtime runs. */
+  noteServer(runtimePid: number): void {
+    writePrivateFile(this.#serverPath, `${JSON.stringify({ launcher: process.pid, runtime: runtimePid })}\n`);
+  }
+
+  /** After the runtime has ended. */
+  close(): void {
+    rmSync(this.#serverPath, { force: true });
+    this.#lock?.close();
+  }
+
+  #takeLock(): DatabaseSync {
+    try {
+      const lock = new DatabaseSync(join(this.path, 'lock'), { timeout: 0 });
+      lock.exec('BEGIN EXCLUSIVE');
+      return lock;
+    } catch (error) {
+      const busy = error instanceof Error && error.message.includes('locked');
+      if (!busy) throw new StartupError(`DATA_DIR ${this.path} cannot be locked`);
+      const pid = this.#servedBy('launcher');
+      const who = pid === null ? '' : ` (process ${pid})`;
+      throw new StartupError(`DATA_DIR ${this.path} is in use by another running Keystead${who}`);
+    }
+  }
+
+  /** A killed launcher's runtime ends a moment later than the lock. Two runtimes on the same databases would each believe to be the only one. */
+  async #waitForLeftover(): Promise<void> {
+    const pid = this.#servedBy('runtime');
+    if (pid === null) return;
+    const runs = () => commandOf(pid).includes(this.objectsPath);
+    for (const end = Date.now() + LEFTOVER_WAIT_MS; runs() && Date.now() < end; ) await sleep(LEFTOVER_POLL_MS);
+    if (runs()) throw new StartupError(`DATA_DIR ${this.path} is still in use by process ${pid}: end that first`);
+  }
+
+  #servedBy(role: 'launcher' | 'runtime'): number | null {
+    try {
+      if (!existsSync(this.#serverPath)) return null;
+      const pids: unknown = JSON.parse(readFileSync(this.#serverPath, 'utf8'));
+      if (typeof pids !== 'object' || pids === null) return null;
+      const pid: unknown = Reflect.get(pids, role);
+      return typeof pid === 'number' ? pid : null;
+    } catch {
+      return null;
+    }
+  }
+}

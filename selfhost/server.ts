@@ -1,0 +1,140 @@
+/**
+ * The runtime as a child process: `workerd serve` with the static configuration beside this file. Secrets reach it through its environment only, never
+ * through arguments or a file.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Secrets } from './secrets.ts';
+import { hostAndPort, reachableHost, type Settings } from './settings.ts';
+import { StartupError } from './startup-error.ts';
+import { startWatcher } from './watcher.ts';
+
+const CONFIG = join(import.meta.dirname, 'workerd.capnp');
+/** A start takes well under a second; a cold disk and a slow machine are allowed for. */
+const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 25;
+/** For requests under way when the server is told to stop. Less than the 10 s after which container engines kill. */
+const STOP_TIMEOUT_MS = 8_000;
+/** A Ctrl-C reaches both processes at once; the runtime's end may be noticed before the signal is. */
+const SIGNAL_LAG_MS = 100;
+
+export class Server {
+  readonly url: string;
+  readonly pid: number;
+  readonly #runtime: ChildProcess;
+  readonly #watcher: ChildProcess;
+
+  private constructor(url: string, pid: number, runtime: ChildProcess, watcher: ChildProcess) {
+    this.url = url;
+    this.pid = pid;
+    this.#runtime = runtime;
+    this.#watcher = watcher;
+  }
+
+  /** Starts the runtime. `settings.port` 0 takes any free port. */
+  static async start(settings: Settings, objectsPath: string, secrets: Secrets): Promise<Server> {
+    const runtime = spawn(
+      runtimePath(),
+      [
+        'serve',
+        CONFIG,
+        `--socket-addr=http=${hostAndPort(settings.host, settings.port)}`,
+        `--directory-path=data=${objectsPath}`,
+        '--control-fd=3',
+      ],
+      // Nothing of the launcher's own environment: it may hold secrets of other programs.
+      { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...secrets.values } },
+    );
+    const port = await Promise.race([listeningPort(runtime), endOf(runtime)]);
+    if (typeof port === 'string' || runtime.pid === undefined) {
+      throw new StartupError(`the server ended at its start (${port})`);
+    }
+    const url = `http://${hostAndPort(reachableHost(settings.host), port)}`;
+    return new Server(url, runtime.pid, runtime, startWatcher(runtime.pid));
+  }
+
+  /** Resolves when the server answers requests and its storage works; false when `signal` came first. */
+  async ready(signal: AbortSignal): Promise<boolean> {
+    for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(READY_POLL_MS)) {
+      if (signal.aborted) return false;
+      if (hasEnded(this.#runtime)) throw new StartupError('the server ended at its start');
+      const status = await statusOf(`${this.url}/readyz`);
+      if (status !== null && status < 500) return true;
+    }
+    await this.stop();
+    throw new StartupError(`the server did not get ready within ${READY_TIMEOUT_MS / 1000} seconds`);
+  }
+
+  /** Resolves when the runtime has ended, with how it did; then nothing of it is left. */
+  async ended(): Promise<string> {
+    const how = await endOf(this.#runtime);
+    this.#watcher.kill('SIGKILL');
+    await sleep(SIGNAL_LAG_MS);
+    return how;
+  }
+
+  /** Has the runtime finish the requests under way and end. */
+  async stop(): Promise<void> {
+    this.#runtime.kill('SIGTERM');
+    const lastResort = setTimeout(() => this.#runtime.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await this.ended();
+    clearTimeout(lastResort);
+  }
+}
+
+/** The binary itself: the package's `bin` may be a script around it, which would get the signals in its place. */
+function runtimePath(): string {
+  try {
+    const path: unknown = createRequire(import.meta.url)('workerd').default;
+    if (typeof path === 'string' && existsSync(path)) return path;
+  } catch {
+    // Said below, for a missing package and a missing binary alike.
+  }
+  throw new StartupError('workerd is not installed for this system: run npm ci (without --omit=dev or --no-optional)');
+}
+
+/** The port that the runtime reports on its control descriptor once it listens. */
+async function listeningPort(runtime: ChildProcess): Promise<number> {
+  const control = runtime.stdio[3];
+  if (!(control instanceof Readable)) throw new Error('the control descriptor is not a pipe');
+  for await (const line of createInterface({ input: control })) {
+    const message: unknown = JSON.parse(line);
+    if (typeof message !== 'object' || message === null) continue;
+    const port: unknown = Reflect.get(message, 'port');
+    if (Reflect.get(message, 'event') === 'listen' && typeof port === 'number') return port;
+  }
+  // The pipe closed because the runtime ended, which is reported with more detail.
+  return new Promise(() => {});
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+async function endOf(child: ChildProcess): Promise<string> {
+  if (!hasEnded(child)) {
+    try {
+      await once(child, 'exit');
+    } catch (error) {
+      return error instanceof Error ? error.message : 'unknown error';
+    }
+  }
+  return child.signalCode ?? `exit code ${child.exitCode}`;
+}
+
+/** Status of the answer, null when there is none. */
+async function statusOf(url: string): Promise<number | null> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
+    await response.arrayBuffer();
+    return response.status;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,30 @@
+# Keystead on open-source workerd: the same bundle and the same objects as on Cloudflare. The launcher (start.ts) gives the address and the data
+# folder on the command line, which holds no secret; the secrets come through the environment, which only this user can read.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .keystead),
+    (name = "data", disk = (path = ".keystead/objects", writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8787", http = (), service = "main")],
+);
+
+const keystead :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed "../dist/index.js")],
+  # As in wrangler.toml; a test compares them.
+  compatibilityDate = "2026-10-01",
+  bindings = [
+    (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
+    (name = "ENCRYPTION_KEY", fromEnvironment = "ENCRYPTION_KEY"),
+    (name = "HMAC_SECRET", fromEnvironment = "HMAC_SECRET"),
+    (name = "TENANTS", durableObjectNamespace = "Tenant"),
+    (name = "DIRECTORY", durableObjectNamespace = "Directory"),
+  ],
+  # The unique keys name the folders of the objects and go into their ids: never change one, or all data is out of reach.
+  durableObjectNamespaces = [
+    (className = "Tenant", uniqueKey = "keystead-tenant", enableSql = true),
+    (className = "Directory", uniqueKey = "keystead-directory", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+);
