@@ -1,0 +1,110 @@
+/**
+ * The management API as the process tests use it, from outside: requests by the admin. The types name what the tests read of the answers, taken from the
+ * contract and not from the program, which they would otherwise follow into its mistakes.
+ */
+
+export type TenantResource = { readonly id: string; readonly name: string };
+
+export type KeyResource = {
+  readonly id: string;
+  readonly name: string;
+  readonly status: 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
+  readonly version: number;
+  readonly rotation: { readonly replaces: string | null; readonly replacedBy: string | null };
+};
+export type KeyWithSecret = KeyResource & { readonly secret: string };
+export type RotationResult = { readonly key: KeyWithSecret; readonly rotated: KeyResource };
+
+export type Verification = { readonly valid: boolean; readonly code: string };
+
+export type AuditEntry = {
+  readonly action: string;
+  readonly keyId?: string;
+  readonly requestId: string;
+  readonly changes?: Readonly<Record<string, unknown>>;
+};
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Answer<T> = { readonly status: number; readonly body: T };
+type List<T> = { readonly data: readonly T[]; readonly page: { readonly nextCursor: string | null } };
+type CleanupReport = { readonly trigger: string; readonly startedAt: string; readonly expired: number };
+
+export class Client {
+  readonly #base: string;
+  readonly #token: string;
+
+  constructor({ url, adminToken }: { readonly url: string; readonly adminToken: string }) {
+    this.#base = `${url}/v1`;
+    this.#token = adminToken;
+  }
+
+  /** One request; rejects when no answer came. */
+  async send<T>(method: Method, path: string, body?: unknown, requestId?: string): Promise<Answer<T>> {
+    const response = await fetch(this.#base + path, {
+      method,
+      headers: {
+        Authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: JSON.parse(await response.text()) };
+  }
+
+  /** The body of an answer that must be a success. */
+  async get<T>(path: string): Promise<T> {
+    return this.#successful<T>('GET', path);
+  }
+
+  createTenant(id: string): Promise<TenantResource> {
+    return this.#successful('POST', '/tenants', { id });
+  }
+
+  createKey(tenantId: string, body: Readonly<Record<string, unknown>> = {}): Promise<KeyWithSecret> {
+    return this.#successful('POST', `/tenants/${tenantId}/keys`, { name: 'key', ...body });
+  }
+
+  rotateKey(tenantId: string, keyId: string): Promise<RotationResult> {
+    return this.#successful('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`);
+  }
+
+  revokeKey(tenantId: string, keyId: string): Promise<KeyResource> {
+    return this.#successful('POST', `/tenants/${tenantId}/keys/${keyId}/revoke`);
+  }
+
+  verify(key: string): Promise<Verification> {
+    return this.#successful('POST', '/keys/verify', { key });
+  }
+
+  cleanups(tenantId: string): Promise<{ readonly data: readonly CleanupReport[] }> {
+    return this.get(`/tenants/${tenantId}/cleanup`);
+  }
+
+  /** All keys, oldest first. */
+  keys(tenantId: string): Promise<KeyResource[]> {
+    return this.#all(`/tenants/${tenantId}/keys?order=asc&limit=100`);
+  }
+
+  /** The whole audit log, newest first. */
+  audit(tenantId: string): Promise<AuditEntry[]> {
+    return this.#all(`/tenants/${tenantId}/audit?limit=100`);
+  }
+
+  async #all<T>(path: string): Promise<T[]> {
+    const items: T[] = [];
+    let next = '';
+    for (;;) {
+      const { data, page } = await this.get<List<T>>(path + next);
+      items.push(...data);
+      if (page.nextCursor === null) return items;
+      next = `&cursor=${encodeURIComponent(page.nextCursor)}`;
+    }
+  }
+
+  async #successful<T>(method: Method, path: string, body?: unknown): Promise<T> {
+    const answer = await this.send<T>(method, path, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+}

@@ -1,0 +1,77 @@
+/** What a crash leaves: everything that was acknowledged, nothing by half, and alarms that still ring. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { Client } from './client.ts';
+import { kill9 } from './kill9/campaign.ts';
+import { checkTenant, type Questions } from './kill9/check.ts';
+import { TenantTraffic } from './kill9/traffic.ts';
+import { startServer, temporaryFolder } from './server.ts';
+
+/** `npm run soak -- kill9 <rounds>` runs more. */
+const ROUNDS = 4;
+
+test('a server killed amid concurrent writes loses nothing acknowledged and keeps nothing by half', async () => {
+  const report = await kill9(ROUNDS);
+  expect(report.rounds).toBe(ROUNDS);
+  // The kills struck amid writes, or the campaign has shown nothing.
+  expect(report.acknowledged).toBeGreaterThan(10 * ROUNDS);
+  expect(report.unanswered).toBeGreaterThan(0);
+});
+
+test('the check that follows a kill sees what it is there to see', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  const client = new Client(server);
+  const { id } = await client.createTenant('acme');
+  const traffic = new TenantTraffic(id, client);
+  const running = traffic.run();
+  await sleep(300);
+  await server.stop();
+  await running;
+
+  await using restarted = await startServer(folder.path);
+  const honest = new Client(restarted);
+  await checkTenant(honest, traffic);
+  const [keys, audit] = await Promise.all([honest.keys(id), honest.audit(id)]);
+  const rotated = keys.find(({ rotation }) => rotation.replacedBy !== null);
+  const lie = (answers: Partial<Questions>) =>
+    checkTenant(
+      { keys: async () => keys, audit: async () => audit, verify: (key) => honest.verify(key), ...answers },
+      traffic,
+    );
+
+  await expect(lie({})).resolves.toBeDefined();
+  await expect(lie({ audit: async () => audit.slice(1) })).rejects.toThrow('is lost');
+  await expect(lie({ audit: async () => audit.flatMap((entry) => [entry, entry]) })).rejects.toThrow('2 audit entries');
+  await expect(lie({ keys: async () => keys.slice(1) })).rejects.toThrow('are in the log');
+  await expect(lie({ verify: async () => ({ valid: false, code: 'NOT_FOUND' }) })).rejects.toThrow(
+    'verifies as NOT_FOUND',
+  );
+  const half = { replaces: null, replacedBy: null };
+  const unrotated = keys.map((key) => (key === rotated ? { ...key, rotation: half } : key));
+  await expect(lie({ keys: async () => unrotated })).rejects.toThrow('half rotation');
+  const older = keys.map((key) => (key === rotated ? { ...key, version: key.version - 1 } : key));
+  await expect(lie({ keys: async () => older })).rejects.toThrow('last logged change');
+});
+
+test('an alarm that came due while the server was dead runs after its restart, without any request', async () => {
+  using folder = temporaryFolder();
+  const expiresAt = Date.now() + 2_000;
+  {
+    await using server = await startServer(folder.path);
+    const client = new Client(server);
+    await client.createTenant('acme');
+    await client.createKey('acme', { expiresAt: new Date(expiresAt).toISOString() });
+    await server.killGroup();
+  }
+  await sleep(Math.max(0, expiresAt + 200 - Date.now()));
+  const restartedAt = Date.now();
+  await using server = await startServer(folder.path);
+  await sleep(1_000);
+  const firstRequestAt = Date.now();
+  const { data } = await new Client(server).cleanups('acme');
+  expect(data).toMatchObject([{ trigger: 'alarm', expired: 1 }]);
+  const startedAt = Date.parse(data[0]?.startedAt ?? '');
+  expect(startedAt).toBeGreaterThanOrEqual(restartedAt);
+  expect(startedAt).toBeLessThan(firstRequestAt);
+});

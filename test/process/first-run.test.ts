@@ -1,0 +1,143 @@
+/** What an operator sees: the first start, the printed lines, the next start, and the end. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Client } from './client.ts';
+import { answers, eventually, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
+import { printedLines, run } from './walkthrough.ts';
+
+const TOKEN = 'kst_EnvironmentToken0fThe5uite9w8e7r6t5z';
+
+/** The story that the lines tell. */
+const STORY = [
+  { id: expect.stringMatching(/^t-/) },
+  { id: expect.stringMatching(/^key_/), secret: expect.any(String), status: 'active' },
+  { code: 'VALID', warnings: [] },
+  { key: { status: 'active', secret: expect.any(String) }, rotated: { status: 'rotating' } },
+  { code: 'VALID', warnings: [{ code: 'key_rotated' }] },
+  { status: 'revoked' },
+  { code: 'REVOKED', warnings: [] },
+];
+
+test('the lines of the first run work as pasted, again and again', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(join(folder.path, 'data'));
+  expect(server.stdout).toContain(`Admin token, shown this once: ${server.adminToken}`);
+  const lines = printedLines(server.stdout);
+  expect(await run(lines)).toMatchObject(STORY);
+  expect(await run(lines, 'sh')).toMatchObject(STORY);
+});
+
+test('a later run reuses the secrets, keeps the keys and does not show the token', async () => {
+  using folder = temporaryFolder();
+  let secret = '';
+  {
+    await using first = await startServer(folder.path);
+    const client = new Client(first);
+    await client.createTenant('acme');
+    ({ secret } = await client.createKey('acme'));
+    expect(await first.stop()).toBe(0);
+  }
+  const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
+  await using second = await startServer(folder.path);
+  expect(readFileSync(join(folder.path, 'secrets.json'), 'utf8')).toBe(stored);
+  expect(second.stdout).not.toContain(second.adminToken);
+  expect(second.stdout).not.toContain('Admin token');
+  expect(await new Client(second).verify(secret)).toMatchObject({ code: 'VALID' });
+  expect(await run(printedLines(second.stdout))).toMatchObject(STORY);
+});
+
+test('secrets from the environment win and are not written down', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path, { ADMIN_TOKEN: TOKEN });
+  const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
+  expect(Object.keys(JSON.parse(stored))).toEqual(['ENCRYPTION_KEY', 'HMAC_SECRET']);
+  expect(server.stdout).not.toContain(TOKEN);
+  expect(await run(printedLines(server.stdout), 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject(STORY);
+});
+
+test('generated secrets are strong and differ from one deployment to the next', async () => {
+  using folder = temporaryFolder();
+  await using one = await startServer(join(folder.path, 'one'));
+  await using other = await startServer(join(folder.path, 'other'));
+  expect(one.adminToken).toMatch(/^kst_[A-Za-z0-9_-]{43}$/);
+  const keyrings = [one, other].flatMap(({ dataDir }) => [
+    storedSecret(dataDir, 'ENCRYPTION_KEY'),
+    storedSecret(dataDir, 'HMAC_SECRET'),
+  ]);
+  for (const keyring of keyrings) expect(Buffer.from(keyring.slice(2), 'base64')).toHaveLength(32);
+  expect(new Set([...keyrings, one.adminToken, other.adminToken]).size).toBe(6);
+});
+
+test('everything in the data folder is for its owner alone', async () => {
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, 'data');
+  await using server = await startServer(dataDir);
+  await new Client(server).createTenant('acme');
+  expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+  const below = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+  expect(below).toContain('secrets.json');
+  for (const path of below) expect(statSync(join(dataDir, path)).mode & 0o077, path).toBe(0);
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the server and its runtime with exit code 0', async (signal) => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  const { url } = server;
+  await new Client(server).createTenant('acme');
+  server.signal(signal);
+  expect(await server.exit()).toBe(0);
+  expect(server.stderr).toBe('');
+  expect(await answers(url)).toBe(false);
+  expect(existsSync(join(folder.path, 'server.json'))).toBe(false);
+});
+
+test('a Ctrl-C, which reaches launcher and runtime at once, is an end like any other', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  process.kill(-server.pid, 'SIGINT');
+  expect(await server.exit()).toBe(0);
+  expect(server.stderr).toBe('');
+});
+
+test('a signal during the start ends it with exit code 0', async () => {
+  using folder = temporaryFolder();
+  await using launcher = new Launcher(folder.path);
+  await eventually('the data folder is taken', 10_000, () => existsSync(join(folder.path, 'lock')));
+  launcher.signal('SIGTERM');
+  expect(await launcher.exit()).toBe(0);
+  expect(launcher.stderr).toBe('');
+});
+
+test('a runtime that dies by itself is told in one line, exit code 1', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  process.kill(server.runtimePid, 'SIGKILL');
+  expect(await server.exit()).toBe(1);
+  expect(server.stderr).toBe('keystead: the server ended by itself (SIGKILL)\n');
+});
+
+test('a launcher that is killed takes its runtime along, and the data folder is free again', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  const { url } = server;
+  process.kill(server.pid, 'SIGKILL');
+  // At once, while the runtime may still be ending: the launcher waits for it.
+  await using next = await startServer(folder.path);
+  expect(await answers(url)).toBe(false);
+  expect(await new Client(next).createTenant('acme')).toMatchObject({ id: 'acme' });
+});
+
+test('the server listens on IPv6 when HOST says so', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path, { HOST: '::1' });
+  expect(server.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+  expect(await run(printedLines(server.stdout))).toMatchObject(STORY);
+});
+
+test('both ways of hosting run with the same compatibility date', () => {
+  const dateIn = (file: string) =>
+    /ompatibility_?[dD]ate = "([\d-]+)"/.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1];
+  expect(dateIn('selfhost/workerd.capnp')).toBeDefined();
+  expect(dateIn('selfhost/workerd.capnp')).toBe(dateIn('wrangler.toml'));
+});

@@ -1,0 +1,156 @@
+/**
+ * A self-hosted server as its operator has it: the launcher started as a process of its own, on a fresh data folder and a free port of this machine.
+ * Everything goes through `await using`, so that a failing test leaves no process behind.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT = join(import.meta.dirname, '../..');
+/** A first start builds the bundle, which takes seconds on a small machine. */
+const READY_TIMEOUT_MS = 90_000;
+const POLL_MS = 20;
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** An empty folder that goes when its scope ends. */
+export function temporaryFolder(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'keystead-test-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** The launcher, from its start to its end. */
+export class Launcher implements AsyncDisposable {
+  readonly dataDir: string;
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  #stdout = '';
+  #stderr = '';
+
+  /** Starts on the data folder; of this process' environment it gets only the search path. */
+  constructor(dataDir: string, env: Environment = {}) {
+    this.dataDir = dataDir;
+    this.#process = spawn(process.execPath, ['selfhost/start.ts'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: dataDir, ...env },
+      // A process group of its own, which can be killed as a whole.
+      detached: true,
+    });
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
+    this.#closed = once(this.#process, 'close');
+  }
+
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error('the launcher was not started');
+    return this.#process.pid;
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Resolves with the server's URL when it says that it is ready. */
+  async ready(): Promise<string> {
+    for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(POLL_MS)) {
+      // The last line of the announcement, so that all of it is there.
+      if (this.#stdout.includes('Ctrl-C stops the server.')) return this.url;
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) break;
+    }
+    throw new Error(`the server did not get ready: ${this.#stderr}`);
+  }
+
+  get url(): string {
+    const url = /ready on (\S+),/.exec(this.#stdout)?.[1];
+    if (url === undefined) throw new Error('the server has not said where it listens');
+    return url;
+  }
+
+  get adminToken(): string {
+    return storedSecret(this.dataDir, 'ADMIN_TOKEN');
+  }
+
+  /** Process id of the runtime. */
+  get runtimePid(): number {
+    return JSON.parse(readFileSync(join(this.dataDir, 'server.json'), 'utf8')).runtime;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** Resolves with the exit code, null when a signal ended it, once all its output is here. */
+  async exit(): Promise<number | null> {
+    await this.#closed;
+    return this.#process.exitCode;
+  }
+
+  async stop(): Promise<number | null> {
+    this.signal('SIGTERM');
+    return this.exit();
+  }
+
+  /** `kill -9` of launcher, runtime and watcher at the same moment. */
+  async killGroup(): Promise<void> {
+    process.kill(-this.pid, 'SIGKILL');
+    await this.exit();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // All of it has ended already.
+    }
+    await this.#closed;
+  }
+}
+
+/** Starts a server and waits until it is ready. */
+export async function startServer(dataDir: string, env: Environment = {}): Promise<Launcher> {
+  const launcher = new Launcher(dataDir, env);
+  try {
+    await launcher.ready();
+    return launcher;
+  } catch (error) {
+    await launcher[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export function storedSecret(dataDir: string, name: 'ADMIN_TOKEN' | 'ENCRYPTION_KEY' | 'HMAC_SECRET'): string {
+  return JSON.parse(readFileSync(join(dataDir, 'secrets.json'), 'utf8'))[name];
+}
+
+/** Whether anything accepts connections there. */
+export async function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname.replace(/^\[(.*)\]$/, '$1'));
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Waits until the condition holds; an error names it when it does not in time. */
+export async function eventually(what: string, timeoutMs: number, holds: () => Promise<boolean> | boolean) {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(POLL_MS)) if (await holds()) return;
+  throw new Error(`not within ${timeoutMs} ms: ${what}`);
+}

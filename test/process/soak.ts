@@ -1,0 +1,26 @@
+/** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
+import { kill9 } from './kill9/campaign.ts';
+
+/** A campaign of the given size reports its progress by lines, resolves with what it did and throws when something is wrong. */
+type Campaign = (size: number, progress: (line: string) => void) => Promise<object>;
+
+const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Campaign }> = new Map([
+  ['kill9', { size: 'rounds', run: kill9 }],
+]);
+
+const [name = '', sizeText = ''] = process.argv.slice(2);
+const campaign = CAMPAIGNS.get(name);
+if (campaign === undefined || !/^[1-9]\d{0,6}$/.test(sizeText)) {
+  console.error('Usage: npm run soak -- <campaign> <size>, with one of:');
+  for (const [known, { size }] of CAMPAIGNS) console.error(`  ${known} <${size}>`);
+  process.exit(2);
+}
+
+try {
+  const startedAt = Date.now();
+  const report = await campaign.run(Number(sizeText), (line) => console.log(line));
+  console.log(`${name}: ${JSON.stringify({ ...report, seconds: Math.round((Date.now() - startedAt) / 1000) })}`);
+} catch (error) {
+  console.error(`${name}: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exitCode = 1;
+}
