@@ -70,7 +70,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
   });
 
   it('refuses every character that is no digit, at every place', () => {
-    const text = encodeBase62(new Uint8Array(length), digits);
+    const text = encodeBase62(new Uint8Array(length).fill(0x5a), digits);
     for (let at = 0; at < digits; at++) {
       for (const foreign of ['-', '_', '+', '/', '=', ' ', '\n', '\0', ':', '@', '[', '`', '{', 'é', '０', 'İ']) {
         expect(decodeBase62(text.slice(0, at) + foreign + text.slice(at + 1), length)).toBeNull();

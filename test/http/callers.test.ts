@@ -1,0 +1,52 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { routes } from '../../src/routes/index.ts';
+import { createKey, createTenant } from '../support/api.ts';
+import { faultyEnv } from '../support/faults.ts';
+import { pathOf, problemIn, send } from './client.ts';
+
+describe('a caller', () => {
+  const { ADMIN_TOKEN = '' } = env;
+
+  it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
+    'without a token is turned away before any object is woken: %s',
+    async (_name, route) => {
+      const { env: watched, calls } = faultyEnv();
+      const response = await send(route.method, pathOf(route), { env: watched, headers: { Authorization: '' } });
+      await problemIn(response, 'unauthenticated');
+      expect(response.headers.get('WWW-Authenticate')).toBe('Bearer realm="keystead"');
+      expect(calls).toEqual([]);
+    },
+  );
+
+  it.each<[string, string]>([
+    ['an empty token', 'Bearer '],
+    ['no scheme', ADMIN_TOKEN],
+    ['another scheme', `Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`],
+    ['a scheme glued to the token', `Bearer${ADMIN_TOKEN}`],
+    ['the token without its last character', `Bearer ${ADMIN_TOKEN.slice(0, -1)}`],
+    ['the token with one more character', `Bearer ${ADMIN_TOKEN}x`],
+    ['the token with another last character', `Bearer ${ADMIN_TOKEN.slice(0, -1)}0`],
+    ['the token in upper case', `Bearer ${ADMIN_TOKEN.toUpperCase()}`],
+    ['the token twice', `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`],
+    ['the token in a list', `Bearer x, Bearer ${ADMIN_TOKEN}`],
+    ['a very long token', `Bearer ${ADMIN_TOKEN.repeat(200)}`],
+    ['a token beyond ASCII', 'Bearer \u00e9\u00ff'],
+  ])('with %s is nobody', async (_name, authorization) => {
+    const response = await send('GET', '/v1/tenants', { headers: { Authorization: authorization } });
+    await problemIn(response, 'unauthenticated');
+    expect(response.headers.get('WWW-Authenticate')).toMatch(/^Bearer /);
+  });
+
+  it('with a key string of the store instead of the token is nobody', async () => {
+    await createTenant('acme');
+    const { secret } = await createKey('acme');
+    const response = await send('GET', '/v1/tenants', { headers: { Authorization: `Bearer ${secret}` } });
+    await problemIn(response, 'unauthenticated');
+  });
+
+  it('may write the scheme in any case', async () => {
+    const response = await send('GET', '/v1/tenants', { headers: { Authorization: `bEARER  ${ADMIN_TOKEN} ` } });
+    expect(response.status).toBe(200);
+  });
+});

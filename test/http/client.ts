@@ -1,0 +1,81 @@
+/** Requests byte by byte, where the typed shortcuts of the other tests would be too polite. */
+import { env } from 'cloudflare:workers';
+import * as v from 'valibot';
+import { expect, vi } from 'vitest';
+import type { Env } from '../../src/env.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
+import { handle } from '../../src/router.ts';
+import { routes } from '../../src/routes/index.ts';
+import type { Route } from '../../src/routes/route.ts';
+
+export type RawRequest = {
+  readonly body?: string | Uint8Array | ReadableStream;
+  /** Beside, or instead of, the administrator's token and the JSON content type. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly env?: Env;
+};
+
+/** One request to a Worker with the test's environment or a given one; as the administrator and in JSON unless `headers` say otherwise. */
+export function send(method: string, path: string, { body, headers, env: other }: RawRequest = {}): Promise<Response> {
+  const usual = { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' };
+  const request = new Request(`http://keystead.test${path}`, {
+    method,
+    headers: { ...usual, ...headers },
+    ...(body === undefined ? {} : { body }),
+  });
+  return handle(request, other ?? env);
+}
+
+export const sendJson = (method: string, path: string, body: unknown, raw: RawRequest = {}) =>
+  send(method, path, { ...raw, body: JSON.stringify(body) });
+
+/** Every member that a problem document may have. */
+const problemDocument = v.strictObject({
+  type: v.string(),
+  title: v.string(),
+  status: v.number(),
+  detail: v.string(),
+  code: v.string(),
+  requestId: v.string(),
+  errors: v.exactOptional(v.array(v.strictObject({ path: v.string(), message: v.string() }))),
+  permission: v.exactOptional(v.string()),
+  keyStatus: v.exactOptional(v.string()),
+  replacedBy: v.exactOptional(v.string()),
+});
+
+/** The problem that a response must be, checked as a whole: status, content type and every member. */
+export async function problemIn(response: Response, code: ProblemCode) {
+  const problem = v.parse(problemDocument, await response.json());
+  const { status, title } = PROBLEMS[code];
+  expect(problem).toMatchObject({ type: `urn:keystead:problem:${code}`, title, status, code });
+  expect(response.status).toBe(status);
+  expect(response.headers.get('Content-Type')).toBe('application/problem+json');
+  return problem;
+}
+
+/** What a 422 complains about, one line for each entry of `errors`. */
+export async function complaintsIn(response: Response): Promise<string[]> {
+  const { errors = [] } = await problemIn(response, 'validation_failed');
+  return errors.map(({ path, message }) => `${path}: ${message}`);
+}
+
+/** A path of the route, of a tenant and a key that need not exist. */
+export const pathOf = (route: Route) =>
+  route.path.replace(':tenantId', 'nobody').replace(':keyId', 'key_00000000000000000').replaceAll(/:\w+/g, 'x');
+
+/** Methods that some route has for the path. */
+export function methodsAt(path: string): string[] {
+  const segments = path.split('/');
+  const isAt = (route: Route) => {
+    const pattern = route.path.split('/');
+    return pattern.length === segments.length && pattern.every((part, i) => part[0] === ':' || part === segments[i]);
+  };
+  return [...new Set(routes.filter(isAt).map(({ method }) => method))];
+}
+
+/** Silences the log and collects its lines; `vi.restoreAllMocks()` ends it. */
+export function logged(): string[] {
+  const lines: string[] = [];
+  vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)));
+  return lines;
+}

@@ -1,0 +1,197 @@
+import { env } from 'cloudflare:workers';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Env } from '../../src/env.ts';
+import { BODY_BYTES_MAX } from '../../src/http/body.ts';
+import { forbidden, PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
+import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
+import { faultyEnv } from '../support/faults.ts';
+import { logged, problemIn, send, sendJson } from './client.ts';
+
+const UNKNOWN_KEY = 'key_00000000000000000';
+
+let secret: string;
+
+beforeAll(async () => {
+  await createTenant('acme');
+  ({ secret } = await createKey('acme'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** An environment whose tenants answer what no tenant answers: a bug of ours. */
+function nonsensicalEnv(): Env {
+  const nonsense = async () => ({ ok: true, value: { id: 'internal-detail' } });
+  return {
+    ...env,
+    TENANTS: {
+      idFromName: (name) => env.TENANTS.idFromName(name),
+      get: (id) => new Proxy(env.TENANTS.get(id), { get: () => nonsense }),
+    },
+  };
+}
+
+describe('every problem', () => {
+  const PROVOKED: readonly { readonly code: ProblemCode; readonly request: () => Response | Promise<Response> }[] = [
+    { code: 'invalid_json', request: () => send('POST', '/v1/tenants', { body: '{' }) },
+    { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
+    { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
+    // The administrator lacks no permission, and there is no other caller to lack one.
+    { code: 'forbidden', request: () => forbidden('keys:verify').toResponse('req_1') },
+    { code: 'not_found', request: () => send('GET', '/v2/tenants') },
+    { code: 'tenant_not_found', request: () => send('GET', '/v1/tenants/nobody') },
+    { code: 'key_not_found', request: () => send('GET', `/v1/tenants/acme/keys/${UNKNOWN_KEY}`) },
+    { code: 'method_not_allowed', request: () => send('PUT', '/v1/tenants') },
+    { code: 'tenant_exists', request: () => sendJson('POST', '/v1/tenants', { id: 'acme' }) },
+    {
+      code: 'key_not_active',
+      request: async () => {
+        const { id } = await createKey('acme');
+        await revokeKey('acme', id);
+        return send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
+      },
+    },
+    {
+      code: 'key_already_rotating',
+      request: async () => {
+        const { id } = await createKey('acme');
+        await rotateKey('acme', id);
+        return send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
+      },
+    },
+    { code: 'payload_too_large', request: () => send('POST', '/v1/tenants', { body: ' '.repeat(BODY_BYTES_MAX + 1) }) },
+    {
+      code: 'unsupported_media_type',
+      request: () => send('POST', '/v1/tenants', { body: '{}', headers: { 'Content-Type': 'text/plain' } }),
+    },
+    { code: 'validation_failed', request: () => sendJson('POST', '/v1/tenants', { id: '' }) },
+    { code: 'internal_error', request: () => send('GET', '/v1/tenants/acme', { env: nonsensicalEnv() }) },
+    {
+      code: 'unavailable',
+      request: () =>
+        send('GET', '/v1/tenants/acme', { env: faultyEnv({ method: 'describe', when: 'before', times: 1 }).env }),
+    },
+    {
+      code: 'misconfigured',
+      request: () => send('GET', '/v1/tenants', { env: { ...env, HMAC_SECRET: undefined } }),
+    },
+  ];
+
+  beforeEach(() => {
+    logged();
+  });
+
+  it('has a request here that provokes it', () => {
+    expect(PROVOKED.map(({ code }) => code).sort()).toEqual(Object.keys(PROBLEMS).sort());
+  });
+
+  it.each(PROVOKED)('is a whole RFC 9457 document: $code', async ({ code, request }) => {
+    const response = await request();
+    const { detail, requestId } = await problemIn(response, code);
+    expect(detail).toMatch(/\.$/);
+    expect(requestId).toBe(response.headers.get('X-Request-Id') ?? 'req_1');
+  });
+
+  it('names what the caller needs to go on: status, successor, permission', async () => {
+    const provoke = async (code: ProblemCode) => {
+      const response = await PROVOKED.find((provoked) => provoked.code === code)?.request();
+      if (response === undefined) throw new Error('not provoked');
+      return problemIn(response, code);
+    };
+    expect(await provoke('key_not_active')).toMatchObject({ keyStatus: 'revoked', detail: 'The key is revoked.' });
+    expect(await provoke('forbidden')).toMatchObject({ permission: 'keys:verify' });
+    const { replacedBy } = await provoke('key_already_rotating');
+    expect((await getKey('acme', replacedBy ?? '')).rotation.replaces).toMatch(/^key_/);
+  });
+});
+
+describe('headers of every answer', () => {
+  const withId = async (id: string) =>
+    (await send('GET', '/v1/tenants', { headers: { 'X-Request-Id': id } })).headers.get('X-Request-Id');
+
+  it.each(['1', 'req-1', 'a.b:c_d-e', 'x'.repeat(64), 'a3bb189e-8bf9-3888-9912-ace4e6543002'])(
+    'repeat the request id of the caller: %s',
+    async (id) => {
+      expect(await withId(id)).toBe(id);
+    },
+  );
+
+  it.each(['', 'x'.repeat(65), 'two words', 'a,b', '<b>', 'a/b', '"', 'é', '{x}'])(
+    'have a fresh request id instead of one that is not sane: %s',
+    async (id) => {
+      expect(await withId(id)).toMatch(/^req_[0-9A-Za-z]{17}$/);
+    },
+  );
+
+  it('never repeat a key string as request id', async () => {
+    expect(await withId(secret)).toMatch(/^req_/);
+  });
+
+  it('have a request id of their own each, errors and empty answers too', async () => {
+    const { id } = await createKey('acme');
+    const answers = await Promise.all([
+      send('GET', '/v1/tenants'),
+      send('GET', '/nowhere'),
+      send('PUT', '/v1/tenants'),
+      send('GET', '/v1/tenants', { headers: { Authorization: '' } }),
+      send('DELETE', `/v1/tenants/acme/keys/${id}`),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 404, 405, 401, 204]);
+    const ids = answers.map(({ headers }) => headers.get('X-Request-Id'));
+    for (const requestId of ids) expect(requestId).toMatch(/^req_/);
+    expect(new Set(ids)).toHaveLength(answers.length);
+  });
+
+  it('keep an answer with a secret out of caches; no other answer has one', async () => {
+    const created = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k' });
+    const { id } = await createKey('acme');
+    const rotated = await send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
+    for (const answer of [created, rotated]) {
+      expect(answer.status).toBe(201);
+      expect(answer.headers.get('Cache-Control')).toBe('no-store');
+      expect(await answer.text()).toContain('"secret"');
+    }
+    for (const path of [`/keys/${id}`, '/keys', '/audit', '']) {
+      expect(await (await send('GET', `/v1/tenants/acme${path}`)).text()).not.toContain('secret');
+    }
+  });
+});
+
+describe('a misconfigured deployment', () => {
+  it.each<[string, Partial<Record<'ADMIN_TOKEN' | 'ENCRYPTION_KEY' | 'HMAC_SECRET', string | undefined>>, string]>([
+    ['ADMIN_TOKEN', { ADMIN_TOKEN: 'hunter2-hunter2' }, 'ADMIN_TOKEN is shorter than 32 characters.'],
+    ['ENCRYPTION_KEY', { ENCRYPTION_KEY: btoa('hunter2-hunter2') }, 'ENCRYPTION_KEY is shorter than 32 bytes.'],
+    ['HMAC_SECRET', { HMAC_SECRET: undefined }, 'HMAC_SECRET is not set.'],
+    [
+      'two variables',
+      { ADMIN_TOKEN: '', HMAC_SECRET: 'hunter2!' },
+      'ADMIN_TOKEN is not set. HMAC_SECRET is not id:base64.',
+    ],
+  ])('says so, naming the variable and not its value: %s', async (_name, altered, detail) => {
+    const { env: watched, calls } = faultyEnv();
+    const response = await send('GET', '/v1/tenants', { env: { ...watched, ...altered } });
+    expect(response.headers.get('Retry-After')).toMatch(/^[1-9][0-9]*$/);
+    expect(response.headers.get('X-Request-Id')).toMatch(/^req_/);
+    expect((await problemIn(response, 'misconfigured')).detail).toBe(detail);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('a bug of ours', () => {
+  it('is 500 with nothing internal, in the answer or in the log', async () => {
+    const lines = logged();
+    const response = await send('GET', '/v1/tenants/acme', { env: nonsensicalEnv() });
+    const problem = await problemIn(response, 'internal_error');
+    expect(problem.detail).toBe('Something went wrong here.');
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      level: 'error',
+      event: 'request_failed',
+      error: 'RangeError',
+      requestId: problem.requestId,
+    });
+    expect(lines[0]).not.toContain('Invalid time value');
+    expect(lines[0]).not.toContain('internal-detail');
+  });
+});

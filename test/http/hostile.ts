@@ -1,0 +1,367 @@
+/**
+ * Hostile requests for every route, and what must hold whatever they are:
+ *
+ * - no answer is a 5xx;
+ * - no answer contains a secret that it does not exist to hand out;
+ * - a refused request (status >= 400) leaves every stored row as it was.
+ *
+ * Nothing here depends on where Keystead runs: the suite aims it at the Worker, a soak can aim it at a server, with more requests and another seed. Requests
+ * are templates: `{{tenant}}`, `{{key}}` and so on stand for victims that are made anew as requests succeed in changing them.
+ */
+import * as fc from 'fast-check';
+import { routes } from '../../src/routes/index.ts';
+import type { Route } from '../../src/routes/route.ts';
+
+/** What a request may aim at. */
+export type Victims = {
+  readonly tenant: string;
+  /** Ids of keys of the tenant: a plain one, one in grace and one that is revoked. */
+  readonly key: string;
+  readonly rotating: string;
+  readonly revoked: string;
+  /** Key string of the plain one. */
+  readonly secret: string;
+};
+
+export type Target = {
+  readonly adminToken: string;
+  /** Values that no answer may contain; the administrator's token and the victims' key strings are watched anyway. */
+  readonly secrets: readonly string[];
+  readonly send: (request: Request) => Promise<Response>;
+  /** Fresh victims. */
+  readonly prepare: () => Promise<Victims>;
+  /** Everything that is stored about the victims, to be compared. */
+  readonly snapshot: (victims: Victims) => Promise<string>;
+};
+
+export type HostileRequest = {
+  readonly method: string;
+  /** Path and query, with placeholders. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** With placeholders; null for no body. */
+  readonly body: string | null;
+  readonly encoding: Encoding;
+};
+
+/** What happens to the text of a body on its way to bytes. */
+type Encoding = 'utf8' | 'bom' | 'utf16' | 'latin1' | 'cut' | 'invalid';
+
+const SECRETS = ['{{secret}}', '{{admin}}'];
+const NAMES_OF_OTHERS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'then', ''];
+
+const NASTY_TEXTS = [
+  ...SECRETS,
+  ...NAMES_OF_OTHERS,
+  '{{tenant}}',
+  '{{key}}',
+  ' ',
+  '\0',
+  'a\0b',
+  '\ud800',
+  'a\udfffb',
+  '\u{10ffff}',
+  '\ufeff',
+  '\u202eevil',
+  'e\u0301',
+  '\r\nSet-Cookie: a=b',
+  "' OR 1=1 --",
+  '"; DROP TABLE keys; --',
+  '%',
+  '*',
+  '../../etc/passwd',
+  '%2e%2e%2f',
+  '<script>alert(1)</script>',
+  'NaN',
+  'null',
+  '-1',
+  '1e308',
+  'x'.repeat(101),
+  'ü'.repeat(5000),
+  '[]'.repeat(20_000),
+];
+
+const TIMES = [
+  '2030-01-31T12:00:00.000Z',
+  '2030-01-31T12:00:00+23:59',
+  '0000-01-01T00:00:00Z',
+  '2030-02-30T00:00:00Z',
+  '2030-01-01T24:00:00Z',
+  '2016-12-31T23:59:60Z',
+  '+012030-01-01T00:00:00Z',
+];
+
+const text = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...NASTY_TEXTS) },
+  { weight: 1, arbitrary: fc.constantFrom(...TIMES) },
+  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 130 }) },
+  {
+    weight: 1,
+    arbitrary: fc.string({ unit: fc.constantFrom('\ud83d', '\udd11', 'a', '\0', '_', ':'), maxLength: 20 }),
+  },
+);
+
+const number = fc.constantFrom(0, -0, 1, -1, 0.5, 60, 31_536_001, 2 ** 31, 2 ** 53, 1e21, 1e308, -1e308);
+
+const value: fc.Arbitrary<unknown> = fc.oneof(
+  { maxDepth: 3 },
+  text,
+  number,
+  fc.constantFrom(true, false, null),
+  fc.array(text, { maxLength: 4 }),
+  fc.array(fc.jsonValue(), { maxLength: 3 }),
+  fc.dictionary(text, fc.jsonValue(), { maxKeys: 4 }),
+  fc.constantFrom(deep(9), deep(5000), Array(101).fill('a'), Array(5000).fill(null), wide(5000)),
+);
+
+/** Bodies that get through validation, with victims in them; a route that is not here is asked with an empty object. */
+const TAKEN: Readonly<Record<string, readonly object[]>> = {
+  'POST /v1/keys/verify': [{ key: '{{secret}}', scopes: [], tenantId: '{{tenant}}' }],
+  'POST /v1/tenants': [
+    { name: 'A tenant', settings: { gracePeriodSeconds: 60, keyPrefix: 'ks', storage: 'digest' } },
+    { id: '{{tenant}}' },
+  ],
+  'PATCH /v1/tenants/:tenantId': [{ name: 'Renamed', settings: { retentionSeconds: 60 } }],
+  'POST /v1/tenants/:tenantId/keys': [
+    { name: 'A key', owner: 'o', scopes: ['a:b'], metadata: { a: 1 }, enabled: true },
+  ],
+  'PATCH /v1/tenants/:tenantId/keys/:keyId': [{ name: 'Renamed', owner: null, metadata: { a: [1] }, enabled: false }],
+  'POST /v1/tenants/:tenantId/keys/:keyId/rotate': [{ gracePeriodSeconds: 60, name: 'Next', scopes: ['a:*'] }],
+  'POST /v1/tenants/:tenantId/keys/:keyId/revoke': [{ reason: 'lost', lineage: true }],
+};
+
+const FIELDS = [
+  ...new Set(
+    Object.values(TAKEN)
+      .flat()
+      .flatMap((body) => Object.keys(body)),
+  ),
+  ...['id', 'status', 'prefix', 'expiresAt', 'keys', 'ids', 'secret', 'digest', 'allowReveal', 'version'],
+];
+const QUERY_NAMES = ['limit', 'cursor', 'order', 'status', 'owner', 'prefix', 'name', 'expiresBefore', 'offset'].concat(
+  ...['action', 'keyId', 'actor', 'since', 'until'],
+);
+
+const field = fc.oneof(fc.constantFrom(...FIELDS), text);
+
+function bodyFor(route: Route): fc.Arbitrary<string | null> {
+  const taken = fc.constantFrom<object[]>(...(TAKEN[`${route.method} ${route.path}`] ?? [{}]));
+  const altered = fc
+    .tuple(taken, fc.array(fc.tuple(field, value), { maxLength: 3 }))
+    // Entries, not assignments: assigning `__proto__` would not make a field of that name.
+    .map(([body, fields]) => JSON.stringify(Object.fromEntries([...Object.entries(body), ...fields])));
+  const twice = fc
+    .tuple(field, value, value)
+    .map(([name, a, b]) => `{${[a, b].map((v) => `${JSON.stringify(name)}:${JSON.stringify(v)}`).join()}}`);
+  return fc.oneof(
+    { weight: 6, arbitrary: altered },
+    { weight: 2, arbitrary: taken.map((body) => JSON.stringify(body)) },
+    { weight: 1, arbitrary: twice },
+    { weight: 2, arbitrary: value.map((any) => JSON.stringify(any)) },
+    { weight: 1, arbitrary: text },
+    { weight: 1, arbitrary: fc.constantFrom('['.repeat(100_000), '{"a":'.repeat(20_000)) },
+    { weight: 1, arbitrary: fc.constant(' '.repeat(270_000)) },
+    { weight: 1, arbitrary: fc.constant(null) },
+  );
+}
+
+const segment = fc.oneof(
+  text.map((any) => encodeURIComponent(any.toWellFormed())),
+  fc.constantFrom(
+    ...['..', '.', '%2F', '%2e%2e', '%00', '%ff', '%', '%zz', '%252F', '*', ':id', 'ü', '\u{1f511}', '{{tenant}}%20'],
+    ...['{{tenant}}/', '{{secret}}', 'x'.repeat(5000), 'key_00000000000000000', '{{revoked}}', '{{rotating}}'],
+  ),
+);
+
+/** Mostly the path of the route with victims in it, so that requests get far; sometimes with something else in a parameter's place. */
+function pathFor(route: Route): fc.Arbitrary<string> {
+  const victims: Readonly<Record<string, string[]>> = {
+    ':tenantId': ['{{tenant}}'],
+    ':keyId': ['{{key}}', '{{key}}', '{{rotating}}', '{{revoked}}'],
+  };
+  const parts = route.path.split('/').map((part) => {
+    const known = victims[part];
+    if (known !== undefined) {
+      return fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...known) }, { weight: 1, arbitrary: segment });
+    }
+    return part.startsWith(':') ? segment : fc.constant(part);
+  });
+  return fc.tuple(...parts).map((chosen) => chosen.join('/'));
+}
+
+const pair = fc.tuple(
+  fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...QUERY_NAMES) }, { weight: 1, arbitrary: text }),
+  text,
+);
+const query = fc.oneof(
+  { weight: 2, arbitrary: fc.constant('') },
+  fc
+    .array(pair, { minLength: 1, maxLength: 4 })
+    .map(
+      (pairs) => `?${pairs.map((both) => both.map((s) => encodeURIComponent(s.toWellFormed())).join('=')).join('&')}`,
+    ),
+  fc.constantFrom(
+    '?limit=1',
+    '?limit=1&limit=2',
+    '?%',
+    '?=&=&',
+    '?limit=%ff',
+    `?${'a&'.repeat(500)}`,
+    '?a[b]=1',
+    '?limit=100&order=asc',
+  ),
+);
+
+/** Header values as the wire can carry them. */
+const headerText = fc.oneof(
+  fc.constantFrom(...SECRETS, 'x'.repeat(4000), '*', '"', ',,,', 'application/json', '<a>', '0', '-1', 'W/"1"'),
+  fc.string({ unit: 'grapheme-ascii', maxLength: 80 }),
+);
+const authorization = fc.oneof(
+  { weight: 8, arbitrary: fc.constant('Bearer {{admin}}') },
+  { weight: 1, arbitrary: fc.constantFrom('', 'Bearer', 'Bearer {{secret}}', 'Basic {{admin}}', 'Bearer {{admin}}x') },
+  { weight: 1, arbitrary: headerText },
+);
+const contentType = fc.oneof(
+  { weight: 8, arbitrary: fc.constant('application/json') },
+  { weight: 1, arbitrary: headerText },
+);
+const others = fc.dictionary(
+  fc.constantFrom(
+    'If-Match',
+    'Idempotency-Key',
+    'CF-Connecting-IP',
+    'X-Forwarded-For',
+    'Accept',
+    'Range',
+    'X-Http-Method-Override',
+  ),
+  headerText,
+  { maxKeys: 2 },
+);
+const requestId = fc.oneof(fc.constant(''), fc.constantFrom('{{secret}}', 'x'.repeat(5000), 'own-id', '{}'));
+
+/** Hostile requests for one route. */
+export function hostileRequests(route: Route): fc.Arbitrary<HostileRequest> {
+  const method = fc.oneof(
+    { weight: 19, arbitrary: fc.constant<string>(route.method) },
+    { weight: 1, arbitrary: fc.constantFrom('PUT', 'HEAD', 'OPTIONS', 'GET', 'POST') },
+  );
+  const encoding = fc.oneof<fc.WeightedArbitrary<Encoding>[]>(
+    { weight: 8, arbitrary: fc.constant<Encoding>('utf8') },
+    { weight: 1, arbitrary: fc.constantFrom<Encoding>('bom', 'utf16', 'latin1', 'cut', 'invalid') },
+  );
+  const headers = fc
+    .tuple(authorization, contentType, requestId, others)
+    .map(([Authorization, type, id, more]) => ({ ...more, Authorization, 'Content-Type': type, 'X-Request-Id': id }));
+  const noBody = route.method === 'GET';
+  return fc
+    .tuple(method, pathFor(route), query, headers, noBody ? fc.constant(null) : bodyFor(route), encoding)
+    .map(([verb, path, search, head, body, how]) => ({
+      method: verb,
+      path: path + search,
+      headers: head,
+      body: verb === 'GET' || verb === 'HEAD' ? null : body,
+      encoding: how,
+    }));
+}
+
+/** What the requests of a run met with: how many answers of each status. */
+export type Tally = Map<number, number>;
+
+/**
+ * Sends `requests` hostile requests to each route, one after the other, and throws at the first that breaks a promise, with the shrunk request and
+ * the seed that brings it back.
+ */
+export async function runHostile(target: Target, requests: number, seed?: number): Promise<Tally> {
+  const tally: Tally = new Map();
+  for (const route of routes)
+    await runHostileOn(route, target, { requests, tally, ...(seed === undefined ? {} : { seed }) });
+  return tally;
+}
+
+export async function runHostileOn(
+  route: Route,
+  target: Target,
+  { requests, seed, tally }: { readonly requests: number; readonly seed?: number; readonly tally: Tally },
+): Promise<void> {
+  let scene: { readonly victims: Victims; readonly stored: string } | null = null;
+  const setScene = async () => {
+    const victims = await target.prepare();
+    return { victims, stored: await target.snapshot(victims) };
+  };
+  const property = fc.asyncProperty(hostileRequests(route), async (request) => {
+    const { victims, stored } = scene ?? (await setScene());
+    // Until this request has proved harmless, the next one gets other victims.
+    scene = null;
+    const response = await target.send(render(request, victims, target));
+    tally.set(response.status, (tally.get(response.status) ?? 0) + 1);
+    if (response.status >= 500) throw new Error(`answered ${response.status}`);
+    await refuseEcho(response, [target.adminToken, victims.secret, ...target.secrets]);
+    if (response.status < 400 && request.method !== 'GET') return;
+    if ((await target.snapshot(victims)) !== stored) throw new Error(`answered ${response.status}, but rows changed`);
+    scene = { victims, stored };
+  });
+  await fc.assert(property, { numRuns: requests, ...(seed === undefined ? {} : { seed }) });
+}
+
+function render(request: HostileRequest, victims: Victims, { adminToken }: Target): Request {
+  const values: Readonly<Record<string, string>> = { ...victims, admin: adminToken };
+  const fill = (template: string) => template.replaceAll(/\{\{(\w+)\}\}/g, (whole, name) => values[name] ?? whole);
+  const headers = Object.entries(request.headers).map(([name, template]): [string, string] => [name, fill(template)]);
+  // Encoded braces come from texts that went through encodeURIComponent.
+  const path = fill(request.path.replaceAll('%7B%7B', '{{').replaceAll('%7D%7D', '}}'));
+  return new Request(`http://keystead.test${path}`, {
+    method: request.method,
+    headers,
+    ...(request.body === null ? {} : { body: encode(fill(request.body), request.encoding) }),
+  });
+}
+
+function encode(body: string, encoding: Encoding): Uint8Array<ArrayBuffer> {
+  const utf8 = Uint8Array.from(new TextEncoder().encode(body));
+  const units = () => Array.from({ length: body.length }, (_, i) => body.charCodeAt(i));
+  switch (encoding) {
+    case 'utf8':
+      return utf8;
+    case 'bom':
+      return Uint8Array.from([0xef, 0xbb, 0xbf, ...utf8]);
+    case 'utf16':
+      return Uint8Array.from(units().flatMap((unit) => [unit & 255, unit >> 8]));
+    case 'latin1':
+      return Uint8Array.from(units());
+    case 'cut':
+      return utf8.slice(0, Math.floor(utf8.length / 2));
+    case 'invalid':
+      return Uint8Array.from([...utf8.slice(0, -2), 0xc3, 0x28, ...utf8.slice(-2)]);
+  }
+}
+
+/** Members in which an accepted request's own texts come back, and the one that hands out a new key string. */
+const OWN_TEXTS: ReadonlySet<string> = new Set(['name', 'owner', 'scopes', 'metadata', 'changes', 'secret']);
+
+async function refuseEcho(response: Response, secrets: readonly string[]): Promise<void> {
+  // The next page's link repeats the query of an accepted request, as it must.
+  const headers = [...response.headers].filter(([name]) => response.status >= 400 || name !== 'link');
+  const body = await response.text();
+  const shown = response.status >= 400 || body === '' ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
+  for (const secret of secrets) {
+    if (shown.includes(secret) || headers.join().includes(secret)) {
+      throw new Error(`answered ${response.status} with a secret in it`);
+    }
+  }
+}
+
+function withoutOwnTexts(name: string, member: unknown): unknown {
+  return OWN_TEXTS.has(name) ? undefined : member;
+}
+
+function deep(levels: number): unknown {
+  let nested: unknown = 1;
+  for (let i = 0; i < levels; i++) nested = i % 2 === 0 ? [nested] : { a: nested };
+  return nested;
+}
+
+function wide(fields: number): object {
+  return Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]));
+}
