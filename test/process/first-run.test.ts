@@ -92,6 +92,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the server and its runtime wi
   expect(existsSync(join(folder.path, 'server.json'))).toBe(false);
 });
 
+test.each(['SIGINT', 'SIGTERM'] as const)('%s to npm start ends the server as well', async (signal) => {
+  using folder = temporaryFolder();
+  await using npm = new Launcher(folder.path, {}, ['npm', 'start']);
+  const url = await npm.ready();
+  npm.signal(signal);
+  expect(await npm.exit()).toBe(0);
+  expect(await answers(url)).toBe(false);
+});
+
 test('a Ctrl-C, which reaches launcher and runtime at once, is an end like any other', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);

@@ -32,9 +32,10 @@ export class Launcher implements AsyncDisposable {
   #stderr = '';
 
   /** Starts on the data folder; of this process' environment it gets only the search path. */
-  constructor(dataDir: string, env: Environment = {}) {
+  constructor(dataDir: string, env: Environment = {}, command = [process.execPath, 'selfhost/start.ts']) {
     this.dataDir = dataDir;
-    this.#process = spawn(process.execPath, ['selfhost/start.ts'], {
+    const [program = '', ...args] = command;
+    this.#process = spawn(program, args, {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: dataDir, ...env },
