@@ -16,7 +16,12 @@ export type AuditAction =
   | 'key.update'
   | 'key.rotate'
   | 'key.revoke'
+  | 'key.revoke_owner'
   | 'key.delete'
+  | 'key.reveal'
+  | 'key.rotation_complete'
+  | 'key.rotation_cancel'
+  | 'encryption.reseal'
   | 'cleanup.run';
 
 /** What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new values, counts. */
@@ -113,21 +118,26 @@ export class AuditLog {
     this.#sql = sql;
   }
 
-  append(operation: Operation, subject: AuditSubject, now: number): void {
-    const last = this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
-    this.#sql.exec(
-      AUDIT_QUERIES.append,
-      Math.max(last + 1, now * SEQ_PER_MS),
-      operation.id,
-      subject.action,
-      operation.actor.type,
-      operation.actor.id,
-      subject.keyId ?? null,
-      subject.successorId ?? null,
-      operation.requestId,
-      operation.ip,
-      subject.changes === undefined ? null : JSON.stringify(subject.changes),
-    );
+  /** One entry for each subject, in order. The first carries the operation's id, the others count on from it. */
+  append(operation: Operation, subjects: readonly AuditSubject[], now: number): void {
+    if (subjects.length === 0) return;
+    let seq = this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
+    for (const [index, subject] of subjects.entries()) {
+      seq = Math.max(seq + 1, now * SEQ_PER_MS);
+      this.#sql.exec(
+        AUDIT_QUERIES.append,
+        seq,
+        index === 0 ? operation.id : `${operation.id}.${index}`,
+        subject.action,
+        operation.actor.type,
+        operation.actor.id,
+        subject.keyId ?? null,
+        subject.successorId ?? null,
+        operation.requestId,
+        operation.ip,
+        isEmpty(subject.changes) ? null : JSON.stringify(subject.changes),
+      );
+    }
   }
 
   /** Whether this operation has been applied, asked only for a repeated call. */
@@ -158,6 +168,10 @@ export class AuditLog {
   *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<AuditEntry> {
     for (const row of this.#sql.exec<AuditRow>(query, ...bindings)) yield toEntry(row);
   }
+}
+
+function isEmpty(changes: AuditSubject['changes']): boolean {
+  return changes === undefined || Object.keys(changes).length === 0;
 }
 
 function matches(entry: AuditEntry, filter: AuditFilter): boolean {

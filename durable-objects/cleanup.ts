@@ -4,7 +4,8 @@
  * compare times themselves.
  */
 import { statusOf } from './keys/status.ts';
-import type { KeyTable } from './keys/table.ts';
+import type { TenantStore } from './store.ts';
+import type { TenantRecord } from './tenants/record.ts';
 
 export type CleanupTrigger = 'alarm' | 'manual';
 
@@ -16,6 +17,7 @@ export type CleanupReport = {
   readonly expired: number;
   readonly rotationsEnded: number;
   readonly purged: number;
+  readonly idempotencyPurged: number;
   /** Rows still due after the pass, counted up to `REMAINING_MAX` of each kind. */
   readonly remaining: number;
 };
@@ -28,31 +30,47 @@ export const REPORTS_KEPT = 100;
 
 export const CLEANUP_QUERIES = {
   insert:
-    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, remaining) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq',
+    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, remaining) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq',
   trim: 'DELETE FROM cleanups WHERE seq <= ?',
-  list: 'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, remaining FROM cleanups ORDER BY seq DESC',
+  list: 'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, remaining FROM cleanups ORDER BY seq DESC',
 } as const;
 
 /** What a pass did, before it is written down. */
-export type PassResult = Pick<CleanupReport, 'expired' | 'rotationsEnded' | 'purged' | 'remaining'>;
+export type PassResult = Pick<
+  CleanupReport,
+  'expired' | 'rotationsEnded' | 'purged' | 'idempotencyPurged' | 'remaining'
+>;
 
 /** One bounded pass at `now` (ms). Call inside a transaction. */
-export function cleanupPass(keys: KeyTable, retentionMs: number, now: number): PassResult {
+export function cleanupPass(store: TenantStore, tenant: TenantRecord, now: number): PassResult {
+  const { keys, rotations, envelopes, keptAnswers } = store;
+  const endedBefore = now - tenant.settings.retentionSeconds * 1000;
   let expired = 0;
   let rotationsEnded = 0;
+  for (const { owner } of keys.ownerRevocations.pending.slice(0, 1))
+    keys.writeOwnerRevocation(owner, CLEANUP_BATCH, now);
   for (const record of keys.due(now, CLEANUP_BATCH)) {
-    keys.settle(record, now);
+    keys.update(record, now);
     const status = statusOf(record, now);
     if (status === 'expired') expired += 1;
     if (status === 'rotated') rotationsEnded += 1;
   }
-  const purged = keys.purge(now - retentionMs, CLEANUP_BATCH);
-  return { expired, rotationsEnded, purged, remaining: keys.countOverdue(now, now - retentionMs, REMAINING_MAX) };
+  const purged = keys.purge(endedBefore, CLEANUP_BATCH);
+  for (const id of purged) rotations.forget(id);
+  const idempotencyPurged = keptAnswers.purge(now, CLEANUP_BATCH);
+  if (mustShed(store, tenant)) envelopes.shed();
+  const remaining = keys.countOverdue(now, endedBefore, REMAINING_MAX) + keptAnswers.countOld(now, REMAINING_MAX);
+  return { expired, rotationsEnded, purged: purged.length, idempotencyPurged, remaining };
+}
+
+/** Whether envelopes are left that the tenant does not want kept. */
+export function mustShed(store: TenantStore, tenant: TenantRecord): boolean {
+  return tenant.settings.storage === 'digest' && store.envelopes.any();
 }
 
 /** Whether a pass found nothing at all that was due. */
-export function didNothing({ expired, rotationsEnded, purged, remaining }: PassResult): boolean {
-  return expired + rotationsEnded + purged + remaining === 0;
+export function didNothing({ expired, rotationsEnded, purged, idempotencyPurged, remaining }: PassResult): boolean {
+  return expired + rotationsEnded + purged + idempotencyPurged + remaining === 0;
 }
 
 export class CleanupReports {
@@ -63,8 +81,9 @@ export class CleanupReports {
   }
 
   append(report: Omit<CleanupReport, 'seq'>): CleanupReport {
-    const { trigger, startedAt, durationMs, expired, rotationsEnded, purged, remaining } = report;
-    const values = [trigger, startedAt, durationMs, expired, rotationsEnded, purged, remaining];
+    const { trigger, startedAt, durationMs, expired, rotationsEnded, purged, idempotencyPurged, remaining } = report;
+    const done = [expired, rotationsEnded, purged, idempotencyPurged, remaining];
+    const values = [trigger, startedAt, durationMs, ...done];
     const { seq } = this.#sql.exec<{ seq: number }>(CLEANUP_QUERIES.insert, ...values).one();
     this.#sql.exec(CLEANUP_QUERIES.trim, seq - REPORTS_KEPT);
     return { seq, ...report };
@@ -87,16 +106,18 @@ export class CleanupReports {
       expired: number;
       rotations_ended: number;
       purged: number;
+      idempotency_purged: number;
       remaining: number;
     };
     return this.#sql
       .exec<Row>(CLEANUP_QUERIES.list)
       .toArray()
-      .map(({ started_at, duration_ms, rotations_ended, ...rest }) => ({
+      .map(({ started_at, duration_ms, rotations_ended, idempotency_purged, ...rest }) => ({
         ...rest,
         startedAt: started_at,
         durationMs: duration_ms,
         rotationsEnded: rotations_ended,
+        idempotencyPurged: idempotency_purged,
       }));
   }
 }

@@ -13,4 +13,17 @@ export type Operation = {
   readonly ip: string | null;
   /** Whether this call repeats one whose answer was lost. Only then does the object look for the operation among recent entries. */
   readonly retry: boolean;
+  /** The caller's own protection against applying twice, null without an `Idempotency-Key`. */
+  readonly idempotency: Idempotency | null;
+  /** Versions of the key that the caller accepts (`If-Match`), null for any. */
+  readonly ifVersions: readonly number[] | null;
+};
+
+export type Idempotency = {
+  /** Digest of caller, route and `Idempotency-Key`. */
+  readonly key: string;
+  /** Digest of the request's body: the same key with another body is refused. */
+  readonly fingerprint: string;
+  /** Key strings of the answer, sealed; null when the answer carries none. */
+  readonly sealedSecrets: Uint8Array | null;
 };

@@ -6,30 +6,27 @@
  * brings them together with storage and reads like a table of contents.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { type AuditEntry, AuditLog, type AuditQuery, type AuditSubject } from './audit.ts';
+import type { AuditEntry, AuditQuery } from './audit.ts';
 import type { ObjectBindings } from './bindings.ts';
-import { type CleanupReport, CleanupReports, type CleanupTrigger, cleanupPass, didNothing } from './cleanup.ts';
-import { changesBetween, isoTime } from './keys/changes.ts';
-import { LastUsed } from './keys/last-used.ts';
-import { lineageOf } from './keys/lineage.ts';
-import { type KeyListQuery, listKeys } from './keys/list.ts';
-import type { KeyAttributes, KeyView, MintedKey, StoredKey } from './keys/record.ts';
+import { type CleanupReport, mustShed } from './cleanup.ts';
+import type { SealedItem } from './keys/envelopes.ts';
+import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
+import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
+import * as keyMutations from './keys/mutations.ts';
+import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
-import { KeyTable } from './keys/table.ts';
-import { createKey, type KeyPatch, type RotationInput, revokeKey, rotateKey, updateKey } from './keys/transitions.ts';
+import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, type Warning } from './keys/verification.ts';
+import type { Mutation, MutationContext } from './mutation.ts';
 import type { Operation } from './operation.ts';
-import { type Failure, fail, ok, type PrefixMismatch, type Result } from './outcome.ts';
+import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from './outcome.ts';
+import type { RotationState, RotationView } from './rotations/table.ts';
 import { migrate, schemaVersion } from './storage/migrations.ts';
 import type { Page } from './storage/paging.ts';
-import {
-  changedFields,
-  newTenant,
-  type TenantPatch,
-  type TenantRecord,
-  type TenantSettings,
-  updateTenant,
-} from './tenants/record.ts';
+import { TenantStore } from './store.ts';
+import type { Dependents, ResealBatch, ResealProgress } from './tenants/mutations.ts';
+import * as tenantMutations from './tenants/mutations.ts';
+import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from './tenants/record.ts';
 import { TENANT_MIGRATIONS } from './tenants/schema.ts';
 import { readTenant, writeTenant } from './tenants/table.ts';
 
@@ -42,22 +39,15 @@ export type VerifyAnswer =
       readonly warnings: readonly Warning[];
     };
 
-/** Grace in seconds; absent for the tenant's own. */
-export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly gracePeriodSeconds?: number };
-
-export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
-
 export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
 
 /** How long the alarm waits after a pass that threw, so that work is never dropped and a bug does not spin. */
 const ALARM_RETRY_MS = 30_000;
+/** How far ahead an alarm is set at most: the platform takes no dates after 2189. One that finds nothing due sets the next. */
+const ALARM_AHEAD_MAX_MS = 365 * 24 * 60 * 60 * 1000;
 
 export class Tenant extends DurableObject<ObjectBindings> {
-  readonly #storage: DurableObjectStorage;
-  readonly #keys: KeyTable;
-  readonly #audit: AuditLog;
-  readonly #reports: CleanupReports;
-  #lastUsed = new LastUsed();
+  #store: TenantStore;
   /** What is committed of the tenant's row, null while the tenant does not exist. */
   #tenant: TenantRecord | null = null;
   /** When the alarm is set for, null for never, undefined when this instance does not know. */
@@ -65,14 +55,12 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env);
-    this.#storage = ctx.storage;
-    this.#keys = new KeyTable(ctx.storage.sql);
-    this.#audit = new AuditLog(ctx.storage.sql);
-    this.#reports = new CleanupReports(ctx.storage.sql);
+    this.#store = new TenantStore(ctx.storage.sql);
     // A tenant that was never created keeps an empty database: a question about it must leave nothing behind.
     if (schemaVersion(ctx.storage.sql) === 0) return;
     migrate(ctx.storage, TENANT_MIGRATIONS);
     this.#tenant = readTenant(ctx.storage.sql);
+    this.#store.keys.ownerRevocations.reload();
   }
 
   // ---- the tenant ----
@@ -83,17 +71,23 @@ export class Tenant extends DurableObject<ObjectBindings> {
     incarnation: string,
     input: { readonly name: string; readonly settings: Partial<TenantSettings> },
     operation: Operation,
-  ): Result<TenantRecord> {
-    if (this.#tenant !== null) {
-      return this.#tenant.incarnation === incarnation ? ok(this.#tenant) : fail({ code: 'tenant_exists' });
+  ): Mutated<TenantRecord> {
+    const existing = this.#tenant;
+    if (existing?.incarnation === incarnation) {
+      return operation.idempotency === null || operation.retry ? ok(existing) : this.#replayCreation(operation);
     }
+    if (existing !== null) return fail({ code: 'tenant_exists' });
     const now = Date.now();
     const tenant = newTenant(id, incarnation, input, now);
-    this.#storage.transactionSync(() => {
-      migrate(this.#storage, TENANT_MIGRATIONS);
-      writeTenant(this.#storage.sql, tenant);
+    this.ctx.storage.transactionSync(() => {
+      migrate(this.ctx.storage, TENANT_MIGRATIONS);
+      writeTenant(this.#store.sql, tenant);
       const changes = { name: tenant.name, settings: tenant.settings };
-      this.#audit.append(operation, { action: 'tenant.create', changes }, now);
+      this.#store.audit.append(operation, [{ action: 'tenant.create', changes }], now);
+      if (operation.idempotency !== null) {
+        this.#store.keptAnswers.keep(operation.idempotency, JSON.stringify(ok(tenant)), now);
+        void this.ctx.storage.setAlarm(this.#nextDueAt(tenant) ?? now);
+      }
     });
     this.#tenant = tenant;
     return ok(tenant);
@@ -103,16 +97,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#read(tenantId, (tenant) => ok(tenant));
   }
 
-  update(tenantId: string, patch: TenantPatch, operation: Operation): Result<TenantRecord> {
-    return this.#mutate<TenantRecord>(tenantId, operation, {
-      apply: (tenant, now) => {
-        const changes = changedFields(tenant, patch);
-        if (changes === null) return ok(null);
-        writeTenant(this.#storage.sql, updateTenant(tenant, patch, now));
-        return ok({ action: 'tenant.update', changes });
-      },
-      answer: (tenant) => ok(tenant),
-    });
+  update(tenantId: string, patch: TenantPatch, operation: Operation): Mutated<TenantRecord> {
+    return this.#mutate(tenantId, operation, tenantMutations.tenantUpdate(patch));
   }
 
   /** Deletes all that this object holds, alarm included, if it holds this incarnation. Idempotent. */
@@ -120,128 +106,76 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (this.#tenant?.incarnation !== incarnation) return;
     // Memory first: from here on every question is answered as if the tenant had never been.
     this.#tenant = null;
-    this.#lastUsed = new LastUsed();
+    this.#store = new TenantStore(this.ctx.storage.sql);
     this.#alarmAt = undefined;
-    await this.#storage.deleteAlarm();
-    await this.#storage.deleteAll();
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
   }
 
   // ---- keys ----
 
-  /** Stores a key that the Worker minted. `prefix` undefined asks for the tenant's own. */
-  createKey(
+  /** Stores keys that the Worker minted: all, or none. */
+  createKeys(
     tenantId: string,
-    minted: MintedKey,
-    attributes: KeyAttributes,
-    prefix: string | undefined,
+    newKeys: readonly NewKey[],
     operation: Operation,
-  ): Result<KeyView, Failure | PrefixMismatch> {
-    return this.#mutate<KeyView, Failure | PrefixMismatch>(tenantId, operation, {
-      apply: (tenant, now) => {
-        const wanted = prefix ?? tenant.settings.keyPrefix;
-        if (minted.prefix !== wanted) return fail({ code: 'prefix_mismatch', prefix: wanted });
-        const created = createKey(stored(minted, tenant), attributes, now);
-        if (!created.ok) return created;
-        this.#keys.insert(created.value, now);
-        return ok({ action: 'key.create', keyId: minted.id });
-      },
-      answer: (_tenant, now) => this.#view(minted.id, now),
-    });
+  ): Mutated<readonly KeyView[], Failure | PrefixMismatch> {
+    return this.#mutate(tenantId, operation, keyMutations.creation(newKeys));
   }
 
   getKey(tenantId: string, keyId: string): Result<KeyView> {
-    return this.#read(tenantId, (_tenant, now) => this.#view(keyId, now));
+    return this.#read(tenantId, (_tenant, now) => this.#store.viewKey(keyId, now));
   }
 
   listKeys(tenantId: string, query: KeyListQuery): Result<Page<KeyView>> {
     return this.#read(tenantId, (_tenant, now) => {
-      const { items, next } = listKeys(this.#keys, query, now);
-      return ok({ items: items.map((record) => viewOf(this.#lastUsed.overlay(record), now)), next });
+      const { items, next } = listKeys(this.#store.keys, query, now);
+      return ok({ items: this.#views(items, now), next });
     });
   }
 
-  updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Result<KeyView> {
-    return this.#mutate<KeyView>(tenantId, operation, {
-      apply: (_tenant, now) => {
-        const record = this.#keys.get(keyId);
-        if (record === undefined) return fail({ code: 'key_not_found' });
-        const updated = updateKey(record, patch, now);
-        if (!updated.ok) return updated;
-        const changes = changesBetween(record, updated.value);
-        if (Object.keys(changes).length === 0) return ok(null);
-        this.#keys.update(updated.value, now);
-        return ok({ action: 'key.update', keyId, changes });
-      },
-      answer: (_tenant, now) => this.#view(keyId, now),
+  listKeysByOffset(
+    tenantId: string,
+    query: Omit<KeyListQuery, 'after'> & { readonly offset: number },
+  ): Result<OffsetPage<KeyView>> {
+    return this.#read(tenantId, (_tenant, now) => {
+      const { items, total } = listKeysByOffset(this.#store.keys, query, now);
+      return ok({ items: this.#views(items, now), total });
     });
   }
 
-  /** Revokes one key, or with `lineage` all that it replaced and was replaced by. What is revoked already stays as it is. */
+  updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Mutated<KeyView> {
+    return this.#mutate(tenantId, operation, keyMutations.update(keyId, patch));
+  }
+
   revokeKey(
     tenantId: string,
     keyId: string,
-    { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
+    input: { readonly reason: string | null; readonly lineage: boolean },
     operation: Operation,
-  ): Result<KeyView> {
-    return this.#mutate<KeyView>(tenantId, operation, {
-      apply: (_tenant, now) => {
-        const record = this.#keys.get(keyId);
-        if (record === undefined) return fail({ code: 'key_not_found' });
-        const targets = lineage ? lineageOf(record, (id) => this.#keys.get(id)) : [record];
-        const revoked = targets.filter((target) => target.revokedAt === null);
-        if (revoked.length === 0) return ok(null);
-        for (const target of revoked) this.#keys.update(revokeKey(target, now), now);
-        const changes = {
-          ...(reason === null ? {} : { reason }),
-          ...(lineage ? { lineage: revoked.map((target) => target.id) } : {}),
-        };
-        return ok({ action: 'key.revoke', keyId, changes });
-      },
-      answer: (_tenant, now) => this.#view(keyId, now),
-    });
+  ): Mutated<KeyView> {
+    return this.#mutate(tenantId, operation, keyMutations.revocation(keyId, input));
   }
 
-  /** Rotates an active key to the minted successor: both in one step, or nothing. */
-  rotateKey(
+  /** Revokes the keys with these ids, or all of an owner's: all, or none. */
+  revokeKeys(
     tenantId: string,
-    keyId: string,
-    minted: MintedKey,
-    { gracePeriodSeconds, overrides }: RotationRequest,
+    target: { readonly ids: readonly string[] } | { readonly owner: string },
     operation: Operation,
-  ): Result<RotatedPair, Failure | PrefixMismatch> {
-    return this.#mutate<RotatedPair, Failure | PrefixMismatch>(tenantId, operation, {
-      apply: (tenant, now) => {
-        const record = this.#keys.get(keyId);
-        if (record === undefined) return fail({ code: 'key_not_found' });
-        const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
-        const rotated = rotateKey(record, stored(minted, tenant), { graceMs, overrides }, now);
-        if (!rotated.ok) return rotated;
-        const { predecessor, successor } = rotated.value;
-        this.#keys.update(predecessor, now);
-        this.#keys.insert(successor, now);
-        const changes = { replacedBy: successor.id, graceEndsAt: isoTime(predecessor.graceEndsAt) };
-        return ok({ action: 'key.rotate', keyId, successorId: successor.id, changes });
-      },
-      answer: (_tenant, now) => {
-        const [successor, predecessor] = [this.#view(minted.id, now), this.#view(keyId, now)];
-        if (!successor.ok) return successor;
-        return predecessor.ok ? ok({ successor: successor.value, predecessor: predecessor.value }) : predecessor;
-      },
-    });
+  ): Mutated<{ readonly revoked: number }> {
+    const mutation =
+      'ids' in target ? keyMutations.revocationOf(target.ids) : keyMutations.revocationOfOwner(target.owner);
+    return this.#mutate(tenantId, operation, mutation);
   }
 
   /** Forgets the record; the audit trail stays. */
-  deleteKey(tenantId: string, keyId: string, operation: Operation): Result<null> {
-    return this.#mutate<null>(tenantId, operation, {
-      apply: () => {
-        const record = this.#keys.get(keyId);
-        if (record === undefined) return fail({ code: 'key_not_found' });
-        this.#keys.remove(record);
-        this.#lastUsed.forget(record.seq);
-        return ok({ action: 'key.delete', keyId, changes: { name: record.name } });
-      },
-      answer: () => ok(null),
-    });
+  deleteKey(tenantId: string, keyId: string, operation: Operation): Mutated<null> {
+    return this.#mutate(tenantId, operation, keyMutations.deletion(keyId));
+  }
+
+  /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
+  revealKey(tenantId: string, keyId: string, operation: Operation): Mutated<Revealed | null> {
+    return this.#mutate(tenantId, operation, keyMutations.disclosure(keyId));
   }
 
   /**
@@ -249,35 +183,86 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * this id but another digest belongs to another key string.
    */
   verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[]): VerifyAnswer {
-    if (this.#tenant === null) return { code: 'NOT_FOUND' };
-    const record = this.#keys.get(keyId);
+    const tenant = this.#tenant;
+    if (tenant === null) return { code: 'NOT_FOUND' };
+    const record = this.#store.keys.get(keyId);
     if (record === undefined || !sameBytes(record.digest, digest)) return { code: 'NOT_FOUND' };
     const now = Date.now();
-    const { code, warnings } = decide(this.#tenant.status, record, wantedScopes, now);
-    if (code === 'VALID' && this.#lastUsed.note(record, this.#keys, now)) this.#arm(this.#tenant);
-    return { code, tenantId: this.#tenant.id, key: viewOf(this.#lastUsed.overlay(record), now), warnings };
+    const { code, warnings } = decide(tenant.status, record, wantedScopes, now);
+    if (code === 'VALID' && this.#store.noteUse(record, now)) this.#arm(tenant);
+    return { code, tenantId: tenant.id, key: viewOf(this.#store.lastUsed.overlay(record), now), warnings };
   }
 
-  // ---- audit and cleanup ----
+  // ---- rotation ----
+
+  /** Rotates an active key to the minted successor: both in one step, or nothing. */
+  rotateKey(
+    tenantId: string,
+    keyId: string,
+    minted: MintedKey,
+    request: RotationRequest,
+    operation: Operation,
+  ): Mutated<RotatedPair, Failure | PrefixMismatch> {
+    return this.#mutate(tenantId, operation, keyMutations.rotation(keyId, minted, request, operation.actor));
+  }
+
+  completeRotation(tenantId: string, keyId: string, operation: Operation): Mutated<KeyView> {
+    return this.#mutate(tenantId, operation, keyMutations.rotationCompletion(keyId));
+  }
+
+  cancelRotation(tenantId: string, keyId: string, operation: Operation): Mutated<KeyView> {
+    return this.#mutate(tenantId, operation, keyMutations.rotationCancellation(keyId));
+  }
+
+  listRotations(
+    tenantId: string,
+    query: { readonly state?: RotationState; readonly limit: number; readonly after: number | null },
+  ): Result<Page<RotationView>> {
+    const { rotations, lastUsed } = this.#store;
+    const get = (id: string) => this.#store.getKey(id);
+    return this.#read(tenantId, (_tenant, now) => ok(rotations.list(query, get, (id) => lastUsed.firstUseOf(id), now)));
+  }
+
+  // ---- audit, encryption, cleanup ----
 
   listAudit(tenantId: string, query: AuditQuery): Result<Page<AuditEntry>> {
-    return this.#read(tenantId, () => ok(this.#audit.list(query)));
+    return this.#read(tenantId, () => ok(this.#store.audit.list(query)));
   }
 
-  /** Runs the pass that the alarm runs, now. */
-  runCleanup(tenantId: string, operation: Operation): Result<CleanupReport> {
-    return this.#mutate<CleanupReport>(tenantId, operation, {
-      apply: (tenant, now) => {
-        const { seq: _seq, ...changes } = this.#cleanUp(tenant, 'manual', now);
-        return ok({ action: 'cleanup.run', changes });
-      },
-      answer: () => ok(this.#reports.latest()),
+  /** How much depends on each keyring entry. */
+  countDependents(tenantId: string): Result<Dependents> {
+    return this.#read(tenantId, () => ok(tenantMutations.dependents(this.#store)));
+  }
+
+  /** The next batch of what is not sealed with this keyring entry, for the Worker to seal anew. */
+  takeForReseal(
+    tenantId: string,
+    currentId: number,
+    limit: number,
+  ): Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }> {
+    return this.#read(tenantId, () => {
+      const { items, walkedTo } = this.#store.envelopes.sealedOtherwise(currentId, limit);
+      const answers = this.#store.keptAnswers
+        .sealedOtherwise(currentId, limit - items.length)
+        .map((item) => ({ kind: 'answer' as const, ...item }));
+      const remaining = tenantMutations.sealedOtherwise(this.#store, currentId);
+      return ok({ items: [...items, ...answers], walkedTo, remaining });
     });
   }
 
+  /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
+  reseal(tenantId: string, batch: ResealBatch, operation: Operation): Mutated<ResealProgress> {
+    return this.#mutate(tenantId, operation, tenantMutations.resealing(batch));
+  }
+
+  /** Runs the pass that the alarm runs, now. */
+  runCleanup(tenantId: string, operation: Operation): Mutated<CleanupReport> {
+    return this.#mutate(tenantId, operation, tenantMutations.manualCleanup());
+  }
+
   async listCleanups(tenantId: string): Promise<Result<CleanupOverview>> {
-    const nextAlarmAt = await this.#storage.getAlarm();
-    return this.#read(tenantId, () => ok({ reports: this.#reports.list(), nextAlarmAt }));
+    const nextAlarmAt = await this.ctx.storage.getAlarm();
+    return this.#read(tenantId, () => ok({ reports: this.#store.reports.list(), nextAlarmAt }));
   }
 
   /**
@@ -290,17 +275,17 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (tenant === null) return;
     const now = Date.now();
     try {
-      this.#storage.transactionSync(() => this.#cleanUp(tenant, 'alarm', now));
+      this.#transaction(() => tenantMutations.cleanUp(this.#store, tenant, 'alarm', now));
       this.#arm(tenant);
     } catch (error) {
       const name = error instanceof Error ? error.name : typeof error;
       console.error(JSON.stringify({ level: 'error', event: 'alarm_failed', tenantId: tenant.id, error: name }));
-      await this.#storage.setAlarm(now + ALARM_RETRY_MS);
+      await this.ctx.storage.setAlarm(now + ALARM_RETRY_MS);
       this.#alarmAt = now + ALARM_RETRY_MS;
     }
   }
 
-  // ---- what the methods above are made of ----
+  // ---- how the methods above run ----
 
   #read<T>(tenantId: string, answer: (tenant: TenantRecord, now: number) => Result<T>): Result<T> {
     if (this.#tenant?.id !== tenantId) return fail({ code: 'tenant_not_found' });
@@ -308,50 +293,75 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /**
-   * Runs a mutation: change, audit entry and alarm in one transaction, then the answer from what stands there. `apply` decides before it
-   * writes, so a failure writes nothing; it returns what the one audit entry says, or null when there was nothing to change. A repeated
-   * operation that was applied already is only answered.
+   * Runs a mutation: change, audit entries, kept answer and alarm in one transaction. A repeated call of an operation that was applied
+   * already is only answered; a request whose `Idempotency-Key` was answered before gets that answer again.
    */
-  #mutate<T, F = Failure>(tenantId: string, operation: Operation, mutation: Mutation<T, F>): Result<T, F | Failure> {
+  #mutate<T, F>(tenantId: string, operation: Operation, mutation: Mutation<T, F>): Mutated<T, F | Failure> {
     const tenant = this.#tenant;
     if (tenant?.id !== tenantId) return fail({ code: 'tenant_not_found' });
     const now = Date.now();
-    const applied = this.#storage.transactionSync((): Result<AppliedChange, F> => {
-      if (operation.retry && this.#audit.has(operation.id, now)) return ok({ tenant, dueAt: null });
-      const subject = mutation.apply(tenant, now);
-      if (!subject.ok) return subject;
-      if (subject.value === null) return ok({ tenant, dueAt: null });
-      this.#audit.append(operation, subject.value, now);
-      const updated = readTenant(this.#storage.sql) ?? tenant;
-      const dueAt = this.#nextDueAt(updated);
-      if (this.#isSooner(dueAt)) void this.#storage.setAlarm(dueAt);
-      return ok({ tenant: updated, dueAt });
-    });
-    if (!applied.ok) return applied;
+    const context = { store: this.#store, tenant, now, ifVersions: operation.ifVersions };
+    const done = this.#transaction(() => this.#apply(context, operation, mutation));
     // Memory follows only what was committed.
-    this.#tenant = applied.value.tenant;
-    if (this.#isSooner(applied.value.dueAt)) this.#alarmAt = applied.value.dueAt;
-    return mutation.answer(applied.value.tenant, now);
+    this.#tenant = done.tenant;
+    if (this.#isSooner(done.dueAt)) this.#alarmAt = done.dueAt;
+    return done.answer;
   }
 
-  #view(keyId: string, now: number): Result<KeyView> {
-    const record = this.#keys.get(keyId);
-    return record === undefined ? fail({ code: 'key_not_found' }) : ok(viewOf(this.#lastUsed.overlay(record), now));
+  #apply<T, F>(context: MutationContext, operation: Operation, mutation: Mutation<T, F>): Applied<T, F | Failure> {
+    const { store, tenant, now } = context;
+    const unchanged = { tenant, dueAt: null };
+    if (operation.retry && store.audit.has(operation.id, now))
+      return { ...unchanged, answer: mutation.answer(context) };
+    const kept = this.#keptAnswer<T, F>(operation, now);
+    if (kept !== null) return { ...unchanged, answer: kept };
+
+    const change = mutation.apply(context);
+    store.audit.append(operation, change.ok ? change.value : [], now);
+    const updated = readTenant(store.sql) ?? tenant;
+    const answer = change.ok ? mutation.answer({ ...context, tenant: updated }) : change;
+    if (operation.idempotency !== null && !isPrefixMismatch(answer)) {
+      store.keptAnswers.keep(operation.idempotency, JSON.stringify(answer), now);
+    }
+    const dueAt = this.#nextDueAt(updated);
+    if (this.#isSooner(dueAt)) void this.ctx.storage.setAlarm(dueAt);
+    return { tenant: updated, dueAt, answer };
   }
 
-  /** One pass with its report; an alarm that found nothing to do leaves none. */
-  #cleanUp(tenant: TenantRecord, trigger: CleanupTrigger, now: number): CleanupReport {
-    this.#lastUsed.flush(this.#keys);
-    const result = cleanupPass(this.#keys, tenant.settings.retentionSeconds * 1000, now);
-    const report = { trigger, startedAt: now, durationMs: Date.now() - now, ...result };
-    return trigger === 'alarm' && didNothing(result) ? { seq: 0, ...report } : this.#reports.append(report);
+  #keptAnswer<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
+    const { idempotency } = operation;
+    const kept = idempotency && this.#store.keptAnswers.find(idempotency.key, now);
+    if (!kept) return null;
+    if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
+    return { ...JSON.parse(kept.answer), replay: { sealedSecrets: kept.sealedSecrets } };
+  }
+
+  #replayCreation(operation: Operation): Mutated<TenantRecord> {
+    return this.#keptAnswer<TenantRecord, Failure>(operation, Date.now()) ?? fail({ code: 'tenant_exists' });
+  }
+
+  /** A transaction that takes memory back with it when it does not commit. */
+  #transaction<T>(run: () => T): T {
+    try {
+      return this.ctx.storage.transactionSync(run);
+    } catch (error) {
+      this.#store.keys.ownerRevocations.reload();
+      throw error;
+    }
+  }
+
+  #views(records: readonly KeyRecord[], now: number): KeyView[] {
+    return records.map((record) => viewOf(this.#store.lastUsed.overlay(record), now));
   }
 
   /** When the alarm has something to do next (ms), null if it never has. */
   #nextDueAt(tenant: TenantRecord): number | null {
-    const firstEndedAt = this.#keys.firstEndedAt();
+    const { keys, keptAnswers, lastUsed } = this.#store;
+    const firstEndedAt = keys.firstEndedAt();
     const purgeAt = firstEndedAt === null ? null : firstEndedAt + tenant.settings.retentionSeconds * 1000;
-    return earliest(this.#keys.firstDueAt(), purgeAt, this.#lastUsed.flushAt);
+    const atOnce = keys.ownerRevocations.pending.length > 0 || mustShed(this.#store, tenant) ? Date.now() : null;
+    const dueAt = earliest(keys.firstDueAt(), purgeAt, keptAnswers.firstDueAt(), lastUsed.flushAt, atOnce);
+    return dueAt === null ? null : Math.min(dueAt, Date.now() + ALARM_AHEAD_MAX_MS);
   }
 
   #isSooner(dueAt: number | null): dueAt is number {
@@ -362,21 +372,21 @@ export class Tenant extends DurableObject<ObjectBindings> {
   #arm(tenant: TenantRecord): void {
     const dueAt = this.#nextDueAt(tenant);
     if (!this.#isSooner(dueAt)) return;
-    void this.#storage.setAlarm(dueAt);
+    void this.ctx.storage.setAlarm(dueAt);
     this.#alarmAt = dueAt;
   }
 }
 
-type Mutation<T, F> = {
-  readonly apply: (tenant: TenantRecord, now: number) => Result<AuditSubject | null, F>;
-  readonly answer: (tenant: TenantRecord, now: number) => Result<T, Failure>;
+type Applied<T, F> = {
+  readonly tenant: TenantRecord;
+  readonly dueAt: number | null;
+  readonly answer: Mutated<T, F>;
 };
 
-type AppliedChange = { readonly tenant: TenantRecord; readonly dueAt: number | null };
-
-/** A tenant that wants no recoverable secret gets none stored: the envelope ends here. */
-function stored(minted: MintedKey, tenant: TenantRecord): StoredKey {
-  return tenant.settings.storage === 'sealed' ? minted : { ...minted, envelope: null, sealingKeyId: null };
+function isPrefixMismatch(answer: Result<unknown, unknown>): boolean {
+  if (answer.ok) return false;
+  const { failure } = answer;
+  return typeof failure === 'object' && failure !== null && 'code' in failure && failure.code === 'prefix_mismatch';
 }
 
 function earliest(...times: readonly (number | null)[]): number | null {

@@ -16,9 +16,14 @@ export type SecretName = (typeof SECRET_NAMES)[number];
 export type Secrets = {
   readonly values: Readonly<Record<SecretName, string>>;
   readonly origins: Readonly<Record<SecretName, 'environment' | 'stored' | 'generated'>>;
+  /** Least level that is logged, undefined for the usual one. */
+  readonly logLevel: string | undefined;
   /** Writes down what was generated; to be called before anything is encrypted or signed with it. */
   readonly store: () => void;
 };
+
+/** Value of ADMIN_TOKEN that leaves it unset, for deployments whose callers all have management keys. */
+const NO_ADMIN_TOKEN = 'none';
 
 /** 256 bits, in 43 characters that need no quoting in a shell or a header. */
 const TOKEN_BYTES = 32;
@@ -41,9 +46,11 @@ export function loadSecrets(env: NodeJS.ProcessEnv, directory: DataDirectory): S
   const [token, encryption, hmac] = [choose('ADMIN_TOKEN'), choose('ENCRYPTION_KEY'), choose('HMAC_SECRET')];
   const values = { ADMIN_TOKEN: token.value, ENCRYPTION_KEY: encryption.value, HMAC_SECRET: hmac.value };
   const origins = { ADMIN_TOKEN: token.origin, ENCRYPTION_KEY: encryption.origin, HMAC_SECRET: hmac.origin };
-  const config = parseConfig(values);
+  const config = parseConfig({ ...values, LOG_LEVEL: env.LOG_LEVEL });
   if (Array.isArray(config)) {
-    const where = (name: SecretName) => (origins[name] === 'stored' ? ` in ${path}` : '');
+    const where = (name: keyof ConfigVariables) => {
+      return name !== 'LOG_LEVEL' && origins[name] === 'stored' ? ` in ${path}` : '';
+    };
     const problems = config.map(({ variable, reason }) => `${variable}${where(variable)} ${reason}`);
     throw new StartupError(problems.join('; '));
   }
@@ -53,10 +60,11 @@ export function loadSecrets(env: NodeJS.ProcessEnv, directory: DataDirectory): S
     const kept = { ...stored, ...Object.fromEntries(generated.map((name) => [name, values[name]])) };
     writePrivateFile(path, `${JSON.stringify(kept, null, 2)}\n`);
   };
-  return { values, origins, store };
+  return { values, origins, logLevel: env.LOG_LEVEL || undefined, store };
 }
 
 function chooseSecret(name: SecretName, given: string | undefined, kept: string | undefined, directory: DataDirectory) {
+  if (name === 'ADMIN_TOKEN' && given === NO_ADMIN_TOKEN) return { value: '', origin: 'environment' } as const;
   if (given !== undefined) return { value: given, origin: 'environment' } as const;
   if (kept !== undefined) return { value: kept, origin: 'stored' } as const;
   // With a new one, every key issued so far would be refused as forged; whoever lost the old one has to decide that.

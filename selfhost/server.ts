@@ -49,7 +49,7 @@ export class Server {
         '--control-fd=3',
       ],
       // Nothing of the launcher's own environment: it may hold secrets of other programs.
-      { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...secrets.values } },
+      { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...secrets.values, LOG_LEVEL: secrets.logLevel } },
     );
     const port = await Promise.race([listeningPort(runtime), endOf(runtime)]);
     if (typeof port === 'string' || runtime.pid === undefined) {

@@ -64,6 +64,10 @@ function announce({ host }: Settings, server: Server, { values, origins }: Secre
     );
   }
   if (origins.ADMIN_TOKEN === 'generated') console.log(`Admin token, shown this once: ${values.ADMIN_TOKEN}`);
+  if (values.ADMIN_TOKEN === '') {
+    console.log('ADMIN_TOKEN is not set: only management keys come in.\nCtrl-C stops the server.');
+    return;
+  }
   console.log(`\n${WALKTHROUGH_HEADING}\n`);
   console.log(`${walkthrough(server.url, tokenWord(values, origins, directory)).join('\n')}\n`);
   console.log('Ctrl-C stops the server.');

@@ -18,6 +18,7 @@ const keystead :Workerd.Worker = (
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
     (name = "ENCRYPTION_KEY", fromEnvironment = "ENCRYPTION_KEY"),
     (name = "HMAC_SECRET", fromEnvironment = "HMAC_SECRET"),
+    (name = "LOG_LEVEL", fromEnvironment = "LOG_LEVEL"),
     (name = "TENANTS", durableObjectNamespace = "Tenant"),
     (name = "DIRECTORY", durableObjectNamespace = "Directory"),
   ],

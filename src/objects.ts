@@ -6,13 +6,13 @@
  * object recognises; the second call is told that it is one.
  */
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
-import type { Directory } from '../durable-objects/directory.ts';
+import { type Directory, destroyTenant, type TenantRef } from '../durable-objects/directory.ts';
 import type { Operation } from '../durable-objects/operation.ts';
 import type { Tenant } from '../durable-objects/tenant.ts';
+import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
 import type { Env } from './env.ts';
 import { logError } from './http/log.ts';
 import { unavailable } from './http/problem.ts';
-import { locatorOf, objectNameOf } from './secrets/key-string.ts';
 
 const ATTEMPTS = 3;
 /** First wait before a repetition; doubled each time, and between half and all of it is waited. */
@@ -56,6 +56,11 @@ export class Objects {
   /** Asks the directory, or has it change something that is idempotent by itself. */
   directory<T>(ask: (directory: Remote<Directory>) => Promise<T>): Promise<T> {
     return this.#call(() => ask(directoryStub(this.#env)));
+  }
+
+  /** Carries out the decided deletion of a tenant. */
+  destroyTenant(ref: TenantRef, operation: Operation): Promise<void> {
+    return this.#call(() => destroyTenant(this.#env, ref, operation));
   }
 
   async #call<T>(send: (retry: boolean) => Promise<T>): Promise<T> {

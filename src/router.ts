@@ -1,78 +1,116 @@
 /**
- * From a request to a response: finds the route, authenticates, authorizes, runs the handler, and turns whatever went wrong into a problem.
- * The only `catch` around handlers.
+ * From a request to a response: finds the route, authenticates, authorizes, runs the handler, turns whatever went wrong into a problem, and
+ * logs one line. The only `catch` around handlers.
  */
 import { IttyRouter } from 'itty-router';
-import { bearerToken } from './callers/authenticate.ts';
 import { mayReach, type Principal } from './callers/principal.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
+import { bearerToken } from './http/bearer-token.ts';
 import { Call } from './http/call.ts';
-import { logError } from './http/log.ts';
+import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
 import { forbidden, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { Objects } from './objects.ts';
+import { HEALTH_PATHS, health } from './routes/health.ts';
 import { routes } from './routes/index.ts';
 import type { PathParams, Route } from './routes/route.ts';
+import { TENANT_ID_PATTERN } from './schemas/common.ts';
+
+type Context = { readonly request: Request; readonly env: Env; readonly log: RequestLog };
 
 const router = IttyRouter();
+for (const path of HEALTH_PATHS) {
+  router.all(path, (_, { request, env, log }: Context) => {
+    log.route = path;
+    return request.method === 'GET' ? health(path, env) : undefined;
+  });
+}
 for (const route of routes) {
-  router.all(route.path, ({ params }, request: Request, env: Env, requestId: string) =>
-    request.method === route.method ? answer(route, request, params, env, requestId) : undefined,
+  router.all(route.path, ({ params }, context: Context) =>
+    context.request.method === route.method ? answer(route, params, context) : undefined,
   );
 }
 
 /** Answers a request, whatever it is. Never throws. */
 export async function handle(request: Request, env: Env): Promise<Response> {
-  const requestId = requestIdOf(request);
-  const response = await respond(request, env, requestId);
-  response.headers.set('X-Request-Id', requestId);
+  const startedAt = Date.now();
+  const log: RequestLog = {
+    requestId: requestIdOf(request),
+    method: METHODS.has(request.method) ? request.method : 'OTHER',
+    route: null,
+    status: 0,
+    code: null,
+    tenant: null,
+    caller: null,
+    durationMs: 0,
+    objectCalls: 0,
+  };
+  const response = await respond({ request, env, log });
+  response.headers.set('X-Request-Id', log.requestId);
+  log.status = response.status;
+  log.durationMs = Date.now() - startedAt;
+  logRequest(log);
   return response;
 }
 
-async function respond(request: Request, env: Env, requestId: string): Promise<Response> {
+/** Methods that are logged by name; any other is a caller's own word. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+async function respond(context: Context): Promise<Response> {
+  const { request, log } = context;
   try {
-    const found: Response | undefined = await router.fetch(
-      { method: request.method, url: request.url },
-      request,
-      env,
-      requestId,
-    );
-    return found ?? notRouted(request).toResponse(requestId);
+    // Without its query, which the router would parse at a cost that is quadratic in repeated names.
+    const { origin, pathname } = new URL(request.url);
+    const found: Response | undefined = await router.fetch({ method: request.method, url: origin + pathname }, context);
+    if (found !== undefined) return found;
+    throw notRouted(request);
   } catch (error) {
-    if (error instanceof Problem) return error.toResponse(requestId);
-    logError('request_failed', error, { requestId });
-    return new Problem('internal_error').toResponse(requestId);
+    const problem = error instanceof Problem ? error : new Problem('internal_error');
+    if (problem !== error) logError('request_failed', error, { requestId: log.requestId });
+    log.code = problem.code;
+    return problem.toResponse(log.requestId);
   }
 }
 
-async function answer(
-  route: Route,
-  request: Request,
-  params: PathParams,
-  env: Env,
-  requestId: string,
-): Promise<Response> {
+async function answer(route: Route, params: PathParams, { request, env, log }: Context): Promise<Response> {
+  log.route = route.path;
   const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  const caller = await authenticate(runtime, request);
-  // Before the permission: a caller confined elsewhere learns nothing about this tenant, not even what it would need.
-  if (params.tenantId !== undefined && !mayReach(caller, params.tenantId)) throw new Problem('tenant_not_found');
-  if (!caller.permissions.has(route.permission)) throw forbidden(route.permission);
-  return route.handler(new Call({ request, requestId, caller, runtime, objects: new Objects(env) }), params);
+  setLogLevel(runtime.logLevel);
+  const objects = new Objects(env);
+  try {
+    const caller = await authenticate(runtime, objects, request);
+    log.caller = caller.actor.id;
+    authorize(caller, route, params);
+    if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
+    return await route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
+  } finally {
+    log.objectCalls = objects.calls;
+  }
 }
 
-async function authenticate(runtime: Runtime, request: Request): Promise<Principal> {
+async function authenticate(runtime: Runtime, objects: Objects, request: Request): Promise<Principal> {
   const token = bearerToken(request);
-  const caller = token === null ? null : await runtime.authenticator.authenticate(token);
+  const caller = token === null ? null : await runtime.authenticator.authenticate(token, objects);
   if (caller === null) throw unauthenticated();
   return caller;
+}
+
+function authorize(caller: Principal, route: Route, { tenantId }: PathParams): void {
+  // Before the permission: a caller confined elsewhere learns nothing about this tenant, not even what it would need.
+  if (tenantId !== undefined && !mayReach(caller, tenantId)) throw new Problem('tenant_not_found');
+  if (!caller.permissions.has(route.permission)) throw forbidden(route.permission);
+  if (caller.tenantId !== null && route.confined === 'refused') {
+    throw new Problem('forbidden', { detail: 'The caller is confined to one tenant.' });
+  }
 }
 
 /** No route has this method and path: 405 with `Allow` when others have the path. */
 function notRouted(request: Request): Problem {
   const { pathname } = new URL(request.url);
-  const allowed = routes.filter((_, index) => router.routes[index]?.[1].test(pathname)).map(({ method }) => method);
+  const methods = [...HEALTH_PATHS.map(() => 'GET'), ...routes.map(({ method }) => method)];
+  const allowed = methods.filter((_, index) => router.routes[index]?.[1].test(pathname));
   if (allowed.length === 0) return new Problem('not_found');
   return new Problem('method_not_allowed', { headers: { Allow: [...new Set(allowed)].join(', ') } });
 }

@@ -14,13 +14,13 @@ function problemsOf(variables: ConfigVariables): string[] {
 }
 
 const REFUSED: readonly [string, ConfigVariables, readonly string[]][] = [
-  ['nothing set', {}, ['ADMIN_TOKEN is not set', 'ENCRYPTION_KEY is not set', 'HMAC_SECRET is not set']],
+  ['nothing set', {}, ['ENCRYPTION_KEY is not set', 'HMAC_SECRET is not set']],
   [
     'everything empty',
     { ADMIN_TOKEN: '', ENCRYPTION_KEY: '', HMAC_SECRET: '' },
-    ['ADMIN_TOKEN is not set', 'ENCRYPTION_KEY is not set', 'HMAC_SECRET is not set'],
+    ['ENCRYPTION_KEY is not set', 'HMAC_SECRET is not set'],
   ],
-  ['no ADMIN_TOKEN', { ...GOOD, ADMIN_TOKEN: undefined }, ['ADMIN_TOKEN is not set']],
+  ['no such level', { ...GOOD, LOG_LEVEL: 'loud' }, ['LOG_LEVEL is not one of debug, info, warn, error, silent']],
   ['no ENCRYPTION_KEY', { ...GOOD, ENCRYPTION_KEY: undefined }, ['ENCRYPTION_KEY is not set']],
   ['no HMAC_SECRET', { ...GOOD, HMAC_SECRET: undefined }, ['HMAC_SECRET is not set']],
   ['a token of 31 characters', { ...GOOD, ADMIN_TOKEN: TOKEN.slice(1) }, ['ADMIN_TOKEN is shorter than 32 characters']],

@@ -2,6 +2,7 @@
  * `lastUsedAt` to the minute without a write for each verification: uses gather in memory and go to storage once a minute, from the alarm.
  * An object that dies loses the uses of at most `FLUSH_AFTER_MS`; nothing else depends on them.
  */
+import type { RotationTable } from '../rotations/table.ts';
 import type { KeyRecord } from './record.ts';
 import type { KeyTable } from './table.ts';
 
@@ -12,6 +13,8 @@ const PENDING_MAX = 10_000;
 
 export class LastUsed {
   readonly #pending = new Map<number, number>();
+  /** First uses of keys that replaced another, by key id. */
+  readonly #firstUses = new Map<string, number>();
   #flushAt: number | null = null;
 
   /** When what has gathered wants to be written (ms), null while there is nothing. */
@@ -23,11 +26,13 @@ export class LastUsed {
    * Notes that a key was used at `now`. Tells whether this is the first note since the last flush, so that the caller sees to an alarm
    * at `flushAt`.
    */
-  note(record: KeyRecord, keys: KeyTable, now: number): boolean {
+  note(record: KeyRecord, keys: KeyTable, rotations: RotationTable, now: number): boolean {
     const used = Math.max(record.createdAt, now - (now % RESOLUTION_MS));
     if (used <= (this.#pending.get(record.seq) ?? record.lastUsedAt ?? 0)) return false;
+    const isFirst = record.lastUsedAt === null && !this.#pending.has(record.seq);
+    if (isFirst && record.replaces !== null) this.#firstUses.set(record.id, now);
     this.#pending.set(record.seq, used);
-    if (this.#pending.size >= PENDING_MAX) this.flush(keys);
+    if (this.#pending.size >= PENDING_MAX) this.flush(keys, rotations);
     if (this.#pending.size !== 1) return false;
     this.#flushAt = now + FLUSH_AFTER_MS;
     return true;
@@ -39,15 +44,22 @@ export class LastUsed {
     return used === undefined ? record : { ...record, lastUsedAt: used };
   }
 
+  /** When a key that replaced another was first used, if storage does not know it yet. */
+  firstUseOf(keyId: string): number | null {
+    return this.#firstUses.get(keyId) ?? null;
+  }
+
   /** A key that is gone takes its pending use along: its `seq` may be given again. */
   forget(seq: number): void {
     this.#pending.delete(seq);
   }
 
   /** Writes what has gathered. Comes before any purge, so that no use is left for a `seq` that a new key may get. */
-  flush(keys: KeyTable): void {
+  flush(keys: KeyTable, rotations: RotationTable): void {
     for (const [seq, at] of this.#pending) keys.markUsed(seq, at);
+    for (const [successor, at] of this.#firstUses) rotations.markFirstUse(successor, at);
     this.#pending.clear();
+    this.#firstUses.clear();
     this.#flushAt = null;
   }
 }

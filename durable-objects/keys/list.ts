@@ -29,6 +29,38 @@ export function listKeys(keys: KeyTable, query: KeyListQuery, now: number): Page
   return takePage(candidates(keys, query, now), query.limit, (record) => matchesFilter(record, query.filter, now));
 }
 
+/** Matches that paging by offset reaches. Further on each page would cost more than the one before: that is what cursors are for. */
+export const OFFSET_REACH = 10_000;
+/** Rows that a page by offset examines at most, when few of many match. */
+const OFFSET_EXAMINES_MAX = 5 * OFFSET_REACH;
+
+export type OffsetPage<T> = {
+  readonly items: readonly T[];
+  /** Matches in all, counted up to `OFFSET_REACH` when there are filters. */
+  readonly total: number;
+};
+
+/** The matches from `offset` on, by creation; `offset + limit` is at most `OFFSET_REACH`. */
+export function listKeysByOffset(
+  keys: KeyTable,
+  { filter, order, limit, offset }: Omit<KeyListQuery, 'after'> & { readonly offset: number },
+  now: number,
+): OffsetPage<KeyRecord> {
+  const items: KeyRecord[] = [];
+  const isFiltered = Object.keys(filter).length > 0;
+  let matched = 0;
+  let examined = 0;
+  for (const record of candidates(keys, { filter, order, limit, after: null }, now)) {
+    examined += 1;
+    if (examined > OFFSET_EXAMINES_MAX) break;
+    if (!matchesFilter(record, filter, now)) continue;
+    if (matched >= offset && items.length < limit) items.push(record);
+    matched += 1;
+    if (matched === OFFSET_REACH || (!isFiltered && items.length === limit)) break;
+  }
+  return { items, total: isFiltered ? matched : (keys.counts.byEntry('keys').get(0) ?? 0) };
+}
+
 /** Whether a record passes every filter at `now`. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, now: number): boolean {
   if (filter.owner !== undefined && record.owner !== filter.owner) return false;
@@ -51,7 +83,8 @@ function candidates(keys: KeyTable, { filter, order, after }: KeyListQuery, now:
     if (expiring.length <= SMALL_SET_MAX) return inOrder(expiring, order, after);
   }
   if (filter.owner !== undefined) return keys.walkOwner(filter.owner, order, after);
-  if (filter.status !== undefined) {
+  // Stored statuses say nothing about revocations by owner that are not written to the rows yet; the plain walk knows.
+  if (filter.status !== undefined && keys.ownerRevocations.pending.length === 0) {
     // The stored status lags for rows that are due; they are few unless an alarm is behind, and then the plain walk serves.
     const lagging = keys.due(now, SMALL_SET_MAX + 1);
     if (lagging.length <= SMALL_SET_MAX) {

@@ -2,6 +2,8 @@
  * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
  */
 import { type Order, startOf } from '../storage/paging.ts';
+import { Counts, type StoredState, storedState } from './counts.ts';
+import { OwnerRevocations } from './owner-revocations.ts';
 import type { KeyRecord, KeyStatus } from './record.ts';
 import { endedAt, nextTransitionAt, statusOf } from './status.ts';
 
@@ -47,10 +49,11 @@ const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(whe
 export const SMALL_SET_MAX = 1000;
 
 export const KEY_QUERIES = {
+  stored: 'SELECT status, signing_key_id, sealing_key_id FROM keys WHERE seq = ?',
+  lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD} FROM keys WHERE id = ?`,
-  insert: `INSERT INTO keys (${CONSTANT}, ${CHANGING}) VALUES (${placeholders(CONSTANT)}, ${placeholders(CHANGING)})`,
+  insert: `INSERT INTO keys (seq, ${CONSTANT}, ${CHANGING}) VALUES (?, ${placeholders(CONSTANT)}, ${placeholders(CHANGING)})`,
   update: `UPDATE keys SET (${CHANGING}) = (${placeholders(CHANGING)}) WHERE seq = ?`,
-  settle: 'UPDATE keys SET status = ?, due_at = ?, ended_at = ? WHERE seq = ?',
   used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
   remove: 'DELETE FROM keys WHERE seq = ?',
   walkAll: bothOrders(''),
@@ -60,7 +63,10 @@ export const KEY_QUERIES = {
   setByName: `SELECT ${RECORD} FROM keys WHERE name >= ? AND name < ? LIMIT ?`,
   setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
-  purge: 'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?)',
+  purge:
+    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING id, sealing_key_id',
+  ofOwnerUpTo: `SELECT ${RECORD} FROM keys WHERE owner = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+  countLivingOfOwner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND revoked_at IS NULL',
   firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
   firstEnded: 'SELECT ended_at AS at FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1',
   countDue: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE due_at <= ? LIMIT ?)',
@@ -68,10 +74,14 @@ export const KEY_QUERIES = {
 } as const;
 
 export class KeyTable {
+  readonly counts: Counts;
+  readonly ownerRevocations: OwnerRevocations;
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+    this.counts = new Counts(sql);
+    this.ownerRevocations = new OwnerRevocations(sql);
   }
 
   /** The record with exactly this id (ids compare case-sensitively). */
@@ -82,30 +92,25 @@ export class KeyTable {
   insert(record: KeyRecord, now: number): void {
     const { id, prefix, lastFour, createdAt, replaces, digest, envelope, signingKeyId, sealingKeyId } = record;
     const constant = [id, prefix, lastFour, createdAt, replaces, bytes(digest), envelope && bytes(envelope)];
-    this.#sql.exec(KEY_QUERIES.insert, ...constant, signingKeyId, sealingKeyId, ...changingValues(record, now));
+    const values = [...constant, signingKeyId, sealingKeyId, ...changingValues(record, now)];
+    this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...values);
+    this.counts.follow(null, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
   }
 
+  /** Writes the record, and what time has made of it by `now`. */
   update(record: KeyRecord, now: number): void {
+    const before = this.#stored(record.seq);
     this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
+    this.counts.follow(before, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
   }
 
-  /** Writes down what time has made of the record. Not a change of the record: its version stays. */
-  settle(record: KeyRecord, now: number): void {
-    this.#sql.exec(
-      KEY_QUERIES.settle,
-      statusOf(record, now),
-      nextTransitionAt(record, now),
-      endedAt(record, now),
-      record.seq,
-    );
-  }
-
-  /** Notes a use. Not a change of the record either; harmless when the row is gone. */
+  /** Notes a use. Not a change of the record; harmless when the row is gone. */
   markUsed(seq: number, at: number): void {
     this.#sql.exec(KEY_QUERIES.used, at, seq);
   }
 
   remove(record: KeyRecord): void {
+    this.counts.follow(this.#stored(record.seq), null);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
   }
 
@@ -142,11 +147,12 @@ export class KeyTable {
     return this.#set(KEY_QUERIES.due, now, limit);
   }
 
-  /** Forgets keys that ended at or before `endedBefore`, earliest first; how many. */
-  purge(endedBefore: number, limit: number): number {
-    const before = this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
-    if (before > 0) this.#sql.exec(KEY_QUERIES.purge, endedBefore, limit);
-    return before;
+  /** Forgets keys that ended at or before `endedBefore`, earliest first; their ids. */
+  purge(endedBefore: number, limit: number): string[] {
+    type Row = { id: string; sealing_key_id: number | null };
+    const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
+    for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
+    return purged.map((row) => row.id);
   }
 
   /** When the next status change by time is due, null if none will be. */
@@ -165,15 +171,53 @@ export class KeyTable {
     return due + this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
   }
 
+  /** Revokes every key of an owner at once (see owner-revocations.ts); how many were not revoked before. */
+  revokeOwner(owner: string, now: number): number {
+    // One that is still being written to the rows is finished first, so that each owner has at most one.
+    while (this.writeOwnerRevocation(owner, 1000, now));
+    const { n } = this.#sql.exec<{ n: number }>(KEY_QUERIES.countLivingOfOwner, owner).one();
+    if (n > 0) this.ownerRevocations.put({ owner, revokedAt: now, upToSeq: this.#lastSeq(), writtenToSeq: 0 });
+    return n;
+  }
+
+  /** Writes a revocation by owner into the keys' own rows, a batch; whether there is more to write. */
+  writeOwnerRevocation(owner: string, limit: number, now: number): boolean {
+    const revocation = this.ownerRevocations.pending.find((pending) => pending.owner === owner);
+    if (revocation === undefined) return false;
+    const { upToSeq, writtenToSeq } = revocation;
+    const batch = this.#set(KEY_QUERIES.ofOwnerUpTo, owner, writtenToSeq, upToSeq, limit);
+    for (const record of batch) this.update(record, now);
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < limit) this.ownerRevocations.remove(owner);
+    else this.ownerRevocations.put({ ...revocation, writtenToSeq: last.seq });
+    return batch.length === limit;
+  }
+
   #set(query: string, ...bindings: SqlStorageValue[]): KeyRecord[] {
     return this.#sql
       .exec<KeyRow>(query, ...bindings)
       .toArray()
-      .map(toRecord);
+      .map((row) => this.ownerRevocations.overlay(toRecord(row)));
   }
 
   *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<KeyRecord> {
-    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield toRecord(row);
+    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.ownerRevocations.overlay(toRecord(row));
+  }
+
+  #stored(seq: number): StoredState | null {
+    type Row = { status: KeyStatus; signing_key_id: number; sealing_key_id: number | null };
+    const row = this.#sql.exec<Row>(KEY_QUERIES.stored, seq).toArray()[0];
+    return row === undefined ? null : storedState(row.signing_key_id, row.sealing_key_id, row.status);
+  }
+
+  #lastSeq(): number {
+    return this.#sql.exec<{ seq: number }>(KEY_QUERIES.lastSeq).toArray()[0]?.seq ?? 0;
+  }
+
+  /** null lets storage choose. Not while a revocation by owner is pending: a number it covers must not be given to a new key. */
+  #nextSeq(): number | null {
+    const { pending } = this.ownerRevocations;
+    return pending.length === 0 ? null : Math.max(this.#lastSeq(), ...pending.map(({ upToSeq }) => upToSeq)) + 1;
   }
 }
 

@@ -10,7 +10,7 @@
  */
 import { fail, ok } from '../outcome.ts';
 import type { KeyAttributes, KeyRecord, StoredKey } from './record.ts';
-import { statusOf } from './status.ts';
+import { hasEnded, statusOf } from './status.ts';
 
 /** A fresh record at version 1. `expiresAt` must lie after `now`. */
 export function createKey(minted: StoredKey, attributes: KeyAttributes, now: number) {
@@ -73,6 +73,33 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
     },
     successor: { ...newRecord(successor, attributes, now), replaces: record.id },
   });
+}
+
+/** Ends the grace of a predecessor now. Idempotent: `record` itself comes back when it is over already. */
+export function completeRotation(record: KeyRecord, now: number) {
+  const status = statusOf(record, now);
+  if (status === 'rotated') return ok(record);
+  if (!isInGrace(record, now)) return fail({ code: 'key_not_rotating', status });
+  return ok({ ...record, graceEndsAt: now, updatedAt: now, version: record.version + 1 });
+}
+
+/**
+ * Takes a rotation back while the predecessor is in grace: the successor is revoked, the predecessor is as if never rotated. Not when the
+ * successor was rotated on, since that would leave its own successor without an origin.
+ */
+export function cancelRotation(predecessor: KeyRecord, successor: KeyRecord | undefined, now: number) {
+  const status = statusOf(predecessor, now);
+  if (!isInGrace(predecessor, now)) return fail({ code: 'key_not_rotating', status });
+  if (successor !== undefined && successor.replacedBy !== null) return fail({ code: 'successor_rotated' });
+  const change = { replacedBy: null, rotatedAt: null, graceEndsAt: null, updatedAt: now };
+  return ok({
+    predecessor: { ...predecessor, ...change, version: predecessor.version + 1 },
+    successor: successor && revokeKey(successor, now),
+  });
+}
+
+function isInGrace(record: KeyRecord, now: number): boolean {
+  return record.graceEndsAt !== null && !hasEnded(statusOf(record, now));
 }
 
 function newRecord(minted: StoredKey, attributes: KeyAttributes, now: number): KeyRecord {

@@ -3,6 +3,7 @@
  * An index on one column is in `seq` order within equal values, since SQLite ends each entry with the rowid.
  */
 import { AUDIT_SCHEMA } from '../audit.ts';
+import { IDEMPOTENCY_SCHEMA } from '../idempotency.ts';
 import type { Migration } from '../storage/migrations.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
@@ -56,6 +57,43 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   CREATE INDEX keys_by_due ON keys (due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX keys_by_end ON keys (ended_at) WHERE ended_at IS NOT NULL;
 
+  -- Revocations of all keys of an owner that are not yet in each key's own row (keys/owner-revocations.ts).
+  CREATE TABLE owner_revocations (
+    owner TEXT PRIMARY KEY,
+    revoked_at INTEGER NOT NULL,
+    up_to_seq INTEGER NOT NULL,
+    written_to_seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE rotations (
+    seq INTEGER PRIMARY KEY,
+    predecessor TEXT NOT NULL,
+    successor TEXT NOT NULL,
+    rotated_at INTEGER NOT NULL,
+    grace_ends_at INTEGER NOT NULL,
+    cancelled_at INTEGER,
+    actor_type TEXT NOT NULL,
+    actor_id TEXT NOT NULL,
+    successor_first_used_at INTEGER
+  ) STRICT;
+  CREATE INDEX rotations_by_predecessor ON rotations (predecessor);
+  CREATE UNIQUE INDEX rotations_by_successor ON rotations (successor);
+  CREATE INDEX rotations_cancelled ON rotations (seq) WHERE cancelled_at IS NOT NULL;
+
+  -- How many keys there are and what they depend on (keys/counts.ts).
+  CREATE TABLE counts (
+    kind TEXT NOT NULL,
+    entry INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (kind, entry)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Where jobs that walk all keys go on (keys/envelopes.ts).
+  CREATE TABLE walks (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE cleanups (
     seq INTEGER PRIMARY KEY,
     trigger TEXT NOT NULL,
@@ -64,9 +102,11 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     expired INTEGER NOT NULL,
     rotations_ended INTEGER NOT NULL,
     purged INTEGER NOT NULL,
+    idempotency_purged INTEGER NOT NULL,
     remaining INTEGER NOT NULL
   ) STRICT;
 
   ${AUDIT_SCHEMA}
+  ${IDEMPOTENCY_SCHEMA}
   `,
 ];

@@ -1,33 +1,42 @@
 /** From a bearer token to the principal behind it. */
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
+import type { Objects } from '../objects.ts';
+import type { KeySigner } from '../secrets/key-signer.ts';
+import { parseKeyString } from '../secrets/key-string.ts';
+import { principalOf } from './management-key.ts';
 import { PERMISSIONS, type Principal } from './principal.ts';
-
-export type Authenticator = {
-  /** The principal, null for a token that is nobody's. */
-  authenticate(token: string): Promise<Principal | null> | Principal | null;
-};
 
 /** Longer tokens are nobody's; a bound for what is compared. */
 const TOKEN_LENGTH_MAX = 256;
 
-/** The one caller of `ADMIN_TOKEN`, who may do everything. */
-export function adminTokenAuthenticator(adminToken: string): Authenticator {
-  const expected = padded(adminToken);
-  const admin: Principal = {
-    actor: { type: 'admin_token', id: 'admin' },
-    permissions: new Set(PERMISSIONS),
-    tenantId: null,
-  };
-  return {
-    authenticate(token) {
-      if (token.length > TOKEN_LENGTH_MAX) return null;
-      return crypto.subtle.timingSafeEqual(padded(token), expected) ? admin : null;
-    },
-  };
-}
+const ADMIN: Principal = {
+  actor: { type: 'admin_token', id: 'admin' },
+  permissions: new Set(PERMISSIONS),
+  tenantId: null,
+};
 
-/** The bearer token of a request (RFC 6750, section 2.1), null when there is none. */
-export function bearerToken(request: Request): string | null {
-  return /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.get('Authorization') ?? '')?.[1] ?? null;
+/** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */
+export class Authenticator {
+  readonly #adminToken: Uint8Array | null;
+  readonly #signer: KeySigner;
+
+  constructor(adminToken: string | null, signer: KeySigner) {
+    this.#adminToken = adminToken === null ? null : padded(adminToken);
+    this.#signer = signer;
+  }
+
+  /** The principal, null for a token that is nobody's, or not any more. A management key costs an object call, a forged one none. */
+  async authenticate(token: string, objects: Objects): Promise<Principal | null> {
+    if (token.length > TOKEN_LENGTH_MAX) return null;
+    if (this.#adminToken !== null && crypto.subtle.timingSafeEqual(padded(token), this.#adminToken)) return ADMIN;
+    const parsed = parseKeyString(token);
+    if (parsed === null) return null;
+    const digest = await this.#signer.verify(parsed);
+    const systemObject = objectNameOf(await locatorOf(SYSTEM_TENANT_ID));
+    if (digest === null || objectNameOf(parsed.locator) !== systemObject) return null;
+    const answer = await objects.tenantAt(systemObject, (system) => system.verifyKey(parsed.id, digest, []));
+    return answer.code === 'VALID' ? principalOf(answer.key) : null;
+  }
 }
 
 /** Always the same number of bytes, so that the comparison does not tell the length. */

@@ -22,6 +22,30 @@ export const PERMISSIONS = [
 
 export type Permission = (typeof PERMISSIONS)[number];
 
+/** Roles: names for lists of permissions that go together. */
+export const ROLES = {
+  owner: PERMISSIONS,
+  admin: PERMISSIONS.filter((permission) => permission !== 'management:write'),
+  operator: [
+    'tenants:read',
+    'keys:read',
+    'keys:create',
+    'keys:update',
+    'keys:rotate',
+    'keys:revoke',
+    'keys:delete',
+    'keys:verify',
+    'audit:read',
+    'usage:read',
+    'maintenance:read',
+    'maintenance:run',
+  ],
+  auditor: ['tenants:read', 'keys:read', 'audit:read', 'usage:read', 'maintenance:read', 'management:read'],
+  verifier: ['keys:verify'],
+} as const satisfies Record<string, readonly Permission[]>;
+
+export type Role = keyof typeof ROLES;
+
 export type Principal = {
   readonly actor: Actor;
   readonly permissions: ReadonlySet<Permission>;

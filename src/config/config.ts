@@ -8,12 +8,18 @@ export type ConfigVariables = {
   readonly ADMIN_TOKEN?: string | undefined;
   readonly ENCRYPTION_KEY?: string | undefined;
   readonly HMAC_SECRET?: string | undefined;
+  readonly LOG_LEVEL?: string | undefined;
 };
 
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export type Config = {
-  readonly adminToken: string;
+  /** null when the variable is not set: then only management keys come in. */
+  readonly adminToken: string | null;
   readonly encryption: Keyring;
   readonly hmac: Keyring;
+  readonly logLevel: LogLevel;
 };
 
 export type ConfigProblem = { readonly variable: keyof ConfigVariables; readonly reason: string };
@@ -35,17 +41,26 @@ export function parseConfig(variables: ConfigVariables): Config | ConfigProblem[
   };
   const adminProblem = adminTokenProblem(variables.ADMIN_TOKEN);
   if (adminProblem !== null) problems.push({ variable: 'ADMIN_TOKEN', reason: adminProblem });
+  for (const ring of ['ENCRYPTION_KEY', 'HMAC_SECRET'] as const) {
+    if (variables.ADMIN_TOKEN && variables[ring]?.includes(variables.ADMIN_TOKEN)) {
+      problems.push({ variable: 'ADMIN_TOKEN', reason: `stands in ${ring} too` });
+    }
+  }
   const encryption = keyring('ENCRYPTION_KEY');
   const hmac = keyring('HMAC_SECRET');
   if (encryption !== null && hmac !== null && shareASecret(encryption, hmac)) {
     problems.push({ variable: 'HMAC_SECRET', reason: 'has a secret that ENCRYPTION_KEY has too' });
   }
-  if (problems.length > 0 || encryption === null || hmac === null) return problems;
-  return { adminToken: variables.ADMIN_TOKEN ?? '', encryption, hmac };
+  const logLevel = LOG_LEVELS.find((level) => level === (variables.LOG_LEVEL || 'info'));
+  if (logLevel === undefined) {
+    problems.push({ variable: 'LOG_LEVEL', reason: `is not one of ${LOG_LEVELS.join(', ')}` });
+  }
+  if (problems.length > 0 || encryption === null || hmac === null || logLevel === undefined) return problems;
+  return { adminToken: variables.ADMIN_TOKEN || null, encryption, hmac, logLevel };
 }
 
 function adminTokenProblem(token: string | undefined): string | null {
-  if (!token) return 'is not set';
+  if (!token) return null;
   if (token.length < ADMIN_TOKEN_LENGTH_MIN) return `is shorter than ${ADMIN_TOKEN_LENGTH_MIN} characters`;
   if (token.length > ADMIN_TOKEN_LENGTH_MAX) return `is longer than ${ADMIN_TOKEN_LENGTH_MAX} characters`;
   if (!/^[\x21-\x7e]+$/.test(token)) return 'has characters other than visible ASCII';

@@ -1,13 +1,16 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
-import { type Authenticator, adminTokenAuthenticator } from '../callers/authenticate.ts';
+import { Authenticator } from '../callers/authenticate.ts';
 import type { Env } from '../env.ts';
 import { CursorSigner } from '../secrets/cursor.ts';
 import { Memo } from '../secrets/derived-key.ts';
 import { Sealer } from '../secrets/envelope.ts';
 import { KeySigner } from '../secrets/key-signer.ts';
-import { type ConfigProblem, parseConfig } from './config.ts';
+import { type Config, type ConfigProblem, type LogLevel, parseConfig } from './config.ts';
 
 export type Runtime = {
+  readonly logLevel: LogLevel;
+  /** Whether `ADMIN_TOKEN` is set. */
+  readonly hasAdminToken: boolean;
   readonly authenticator: Authenticator;
   readonly signer: KeySigner;
   readonly sealer: Sealer;
@@ -24,15 +27,20 @@ export function runtimeOf(env: Env): Runtime | ConfigProblem[] {
   const known = runtimes.get(env);
   if (known !== undefined) return known;
   const config = parseConfig(env);
-  const runtime = Array.isArray(config)
-    ? config
-    : {
-        authenticator: adminTokenAuthenticator(config.adminToken),
-        signer: new KeySigner(config.hmac),
-        sealer: new Sealer(config.encryption),
-        cursors: new CursorSigner(config.hmac),
-        prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),
-      };
+  const runtime = Array.isArray(config) ? config : makeRuntime(config);
   runtimes.set(env, runtime);
   return runtime;
+}
+
+function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtime {
+  const signer = new KeySigner(hmac);
+  return {
+    logLevel,
+    hasAdminToken: adminToken !== null,
+    authenticator: new Authenticator(adminToken, signer),
+    signer,
+    sealer: new Sealer(encryption),
+    cursors: new CursorSigner(hmac),
+    prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),
+  };
 }

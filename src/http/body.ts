@@ -2,16 +2,23 @@
 import { Problem } from './problem.ts';
 
 export const BODY_BYTES_MAX = 256 * 1024;
+export const BULK_BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 
-/** The parsed body. An absent or empty body is `undefined`, for routes whose fields are all optional. */
-export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+export type JsonBody = {
+  /** The body as it came, empty for none. */
+  readonly bytes: Uint8Array;
+  /** The parsed body; `undefined` for an empty one, for routes whose fields are all optional. */
+  readonly value: unknown;
+};
+
+export async function readJson(request: Request, maxBytes: number): Promise<JsonBody> {
   const bytes = await readBytes(request, maxBytes);
-  if (bytes.byteLength === 0) return undefined;
+  if (bytes.byteLength === 0) return { bytes, value: undefined };
   if (!JSON_TYPE.test(request.headers.get('Content-Type') ?? '')) throw new Problem('unsupported_media_type');
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
+    return { bytes, value: JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)) };
   } catch {
     // The parser's own message would quote what the caller sent.
     throw new Problem('invalid_json');
@@ -24,7 +31,9 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   const declared = request.headers.get('Content-Length');
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge();
-    return new Uint8Array(await request.arrayBuffer());
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    if (bytes.byteLength > maxBytes) throw tooLarge();
+    return bytes;
   }
   // Without a declared length, count while reading, so that no more than the limit is ever held.
   const chunks: Uint8Array[] = [];

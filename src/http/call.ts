@@ -1,15 +1,19 @@
 /** One authenticated request on its way through a handler: what it asks, who asks, and the means to answer. */
 import type * as v from 'valibot';
-import type { Operation } from '../../durable-objects/operation.ts';
+import type { Idempotency, Operation } from '../../durable-objects/operation.ts';
 import type { Page } from '../../durable-objects/storage/paging.ts';
 import type { Principal } from '../callers/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { BODY_BYTES_MAX, readJson } from './body.ts';
+import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import { Problem } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import { validate } from './validation.ts';
+
+/** What a mutation carries to the object, before the client adds whether it is repeated. */
+export type OperationTemplate = Omit<Operation, 'retry'>;
 
 export class Call {
   readonly request: Request;
@@ -17,6 +21,7 @@ export class Call {
   readonly caller: Principal;
   readonly runtime: Runtime;
   readonly objects: Objects;
+  #bodyBytes: Uint8Array = new Uint8Array();
 
   constructor(parts: Pick<Call, 'request' | 'requestId' | 'caller' | 'runtime' | 'objects'>) {
     this.request = parts.request;
@@ -27,28 +32,61 @@ export class Call {
   }
 
   /** The body in the shape of the schema. */
-  async body<const S extends v.GenericSchema>(schema: S): Promise<v.InferOutput<S>> {
-    return validate(schema, await readJson(this.request, BODY_BYTES_MAX));
+  async body<const S extends v.GenericSchema>(schema: S, maxBytes = BODY_BYTES_MAX): Promise<v.InferOutput<S>> {
+    const { bytes, value } = await readJson(this.request, maxBytes);
+    this.#bodyBytes = bytes;
+    return validate(schema, value);
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */
   query<const S extends v.GenericSchema>(schema: S): v.InferOutput<S> {
-    const values = new Map<string, string | string[]>();
+    const values = new Map<string, string | []>();
     for (const [name, value] of new URL(this.request.url).searchParams) {
-      const before = values.get(name);
-      values.set(name, before === undefined ? value : [before, value].flat());
+      values.set(name, values.has(name) ? [] : value);
     }
     return validate(schema, Object.fromEntries(values));
   }
 
-  /** What the mutation of this request carries to the object: who, and an identity that survives retries. */
-  operation(): Omit<Operation, 'retry'> {
+  /**
+   * What the mutation of this request carries to the object of `tenantId`. Key strings that the answer will hold are sealed into it, so that a kept
+   * answer can be given again whole. Call after `body`.
+   */
+  async operation(tenantId: string, secrets: readonly string[] = []): Promise<OperationTemplate> {
+    const key = readIdempotencyKey(this.request);
     return {
       id: randomId('op'),
       actor: this.caller.actor,
       requestId: this.requestId,
       ip: callerIp(this.request),
+      ifVersions: readIfMatch(this.request),
+      idempotency: key === null ? null : await this.#idempotency(key, tenantId, secrets),
     };
+  }
+
+  /** The key strings of a kept answer. */
+  async keptSecrets(tenantId: string, sealed: Uint8Array): Promise<string[]> {
+    const key = readIdempotencyKey(this.request) ?? '';
+    const context = { tenantId, record: await this.#idempotencyDigest(key), purpose: 'answer' as const };
+    const opened = await this.runtime.sealer.open(sealed, context);
+    if (typeof opened === 'string') throw new Problem('not_recoverable');
+    return new TextDecoder().decode(opened).split('\n');
+  }
+
+  async #idempotency(key: string, tenantId: string, secrets: readonly string[]): Promise<Idempotency> {
+    const record = await this.#idempotencyDigest(key);
+    const plaintext = new TextEncoder().encode(secrets.join('\n'));
+    const context = { tenantId, record, purpose: 'answer' as const };
+    return {
+      key: record,
+      fingerprint: await digest(this.#bodyBytes),
+      sealedSecrets: secrets.length === 0 ? null : await this.runtime.sealer.seal(plaintext, context),
+    };
+  }
+
+  #idempotencyDigest(key: string): Promise<string> {
+    const { pathname } = new URL(this.request.url);
+    const parts = [this.caller.actor.type, this.caller.actor.id, this.request.method, pathname, key];
+    return digest(new TextEncoder().encode(JSON.stringify(parts)));
   }
 
   /** The position that a list request's cursor stands for, null for the start. */
@@ -63,13 +101,21 @@ export class Call {
   async listResponse(data: readonly unknown[], page: Page<unknown>, limit: number, list: ListDescription) {
     const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
     const headers = new Headers();
-    if (nextCursor !== null) {
-      const next = new URL(this.request.url);
-      next.searchParams.set('cursor', nextCursor);
-      headers.set('Link', `<${next.pathname}${next.search}>; rel="next"`);
-    }
+    if (nextCursor !== null) headers.set('Link', this.nextLink('cursor', nextCursor));
     return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null } }, 200, headers);
   }
+
+  /** `Link` to this list with one parameter changed. */
+  nextLink(parameter: string, value: string): string {
+    const next = new URL(this.request.url);
+    next.searchParams.set(parameter, value);
+    return `<${next.pathname}${next.search}>; rel="next"`;
+  }
+}
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export function json(value: unknown, status = 200, headers = new Headers()): Response {
@@ -77,7 +123,4 @@ export function json(value: unknown, status = 200, headers = new Headers()): Res
   return new Response(JSON.stringify(value), { status, headers });
 }
 
-/** An answer that carries a key string: no cache may keep it. */
-export function jsonWithSecret(value: unknown, status: number): Response {
-  return json(value, status, new Headers({ 'Cache-Control': 'no-store' }));
-}
+export const noContent = () => new Response(null, { status: 204 });

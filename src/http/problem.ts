@@ -15,13 +15,20 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'There is nothing at this path' },
   tenant_not_found: { status: 404, title: 'There is no such tenant' },
   key_not_found: { status: 404, title: 'There is no such key' },
+  keys_not_found: { status: 404, title: 'Some of the keys do not exist' },
+  management_key_not_found: { status: 404, title: 'There is no such management key' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   tenant_exists: { status: 409, title: 'A tenant with this id exists' },
   key_not_active: { status: 409, title: 'The key is not active' },
   key_already_rotating: { status: 409, title: 'The key is being rotated already' },
+  key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
+  successor_rotated: { status: 409, title: 'The successor has been rotated itself' },
+  not_recoverable: { status: 409, title: 'The key string cannot be shown again' },
+  precondition_failed: { status: 412, title: 'The key has changed' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   validation_failed: { status: 422, title: 'The request has invalid values' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   internal_error: { status: 500, title: 'Something went wrong here' },
   unavailable: { status: 503, title: 'The service is temporarily unavailable' },
   misconfigured: { status: 503, title: 'The deployment is misconfigured' },
@@ -47,6 +54,11 @@ export class Problem extends Error {
     super(code);
     this.code = code;
     this.options = options;
+  }
+
+  /** The same problem with a further header. */
+  withHeader(name: string, value: string): Problem {
+    return new Problem(this.code, { ...this.options, headers: { ...this.options.headers, [name]: value } });
   }
 
   toResponse(requestId: string): Response {
@@ -84,12 +96,18 @@ export const validationFailed = (errors: readonly FieldError[]) =>
   new Problem('validation_failed', { members: { errors } });
 
 /** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
-export function problemOf(failure: Failure): Problem {
+export function problemOf(failure: Failure, inBulk = false): Problem {
   switch (failure.code) {
     case 'tenant_not_found':
     case 'tenant_exists':
     case 'key_not_found':
+    case 'successor_rotated':
+    case 'precondition_failed':
+    case 'idempotency_key_reused':
       return new Problem(failure.code);
+    case 'keys_not_found':
+      return new Problem(failure.code, { members: { ids: failure.ids } });
+    case 'key_not_rotating':
     case 'key_not_active':
       return new Problem(failure.code, {
         detail: `The key is ${failure.status}.`,
@@ -100,7 +118,9 @@ export function problemOf(failure: Failure): Problem {
         detail: 'The key has a successor already and is in its grace period.',
         members: { replacedBy: failure.replacedBy },
       });
-    case 'expiry_in_past':
-      return validationFailed([{ path: 'expiresAt', message: 'must be in the future' }]);
+    case 'expiry_in_past': {
+      const path = inBulk ? `keys.${failure.index ?? 0}.expiresAt` : 'expiresAt';
+      return validationFailed([{ path, message: 'must be in the future' }]);
+    }
   }
 }

@@ -1,5 +1,7 @@
 /** Identifiers that the Worker makes up or takes over from the caller. */
+
 import { encodeBase62 } from '../secrets/base62.ts';
+import { bearerToken } from './bearer-token.ts';
 
 /** 96 random bits in 17 base62 characters: two are alike once in 2^48 tries. */
 export function randomId(prefix: string): string {
@@ -9,10 +11,11 @@ export function randomId(prefix: string): string {
 /** Shorter than any key string, so that none can pass for a request id and reach a log. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
-/** The caller's own request id when it is sane, else a new one. */
+/** The caller's own request id when it is sane, and not the caller's token by mistake; else a new one. */
 export function requestIdOf(request: Request): string {
   const own = request.headers.get('X-Request-Id');
-  return own !== null && SANE_REQUEST_ID.test(own) ? own : randomId('req');
+  if (own === null || !SANE_REQUEST_ID.test(own)) return randomId('req');
+  return own === bearerToken(request) ? randomId('req') : own;
 }
 
 /** Address of the caller as the platform (or a proxy of one's own) reports it, null when it does not. */

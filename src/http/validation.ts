@@ -8,11 +8,30 @@ const ERRORS_MAX = 20;
 /** A field name is repeated to the caller only if it looks like one and is too short for a secret. */
 const SAFE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,29}$/;
 
-/** The value in the shape of the schema, or a 422 with one entry for each problem. */
+/** The value in the shape of the schema, or a 422 with one entry for each problem, up to `ERRORS_MAX`. */
 export function validate<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const result = v.safeParse(schema, value, { abortPipeEarly: true });
-  if (result.success) return result.output;
-  throw validationFailed(result.issues.slice(0, ERRORS_MAX).map(toFieldError));
+  const unknownFields: FieldError[] = [];
+  for (;;) {
+    const result = v.safeParse(schema, value, { abortPipeEarly: true });
+    if (result.success && unknownFields.length === 0) return result.output;
+    // The library stops at an object's first unknown field. Without that field it tells the next.
+    const unknownField = result.issues?.find(isUnknownField);
+    const others = (result.issues ?? []).filter((issue) => issue !== unknownField).map(toFieldError);
+    if (unknownField !== undefined) unknownFields.push(toFieldError(unknownField));
+    if (unknownField === undefined || unknownFields.length === ERRORS_MAX || !removeField(unknownField)) {
+      throw validationFailed([...others, ...unknownFields].slice(0, ERRORS_MAX));
+    }
+  }
+}
+
+function isUnknownField(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never';
+}
+
+/** Takes the field that an issue is about out of the parsed input, which is ours alone. */
+function removeField(issue: v.BaseIssue<unknown>): boolean {
+  const item = issue.path?.at(-1);
+  return item?.type === 'object' && typeof item.key === 'string' && Reflect.deleteProperty(item.input, item.key);
 }
 
 function toFieldError(issue: v.BaseIssue<unknown>): FieldError {
@@ -24,8 +43,8 @@ function toFieldError(issue: v.BaseIssue<unknown>): FieldError {
 
 function messageOf(issue: v.BaseIssue<unknown>): string {
   // Checks in a pipe have messages that we wrote; schemas have the library's.
-  if (issue.kind === 'validation') return issue.message;
-  if (issue.type === 'strict_object' && issue.expected === 'never') return 'unknown field';
+  if (issue.kind === 'validation' || issue.type === 'custom' || issue.type === 'union') return issue.message;
+  if (isUnknownField(issue)) return 'unknown field';
   if (issue.received === 'undefined') return 'is required';
   if (issue.expected === null) return 'is not valid';
   return `must be ${EXPECTED[issue.expected] ?? issue.expected.replace(/[()"]/g, '').replaceAll(' | ', ' or ')}`;

@@ -3,9 +3,10 @@ import type { AuditEntry, AuditQuery } from '../../durable-objects/audit.ts';
 import type { Page } from '../../durable-objects/storage/paging.ts';
 import { type Call, json } from '../http/call.ts';
 import { listAuditQuery, toAuditEntry, toCleanupReport } from '../schemas/audit.ts';
+import { emptyBody } from '../schemas/common.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
+import { marked, unwrap } from './answers.ts';
 import { deploymentRoute, type Route, tenantRoute } from './route.ts';
-import { unwrap } from './unwrap.ts';
 
 async function listTenantAudit(call: Call, tenantId: string): Promise<Response> {
   return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
@@ -31,12 +32,11 @@ async function auditResponse(
 }
 
 async function runCleanup(call: Call, tenantId: string): Promise<Response> {
-  const report = unwrap(
-    await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
-      tenant.runCleanup(tenantId, operation),
-    ),
+  await call.body(emptyBody);
+  const report = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
+    tenant.runCleanup(tenantId, operation),
   );
-  return json(toCleanupReport(report));
+  return marked(json(toCleanupReport(unwrap(report))), report);
 }
 
 async function listCleanups(call: Call, tenantId: string): Promise<Response> {
@@ -47,7 +47,7 @@ async function listCleanups(call: Call, tenantId: string): Promise<Response> {
 
 export const auditRoutes: readonly Route[] = [
   deploymentRoute('GET', '/audit', 'audit:read', listDeploymentAudit),
-  tenantRoute('GET', '/audit', 'audit:read', listTenantAudit),
-  tenantRoute('GET', '/cleanup', 'maintenance:read', listCleanups),
-  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup),
+  tenantRoute('GET', '/audit', 'audit:read', listTenantAudit, { system: 'allowed' }),
+  tenantRoute('GET', '/cleanup', 'maintenance:read', listCleanups, { system: 'allowed' }),
+  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup, { system: 'allowed' }),
 ];

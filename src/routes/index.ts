@@ -1,8 +1,19 @@
 /** Every route there is. Verification first: it is asked most. */
 import { auditRoutes } from './audit.ts';
+import { encryptionRoutes } from './encryption.ts';
 import { keyRoutes } from './keys.ts';
+import { managementKeyRoutes } from './management-keys.ts';
+import { rotationRoutes } from './rotations.ts';
 import type { Route } from './route.ts';
 import { tenantRoutes } from './tenants.ts';
 import { verifyRoutes } from './verify.ts';
 
-export const routes: readonly Route[] = [...verifyRoutes, ...keyRoutes, ...tenantRoutes, ...auditRoutes];
+export const routes: readonly Route[] = [
+  ...verifyRoutes,
+  ...keyRoutes,
+  ...rotationRoutes,
+  ...tenantRoutes,
+  ...managementKeyRoutes,
+  ...encryptionRoutes,
+  ...auditRoutes,
+];

@@ -1,122 +1,157 @@
 /** Keys: minting and sealing happen here, every decision in the tenant's object. */
-import type { MintedKey } from '../../durable-objects/keys/record.ts';
-import type { Failure, PrefixMismatch, Result } from '../../durable-objects/outcome.ts';
-import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
-import { type Call, json, jsonWithSecret } from '../http/call.ts';
-import { problemOf } from '../http/problem.ts';
+import type { KeyView } from '../../durable-objects/keys/record.ts';
+import type { Mutated } from '../../durable-objects/outcome.ts';
+import { BULK_BODY_BYTES_MAX } from '../http/body.ts';
+import { type Call, json, noContent } from '../http/call.ts';
+import { etag } from '../http/conditions.ts';
+import { Problem } from '../http/problem.ts';
 import {
   createKeyBody,
+  createKeysBody,
   type KeyWithSecret,
   listKeysQuery,
   type RotationResult,
   revokeKeyBody,
+  revokeKeysBody,
   rotateKeyBody,
   toKeyResource,
   updateKeyBody,
 } from '../schemas/keys.ts';
-import { mintKey } from '../secrets/minting.ts';
+import { formatKeyString } from '../secrets/key-string.ts';
+import { marked, unwrap } from './answers.ts';
+import { mintFor } from './minting.ts';
 import { keyRoute, type Route, tenantRoute } from './route.ts';
-import { unwrap } from './unwrap.ts';
 
 async function createKey(call: Call, tenantId: string): Promise<Response> {
   const { prefix, ...attributes } = await call.body(createKeyBody);
-  const operation = call.operation();
-  const { secret, value } = await mintFor(call, tenantId, prefix, (minted) =>
-    call.objects.changeTenant(tenantId, operation, (tenant, op) =>
-      tenant.createKey(tenantId, minted, attributes, prefix, op),
-    ),
-  );
-  return jsonWithSecret({ ...toKeyResource(tenantId, value), secret } satisfies KeyWithSecret, 201);
+  const { result, secrets } = await mintFor(call, tenantId, [prefix], (mints, operation) => {
+    const newKeys = mints.map((minted) => ({ minted, attributes, prefix }));
+    return call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.createKeys(tenantId, newKeys, op));
+  });
+  const [data] = withSecrets(tenantId, unwrap(result), secrets);
+  return marked(withSecret(data, data?.version), result);
+}
+
+async function createKeys(call: Call, tenantId: string): Promise<Response> {
+  const { keys } = await call.body(createKeysBody, BULK_BODY_BYTES_MAX);
+  const prefixes = keys.map(({ prefix }) => prefix);
+  const { result, secrets } = await mintFor(call, tenantId, prefixes, (mints, operation) => {
+    const newKeys = keys.flatMap(({ prefix, ...attributes }, i) => {
+      const minted = mints[i];
+      return minted === undefined ? [] : [{ minted, attributes, prefix }];
+    });
+    return call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.createKeys(tenantId, newKeys, op));
+  });
+  return marked(withSecret({ data: withSecrets(tenantId, unwrap(result, true), secrets) }), result);
 }
 
 async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateKeyBody);
   const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
-  const operation = call.operation();
-  const { secret, value } = await mintFor(call, tenantId, undefined, (minted) =>
-    call.objects.changeTenant(tenantId, operation, (tenant, op) =>
+  const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], operation) => {
+    if (minted === undefined) throw new Error('nothing was minted');
+    return call.objects.changeTenant(tenantId, operation, (tenant, op) =>
       tenant.rotateKey(tenantId, keyId, minted, request, op),
-    ),
-  );
-  const result: RotationResult = {
-    key: { ...toKeyResource(tenantId, value.successor), secret },
-    rotated: toKeyResource(tenantId, value.predecessor),
-  };
-  return jsonWithSecret(result, 201);
+    );
+  });
+  const { successor, predecessor } = unwrap(result);
+  const [key] = withSecrets(tenantId, [successor], secrets);
+  if (key === undefined) throw new Error('a rotation without successor');
+  return marked(withSecret({ key, rotated: toKeyResource(tenantId, predecessor) } satisfies RotationResult), result);
 }
 
-/**
- * Mints a key and has the object take it. The prefix is signed into the key string, but only the object knows which one a tenant or a predecessor
- * has; so the one that was right last time is tried, and the object says when it is not.
- */
-async function mintFor<T>(
-  call: Call,
-  tenantId: string,
-  prefix: string | undefined,
-  take: (minted: MintedKey) => Promise<Result<T, Failure | PrefixMismatch>>,
-): Promise<{ readonly secret: string; readonly value: T }> {
-  const guess = call.runtime.prefixGuesses.get(tenantId, () => ({ prefix: DEFAULT_SETTINGS.keyPrefix }));
-  let wanted = prefix ?? guess.prefix;
-  for (;;) {
-    const { secret, minted } = await mintKey(call.runtime, tenantId, wanted, Date.now());
-    const taken = await take(minted);
-    if (taken.ok) return { secret, value: taken.value };
-    if (taken.failure.code !== 'prefix_mismatch') throw problemOf(taken.failure);
-    wanted = taken.failure.prefix;
-    guess.prefix = wanted;
-  }
+function withSecrets(tenantId: string, keys: readonly KeyView[], secrets: readonly string[]): KeyWithSecret[] {
+  return keys.map((key, i) => ({ ...toKeyResource(tenantId, key), secret: secrets[i] ?? '' }));
+}
+
+/** An answer that carries key strings: no cache may keep it. */
+function withSecret(value: unknown, version?: number): Response {
+  const headers = new Headers({ 'Cache-Control': 'no-store' });
+  if (version !== undefined) headers.set('ETag', etag(version));
+  return json(value, 201, headers);
 }
 
 async function listKeys(call: Call, tenantId: string): Promise<Response> {
-  const { limit, cursor, order, ...filter } = call.query(listKeysQuery);
+  const { limit, cursor, offset, order, ...filter } = call.query(listKeysQuery);
+  if (offset !== undefined) {
+    const query = { filter, order, limit, offset };
+    const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeysByOffset(tenantId, query)));
+    const hasMore = offset + page.items.length < page.total;
+    const headers = hasMore ? { Link: call.nextLink('offset', String(offset + limit)) } : {};
+    const data = page.items.map((key) => toKeyResource(tenantId, key));
+    return json({ data, page: { limit, offset, total: page.total, hasMore } }, 200, new Headers(headers));
+  }
   const list = { list: 'keys', tenantId, order, filter };
-  const after = await call.position(cursor, list);
-  const query = { filter, order, limit, after };
+  const query = { filter, order, limit, after: await call.position(cursor, list) };
   const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeys(tenantId, query)));
-  return call.listResponse(
-    page.items.map((key) => toKeyResource(tenantId, key)),
-    page,
-    limit,
-    list,
-  );
+  const data = page.items.map((key) => toKeyResource(tenantId, key));
+  return call.listResponse(data, page, limit, list);
 }
 
 async function getKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
-  const key = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.getKey(tenantId, keyId)));
-  return json(toKeyResource(tenantId, key));
+  return keyResponse(tenantId, await call.objects.tenant(tenantId, (tenant) => tenant.getKey(tenantId, keyId)));
 }
 
 async function updateKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
   const patch = await call.body(updateKeyBody);
-  const updated = await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
+  const updated = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.updateKey(tenantId, keyId, patch, operation),
   );
-  return json(toKeyResource(tenantId, unwrap(updated)));
+  return keyResponse(tenantId, updated);
 }
 
 async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
   const input = await call.body(revokeKeyBody);
-  const revoked = await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
+  const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.revokeKey(tenantId, keyId, input, operation),
   );
-  return json(toKeyResource(tenantId, unwrap(revoked)));
+  return keyResponse(tenantId, revoked);
+}
+
+async function revokeKeys(call: Call, tenantId: string): Promise<Response> {
+  const target = await call.body(revokeKeysBody);
+  const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
+    tenant.revokeKeys(tenantId, target, operation),
+  );
+  return marked(json(unwrap(revoked)), revoked);
 }
 
 async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
-  unwrap(
-    await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
-      tenant.deleteKey(tenantId, keyId, operation),
-    ),
+  const deleted = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
+    tenant.deleteKey(tenantId, keyId, operation),
   );
-  return new Response(null, { status: 204 });
+  unwrap(deleted);
+  return marked(noContent(), deleted);
+}
+
+/** The only answer after creation and rotation that holds a key string, for tenants that want it so. */
+async function revealKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+  const operation = { ...(await call.operation(tenantId)), idempotency: null };
+  const revealed = unwrap(
+    await call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.revealKey(tenantId, keyId, op)),
+  );
+  if (revealed === null) throw new Problem('not_recoverable');
+  const opened = await call.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });
+  if (typeof opened === 'string') throw new Problem('not_recoverable');
+  const headers = new Headers({ 'Cache-Control': 'no-store' });
+  return json({ secret: formatKeyString(revealed.prefix, opened) }, 200, headers);
+}
+
+/** One key with its entity tag. */
+export function keyResponse(tenantId: string, result: Mutated<KeyView>): Response {
+  const key = toKeyResource(tenantId, unwrap(result));
+  return marked(json(key, 200, new Headers({ ETag: etag(key.version) })), result);
 }
 
 export const keyRoutes: readonly Route[] = [
   tenantRoute('POST', '/keys', 'keys:create', createKey),
   tenantRoute('GET', '/keys', 'keys:read', listKeys),
+  tenantRoute('POST', '/keys/bulk', 'keys:create', createKeys),
+  tenantRoute('POST', '/keys/revoke', 'keys:revoke', revokeKeys),
   keyRoute('GET', '', 'keys:read', getKey),
   keyRoute('PATCH', '', 'keys:update', updateKey),
   keyRoute('DELETE', '', 'keys:delete', deleteKey),
   keyRoute('POST', '/rotate', 'keys:rotate', rotateKey),
   keyRoute('POST', '/revoke', 'keys:revoke', revokeKey),
+  keyRoute('POST', '/reveal', 'keys:reveal', revealKey),
 ];

@@ -1,4 +1,5 @@
 /** What a route is. The router and the tests both work from the one list in routes/index.ts. */
+import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import type { Permission } from '../callers/principal.ts';
 import type { Call } from '../http/call.ts';
 import { Problem } from '../http/problem.ts';
@@ -13,6 +14,10 @@ export type Route = {
   readonly method: Method;
   readonly path: string;
   readonly permission: Permission;
+  /** Whether callers confined to a tenant may use a route that is not of one tenant; such a route shows them only their own. */
+  readonly confined: 'allowed' | 'refused';
+  /** Whether the route is also there for `_system`, the tenant of the management keys. */
+  readonly system: 'allowed' | 'refused';
   readonly handler: (call: Call, params: PathParams) => Promise<Response>;
 };
 
@@ -21,9 +26,10 @@ export function deploymentRoute(
   method: Method,
   path: string,
   permission: Permission,
-  handler: (call: Call) => Promise<Response>,
+  handler: (call: Call, params: PathParams) => Promise<Response>,
+  { confined = 'refused' }: Partial<Pick<Route, 'confined'>> = {},
 ): Route {
-  return { method, path: `/v1${path}`, permission, handler };
+  return { method, path: `/v1${path}`, permission, confined, system: 'refused', handler };
 }
 
 /** A route of one tenant; `path` goes on from the tenant. */
@@ -32,12 +38,15 @@ export function tenantRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string) => Promise<Response>,
+  { system = 'refused' }: Partial<Pick<Route, 'system'>> = {},
 ): Route {
   return {
     method,
     path: `/v1/tenants/:tenantId${path}`,
     permission,
-    handler: async (call, params) => handler(call, tenantIdOf(params)),
+    confined: 'allowed',
+    system,
+    handler: async (call, params) => handler(call, tenantIdOf(params, system)),
   };
 }
 
@@ -52,17 +61,21 @@ export function keyRoute(
     method,
     path: `/v1/tenants/:tenantId/keys/:keyId${path}`,
     permission,
-    handler: async (call, params) => handler(call, tenantIdOf(params), keyIdOf(params)),
+    confined: 'allowed',
+    system: 'refused',
+    handler: async (call, params) => handler(call, tenantIdOf(params, 'refused'), keyIdOf(params, 'key_not_found')),
   };
 }
 
 /** The tenant of a path. Something that cannot be a tenant id is a tenant that does not exist, and needs no object to say so. */
-export function tenantIdOf({ tenantId }: PathParams): string {
+function tenantIdOf({ tenantId }: PathParams, system: Route['system']): string {
+  if (tenantId === SYSTEM_TENANT_ID && system === 'allowed') return tenantId;
   if (tenantId === undefined || !TENANT_ID_PATTERN.test(tenantId)) throw new Problem('tenant_not_found');
   return tenantId;
 }
 
-export function keyIdOf({ keyId }: PathParams): string {
-  if (keyId === undefined || !KEY_ID_PATTERN.test(keyId)) throw new Problem('key_not_found');
+/** The key of a path, likewise. */
+export function keyIdOf({ keyId }: PathParams, otherwise: 'key_not_found' | 'management_key_not_found'): string {
+  if (keyId === undefined || !KEY_ID_PATTERN.test(keyId)) throw new Problem(otherwise);
   return keyId;
 }

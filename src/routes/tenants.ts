@@ -1,21 +1,22 @@
 /** Tenants: two objects are concerned, the tenant's own, which decides, and the directory, which lists. */
-import { type Call, json } from '../http/call.ts';
+import { type Call, json, noContent } from '../http/call.ts';
 import { randomId } from '../http/request-id.ts';
 import { createTenantBody, listTenantsQuery, toTenantResource, updateTenantBody } from '../schemas/tenants.ts';
-import { locatorOf, objectNameOf } from '../secrets/key-string.ts';
+import { marked, unwrap } from './answers.ts';
 import { deploymentRoute, type Route, tenantRoute } from './route.ts';
-import { unwrap } from './unwrap.ts';
 
 async function createTenant(call: Call): Promise<Response> {
-  const { id = generatedTenantId(), name = id, settings = {} } = await call.body(createTenantBody);
-  const ref = { tenantId: id, incarnation: randomId('inc') };
+  const { id = generatedTenantId(), name, settings = {} } = await call.body(createTenantBody);
+  const operation = await call.operation(id);
+  const wanted = { tenantId: id, incarnation: randomId('inc') };
   // Listed first: if the next call never happens, an entry without a tenant is passed over; a tenant without an entry would be lost.
-  await call.objects.directory((directory) => directory.add(ref));
-  const created = await call.objects.changeTenant(id, call.operation(), (tenant, operation) =>
-    tenant.create(id, ref.incarnation, { name, settings }, operation),
+  const ref = unwrap(await call.objects.directory((directory) => directory.add(wanted, operation.idempotency)));
+  const { tenantId, incarnation } = ref;
+  const created = await call.objects.changeTenant(tenantId, operation, (tenant, op) =>
+    tenant.create(tenantId, incarnation, { name: name ?? tenantId, settings }, op),
   );
   if (!created.ok) await call.objects.directory((directory) => directory.remove(ref));
-  return json(toTenantResource(unwrap(created)), 201);
+  return marked(json(toTenantResource(unwrap(created)), 201), created);
 }
 
 /** 80 random bits: lower-case, since a tenant id is. */
@@ -28,6 +29,12 @@ function generatedTenantId(): string {
 async function listTenants(call: Call): Promise<Response> {
   const { limit, cursor } = call.query(listTenantsQuery);
   const list = { list: 'tenants' };
+  if (call.caller.tenantId !== null) {
+    const own = await call.objects.tenant(call.caller.tenantId, (tenant) =>
+      tenant.describe(call.caller.tenantId ?? ''),
+    );
+    return call.listResponse(own.ok ? [toTenantResource(own.value)] : [], { items: [], next: null }, limit, list);
+  }
   const after = await call.position(cursor, list);
   const page = await call.objects.directory((directory) => directory.list(after, limit));
   const found = await Promise.all(
@@ -51,27 +58,32 @@ async function getTenant(call: Call, tenantId: string): Promise<Response> {
 
 async function updateTenant(call: Call, tenantId: string): Promise<Response> {
   const patch = await call.body(updateTenantBody);
-  const updated = await call.objects.changeTenant(tenantId, call.operation(), (tenant, operation) =>
+  const updated = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.update(tenantId, patch, operation),
   );
-  return json(toTenantResource(unwrap(updated)));
+  return marked(json(toTenantResource(unwrap(updated))), updated);
 }
 
 /** Decided in the directory, carried out on the tenant's object; if this stops in between, the directory's alarm goes on. */
 async function deleteTenant(call: Call, tenantId: string): Promise<Response> {
+  const template = await call.operation(tenantId);
+  const operation = { ...template, retry: false };
+  const { idempotency } = template;
+  if (idempotency !== null) {
+    const before = await call.objects.directory((directory) => directory.hasDeleted(idempotency));
+    if (unwrap(before)) return marked(noContent(), { ok: true, value: null, replay: { sealedSecrets: null } });
+  }
   const { incarnation } = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId)));
   const ref = { tenantId, incarnation };
-  const objectName = objectNameOf(await locatorOf(tenantId));
-  const operation = { ...call.operation(), retry: false };
-  await call.objects.directory((directory) => directory.beginDeletion(ref, objectName, operation));
-  await call.objects.tenant(tenantId, (tenant) => tenant.destroy(incarnation));
+  await call.objects.directory((directory) => directory.beginDeletion(ref, operation));
+  await call.objects.destroyTenant(ref, { ...operation, idempotency: null });
   await call.objects.directory((directory) => directory.remove(ref));
-  return new Response(null, { status: 204 });
+  return noContent();
 }
 
 export const tenantRoutes: readonly Route[] = [
   deploymentRoute('POST', '/tenants', 'tenants:write', createTenant),
-  deploymentRoute('GET', '/tenants', 'tenants:read', listTenants),
+  deploymentRoute('GET', '/tenants', 'tenants:read', listTenants, { confined: 'allowed' }),
   tenantRoute('GET', '', 'tenants:read', getTenant),
   tenantRoute('PATCH', '', 'tenants:write', updateTenant),
   tenantRoute('DELETE', '', 'tenants:write', deleteTenant),

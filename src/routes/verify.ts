@@ -1,7 +1,8 @@
 /** Verification: at most one object call, none for a key string that is malformed or forged. */
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { type Call, json } from '../http/call.ts';
 import { refusal, toVerification, type Verification, verifyBody } from '../schemas/verification.ts';
-import { locatorOf, objectNameOf, parseKeyString } from '../secrets/key-string.ts';
+import { parseKeyString } from '../secrets/key-string.ts';
 import { deploymentRoute, type Route } from './route.ts';
 
 async function verify(call: Call): Promise<Verification> {
@@ -11,9 +12,11 @@ async function verify(call: Call): Promise<Verification> {
   const digest = await call.runtime.signer.verify(parsed);
   if (digest === null) return refusal('FORGED');
   const objectName = objectNameOf(parsed.locator);
+  // A management key opens Keystead itself; no customer presents one.
+  if (objectName === objectNameOf(await locatorOf(SYSTEM_TENANT_ID))) return refusal('NOT_FOUND');
   // The locator is a function of the tenant id, so another tenant's key is told apart without asking its object.
   for (const wanted of [tenantId, call.caller.tenantId]) {
-    if (wanted && objectNameOf(await locatorOf(wanted)) !== objectName) return refusal('NOT_FOUND');
+    if (wanted != null && objectNameOf(await locatorOf(wanted)) !== objectName) return refusal('NOT_FOUND');
   }
   return toVerification(
     await call.objects.tenantAt(objectName, (tenant) => tenant.verifyKey(parsed.id, digest, scopes)),
@@ -21,5 +24,7 @@ async function verify(call: Call): Promise<Verification> {
 }
 
 export const verifyRoutes: readonly Route[] = [
-  deploymentRoute('POST', '/keys/verify', 'keys:verify', async (call) => json(await verify(call))),
+  deploymentRoute('POST', '/keys/verify', 'keys:verify', async (call) => json(await verify(call)), {
+    confined: 'allowed',
+  }),
 ];

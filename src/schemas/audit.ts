@@ -67,7 +67,7 @@ export function toCleanupReport(report: CleanupReport): v.InferOutput<typeof cle
     expired: report.expired,
     rotationsEnded: report.rotationsEnded,
     purged: report.purged,
-    idempotencyPurged: 0,
+    idempotencyPurged: report.idempotencyPurged,
     remaining: report.remaining,
   };
 }

@@ -27,10 +27,14 @@ export const time = v.pipe(
   v.transform((text) => Date.parse(text)),
 );
 
+/** Times outside these have no four-digit year in UTC. */
+const TIME_MIN = Date.parse('0000-01-01T00:00:00.000Z');
+const TIME_MAX = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** Refuses what `Date` would quietly shift, such as the 30th of February. */
 function isRealTime(text: string): boolean {
   const parsed = Date.parse(text);
-  if (Number.isNaN(parsed)) return false;
+  if (!(parsed >= TIME_MIN && parsed <= TIME_MAX)) return false;
   const day = Number(text.slice(8, 10));
   return new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
 }
@@ -122,8 +126,12 @@ export const pageLimit = v.optional(
   v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'), v.transform(Number)),
   '25',
 );
-export const cursor = v.optional(v.pipe(v.string(), v.maxLength(200, 'must be at most 200 characters')));
+/** What is no cursor of ours is told so when it is read, whatever its length. */
+export const cursor = v.optional(v.string());
 export const order = v.optional(v.picklist(['asc', 'desc']), 'desc');
+
+/** For routes that take nothing: no body, or an empty object. */
+export const emptyBody = v.optional(v.strictObject({}), {});
 
 /** The page part of a list's answer. */
 export const pageOut = v.strictObject({

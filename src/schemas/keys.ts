@@ -1,13 +1,15 @@
 /** Shapes of keys. */
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
+import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
 
 const name = line(100);
 const owner = line(128);
-const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
+export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 
 export const createKeyBody = v.strictObject({
   name,
@@ -18,6 +20,31 @@ export const createKeyBody = v.strictObject({
   expiresAt: v.optional(v.nullable(time), null),
   enabled: v.optional(v.boolean(), true),
 });
+
+/** Keys that one bulk request concerns at most: they are created or revoked in one transaction. */
+const BULK_MAX = 500;
+
+export const createKeysBody = v.strictObject({
+  keys: v.pipe(
+    v.array(createKeyBody),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(BULK_MAX, `must be at most ${BULK_MAX} keys`),
+  ),
+});
+
+export const revokeKeysBody = v.union(
+  [
+    v.strictObject({
+      ids: v.pipe(
+        v.array(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
+        v.minLength(1, 'must not be empty'),
+        v.maxLength(BULK_MAX, `must be at most ${BULK_MAX} ids`),
+      ),
+    }),
+    v.strictObject({ owner }),
+  ],
+  'must have either ids or owner',
+);
 
 /** Absent keeps, null clears. */
 export const updateKeyBody = v.strictObject({
@@ -56,9 +83,16 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
   );
 }
 
-export const listKeysQuery = v.strictObject({
+const listKeysParameters = v.strictObject({
   limit: pageLimit,
   cursor,
+  offset: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:0|[1-9][0-9]{0,4})$/, `must be a whole number below ${OFFSET_REACH}; use a cursor to go further`),
+      v.transform(Number),
+    ),
+  ),
   order,
   status: v.exactOptional(v.picklist(KEY_STATUSES)),
   owner: v.exactOptional(owner),
@@ -66,6 +100,15 @@ export const listKeysQuery = v.strictObject({
   name: v.exactOptional(name),
   expiresBefore: v.exactOptional(time),
 });
+
+export const listKeysQuery = v.pipe(
+  listKeysParameters,
+  v.check(({ cursor: after, offset }) => after === undefined || offset === undefined, 'give either cursor or offset'),
+  v.check(
+    ({ limit, offset = 0 }) => offset + limit <= OFFSET_REACH,
+    `offset and limit together reach the first ${OFFSET_REACH} keys; use a cursor to go further`,
+  ),
+);
 
 export const rotationOut = v.strictObject({
   replaces: v.nullable(v.string()),
@@ -104,6 +147,11 @@ export const rotationResult = v.strictObject({ key: keyWithSecret, rotated: keyR
 export type RotationResult = v.InferOutput<typeof rotationResult>;
 
 export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
+export const keyListByOffset = v.strictObject({
+  data: v.array(keyResource),
+  page: v.strictObject({ limit: v.number(), offset: v.number(), total: v.number(), hasMore: v.boolean() }),
+});
+export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 
 export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
   return {

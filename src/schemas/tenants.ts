@@ -16,11 +16,14 @@ const settingsIn = v.strictObject({
   allowReveal: v.exactOptional(v.boolean()),
 });
 
-export const createTenantBody = v.strictObject({
-  id: v.exactOptional(tenantId),
-  name: v.exactOptional(line(100)),
-  settings: v.exactOptional(settingsIn),
-});
+export const createTenantBody = v.optional(
+  v.strictObject({
+    id: v.exactOptional(tenantId),
+    name: v.exactOptional(line(100)),
+    settings: v.exactOptional(settingsIn),
+  }),
+  {},
+);
 
 export const updateTenantBody = v.strictObject({
   name: v.exactOptional(line(100)),

@@ -7,6 +7,8 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const VALUE_OF_CODE = new Int8Array(128).fill(-1);
 for (let value = 0; value < 62; value++) VALUE_OF_CODE[DIGITS.charCodeAt(value)] = value;
 
+const BITS_PER_DIGIT = Math.log2(62);
+
 /** Digits handled at once: 62^5 < 2^30, so that 16-bit limb * group + carry stays exact in a double (< 2^53). */
 const GROUP = 5;
 const LIMB = 0x10000;
@@ -32,8 +34,9 @@ export function encodeBase62(bytes: Uint8Array, length: number): string {
   return text;
 }
 
-/** Decodes into exactly `byteLength` (even) bytes; null for a foreign digit or a number that does not fit. */
+/** Decodes into exactly `byteLength` (even) bytes; null for another length, a foreign digit or a number that does not fit. */
 export function decodeBase62(text: string, byteLength: number): Uint8Array | null {
+  if (text.length !== Math.ceil((byteLength * 8) / BITS_PER_DIGIT)) return null;
   const limbs = new Array<number>(byteLength / 2).fill(0);
   for (let start = 0; start < text.length; start += GROUP) {
     const end = Math.min(start + GROUP, text.length);

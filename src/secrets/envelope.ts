@@ -19,8 +19,15 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 2;
 
-/** What an envelope belongs to. `record` is the key id or the like. */
-export type EnvelopeContext = { readonly tenantId: string; readonly record: string; readonly purpose: 'key' };
+/**
+ * What an envelope belongs to. `record` is the key id for a stored key string, the digest of caller, route and `Idempotency-Key` for the key
+ * strings of a kept answer.
+ */
+export type EnvelopeContext = {
+  readonly tenantId: string;
+  readonly record: string;
+  readonly purpose: 'key' | 'answer';
+};
 
 /** Why an envelope does not open. Which of a wrong key, moved or altered it is, AES-GCM cannot tell. */
 export type EnvelopeFault = 'malformed' | 'unsupported_version' | 'unknown_key' | 'not_authentic';

@@ -17,6 +17,7 @@
  * secret, as in GitHub's tokens, so that scanners and clients can check it too.
  */
 
+import { LOCATOR_BYTES } from '../../durable-objects/tenants/locator.ts';
 import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from './base62.ts';
 import { crc32 } from './crc32.ts';
 
@@ -30,7 +31,6 @@ const BYTES_DIGITS = 86;
 const CRC_DIGITS = 6;
 export const KEY_BODY_LENGTH = BYTES_DIGITS + CRC_DIGITS;
 
-const LOCATOR_BYTES = 16;
 const ID_BYTES = 12;
 /** ceil(12 * 8 / log2(62)) */
 const ID_DIGITS = 17;
@@ -102,15 +102,4 @@ export function newSignedBytes(
 /** `key_` and the id's 12 bytes in 17 base62 digits. */
 export function formatKeyId(idBytes: Uint8Array): string {
   return `key_${encodeBase62(idBytes, ID_DIGITS)}`;
-}
-
-/** First half of SHA-256 over the tenant id: where the tenant lives, the same for a path and for a key string. */
-export async function locatorOf(tenantId: string): Promise<Uint8Array> {
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`keystead/tenant/${tenantId}`));
-  return new Uint8Array(hash, 0, LOCATOR_BYTES);
-}
-
-/** Name of the object at a locator. */
-export function objectNameOf(locator: Uint8Array): string {
-  return `tenant:${encodeBase62(locator, 22)}`;
 }

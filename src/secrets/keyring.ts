@@ -69,9 +69,11 @@ function decodeBase64(text: string): Uint8Array | null {
   }
 }
 
+/** Eight bytes that repeat earlier ones at one distance happen by accident once in 2^64 secrets, a few distances over. */
+const REPEATED_BYTES_MIN = 8;
+
 function isRepetition(secret: Uint8Array): boolean {
-  const half = Math.floor(secret.length / 2);
-  for (let period = 1; period <= half; period++) {
+  for (let period = 1; period <= secret.length - REPEATED_BYTES_MIN; period++) {
     if (secret.every((byte, i) => i < period || byte === secret[i - period])) return true;
   }
   return false;

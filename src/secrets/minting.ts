@@ -1,8 +1,9 @@
 /** Minting: a new key string together with what the tenant's object keeps of it. The only place where a key string comes into being. */
 import type { MintedKey } from '../../durable-objects/keys/record.ts';
+import { locatorOf } from '../../durable-objects/tenants/locator.ts';
 import type { Sealer } from './envelope.ts';
 import type { KeySigner } from './key-signer.ts';
-import { formatKeyString, locatorOf, newSignedBytes, parseKeyString } from './key-string.ts';
+import { formatKeyString, newSignedBytes, parseKeyString } from './key-string.ts';
 
 /** The key string, for the caller and nobody else, and the record's part of it. */
 export type Mint = { readonly secret: string; readonly minted: MintedKey };

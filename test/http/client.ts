@@ -41,6 +41,7 @@ const problemDocument = v.strictObject({
   permission: v.exactOptional(v.string()),
   keyStatus: v.exactOptional(v.string()),
   replacedBy: v.exactOptional(v.string()),
+  ids: v.exactOptional(v.array(v.string())),
 });
 
 /** The problem that a response must be, checked as a whole: status, content type and every member. */

@@ -37,7 +37,7 @@ describe('every problem', () => {
     { code: 'invalid_json', request: () => send('POST', '/v1/tenants', { body: '{' }) },
     { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
     { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
-    // The administrator lacks no permission, and there is no other caller to lack one.
+    // The administrator lacks none; who does is in test/callers.
     { code: 'forbidden', request: () => forbidden('keys:verify').toResponse('req_1') },
     { code: 'not_found', request: () => send('GET', '/v2/tenants') },
     { code: 'tenant_not_found', request: () => send('GET', '/v1/tenants/nobody') },
@@ -71,6 +71,49 @@ describe('every problem', () => {
       code: 'unavailable',
       request: () =>
         send('GET', '/v1/tenants/acme', { env: faultyEnv({ method: 'describe', when: 'before', times: 1 }).env }),
+    },
+    {
+      code: 'keys_not_found',
+      request: () => sendJson('POST', '/v1/tenants/acme/keys/revoke', { ids: [UNKNOWN_KEY] }),
+    },
+    { code: 'management_key_not_found', request: () => send('GET', `/v1/management-keys/${UNKNOWN_KEY}`) },
+    {
+      code: 'key_not_rotating',
+      request: async () => {
+        const { id } = await createKey('acme');
+        return send('POST', `/v1/tenants/acme/keys/${id}/rotation/complete`);
+      },
+    },
+    {
+      code: 'successor_rotated',
+      request: async () => {
+        const { id } = await createKey('acme');
+        const { key } = await rotateKey('acme', id);
+        await rotateKey('acme', key.id);
+        return send('POST', `/v1/tenants/acme/keys/${id}/rotation/cancel`);
+      },
+    },
+    {
+      code: 'not_recoverable',
+      request: async () => {
+        const { id } = await createKey('acme');
+        return send('POST', `/v1/tenants/acme/keys/${id}/reveal`);
+      },
+    },
+    {
+      code: 'precondition_failed',
+      request: async () => {
+        const { id } = await createKey('acme');
+        return send('DELETE', `/v1/tenants/acme/keys/${id}`, { headers: { 'If-Match': '"7"' } });
+      },
+    },
+    {
+      code: 'idempotency_key_reused',
+      request: async () => {
+        const headers = { 'Idempotency-Key': 'reused' };
+        await sendJson('POST', '/v1/tenants/acme/keys', { name: 'one' }, { headers });
+        return sendJson('POST', '/v1/tenants/acme/keys', { name: 'other' }, { headers });
+      },
     },
     {
       code: 'misconfigured',
@@ -128,6 +171,10 @@ describe('headers of every answer', () => {
     expect(await withId(secret)).toMatch(/^req_/);
   });
 
+  it('never repeat the bearer token as request id', async () => {
+    expect(await withId(env.ADMIN_TOKEN ?? '')).toMatch(/^req_/);
+  });
+
   it('have a request id of their own each, errors and empty answers too', async () => {
     const { id } = await createKey('acme');
     const answers = await Promise.all([
@@ -165,8 +212,8 @@ describe('a misconfigured deployment', () => {
     ['HMAC_SECRET', { HMAC_SECRET: undefined }, 'HMAC_SECRET is not set.'],
     [
       'two variables',
-      { ADMIN_TOKEN: '', HMAC_SECRET: 'hunter2!' },
-      'ADMIN_TOKEN is not set. HMAC_SECRET is not id:base64.',
+      { ADMIN_TOKEN: 'hunter2', HMAC_SECRET: 'hunter2!' },
+      'ADMIN_TOKEN is shorter than 32 characters. ADMIN_TOKEN stands in HMAC_SECRET too. HMAC_SECRET is not id:base64.',
     ],
   ])('says so, naming the variable and not its value: %s', async (_name, altered, detail) => {
     const { env: watched, calls } = faultyEnv();
@@ -184,7 +231,8 @@ describe('a bug of ours', () => {
     const response = await send('GET', '/v1/tenants/acme', { env: nonsensicalEnv() });
     const problem = await problemIn(response, 'internal_error');
     expect(problem.detail).toBe('Something went wrong here.');
-    expect(lines).toHaveLength(1);
+    // The bug's own line, and the request's.
+    expect(lines).toHaveLength(2);
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       level: 'error',
       event: 'request_failed',

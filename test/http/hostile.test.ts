@@ -24,7 +24,7 @@ async function prepare(): Promise<Victims> {
   return { tenant, key: plain.id, rotating: rotating.id, revoked: revoked.id, secret: plain.secret };
 }
 
-/** Every row of the victim's database and of the directory. A use of a key is noted aside from the row's own changes. */
+/** Every row of the victim's database and of the directory. A use of a key is noted aside from the row's own changes; an attempt to reveal one is recorded though refused. */
 async function snapshot({ tenant }: Victims): Promise<string> {
   const tables = await sqlIn(
     tenant,
@@ -34,7 +34,9 @@ async function snapshot({ tenant }: Victims): Promise<string> {
     tables.map(({ name }) =>
       name === 'keys'
         ? sqlIn(tenant, 'SELECT *, NULL AS last_used_at, hex(digest) AS digest, hex(envelope) AS envelope FROM keys')
-        : sqlIn(tenant, `SELECT * FROM ${name}`),
+        : name === 'audit'
+          ? sqlIn(tenant, "SELECT * FROM audit WHERE action <> 'key.reveal'")
+          : sqlIn(tenant, `SELECT * FROM ${name}`),
     ),
   );
   const directory = directoryStub(env);

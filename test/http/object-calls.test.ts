@@ -26,7 +26,7 @@ describe('an object that fails', () => {
     for (const [method, path, body, called] of [
       ['GET', '/v1/tenants/acme', undefined, 'describe'],
       ['GET', '/v1/tenants', undefined, 'list'],
-      ['POST', '/v1/tenants/acme/keys', { name: 'k' }, 'createKey'],
+      ['POST', '/v1/tenants/acme/keys', { name: 'k' }, 'createKeys'],
       ['POST', '/v1/keys/verify', { key: secret }, 'verifyKey'],
     ] as const) {
       const { env: faulty, calls } = faultyEnv({ method: called, ...ALWAYS, ...flags });
@@ -38,7 +38,8 @@ describe('an object that fails', () => {
       const problem = await problemIn(response, 'unavailable');
       expect(JSON.stringify(problem)).not.toContain('network');
     }
-    expect(lines).toHaveLength(4);
+    // One for the failed call, one for the failed request.
+    expect(lines).toHaveLength(8);
     expect(lines.join()).not.toContain('network');
   });
 

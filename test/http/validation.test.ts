@@ -229,3 +229,32 @@ describe('a cursor', () => {
     }
   });
 });
+
+describe('invalid values, each of them', () => {
+  it('are named, when several fields are unknown', async () => {
+    const response = await sendJson('POST', '/v1/tenants', { a: 1, b: 2, settings: { c: 3, d: 4 } });
+    expect((await complaintsIn(response)).sort()).toEqual(
+      ['a', 'b', 'settings.c', 'settings.d'].map((path) => `${path}: unknown field`),
+    );
+  });
+
+  it('are told in words that help, when metadata is no object', async () => {
+    for (const metadata of [5, null, [], 'x']) {
+      const response = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', metadata });
+      expect(await complaintsIn(response)).toEqual(['metadata: must be an object']);
+    }
+  });
+
+  it('include a time whose UTC year RFC 3339 cannot write', async () => {
+    const expiresAt = '9999-12-31T23:59:59-23:59';
+    const response = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', expiresAt });
+    expect(response.status).toBe(422);
+  });
+});
+
+describe('an expiry in the far future', () => {
+  it('sets no alarm that the platform refuses (dates after 2189)', async () => {
+    const { expiresAt } = await createKey('acme', { expiresAt: '2500-01-01T00:00:00.000Z' });
+    expect(expiresAt).toBe('2500-01-01T00:00:00.000Z');
+  });
+});

@@ -1,8 +1,9 @@
 /** Verification: every code, in the contract's order, and nothing valid after the call that ended it has returned. */
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { locatorOf } from '../../durable-objects/tenants/locator.ts';
 import { runtimeOf } from '../../src/config/runtime.ts';
-import { formatKeyString, locatorOf, parseKeyString } from '../../src/secrets/key-string.ts';
+import { formatKeyString, parseKeyString } from '../../src/secrets/key-string.ts';
 import { mintKey } from '../../src/secrets/minting.ts';
 import {
   api,

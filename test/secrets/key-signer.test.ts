@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { locatorOf } from '../../durable-objects/tenants/locator.ts';
 import { KeySigner } from '../../src/secrets/key-signer.ts';
-import { formatKeyString, locatorOf, newSignedBytes, parseKeyString } from '../../src/secrets/key-string.ts';
+import { formatKeyString, newSignedBytes, parseKeyString } from '../../src/secrets/key-string.ts';
 import { base64Secret, hexOf, ringOf } from './rings.ts';
 
 const [A, B] = [base64Secret(1), base64Secret(2)];

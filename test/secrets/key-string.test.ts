@@ -1,16 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { locatorOf } from '../../durable-objects/tenants/locator.ts';
 import { encodeNumber } from '../../src/secrets/base62.ts';
 import { crc32 } from '../../src/secrets/crc32.ts';
 import { Sealer } from '../../src/secrets/envelope.ts';
 import { KeySigner } from '../../src/secrets/key-signer.ts';
-import {
-  formatKeyString,
-  KEY_BODY_LENGTH,
-  KEY_ID_PATTERN,
-  locatorOf,
-  parseKeyString,
-} from '../../src/secrets/key-string.ts';
+import { formatKeyString, KEY_BODY_LENGTH, KEY_ID_PATTERN, parseKeyString } from '../../src/secrets/key-string.ts';
 import { mintKey } from '../../src/secrets/minting.ts';
 import vectors from './key-string.vectors.json';
 import { base64Secret, hexOf, ringOf } from './rings.ts';

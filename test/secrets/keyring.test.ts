@@ -81,7 +81,7 @@ describe('a keyring', () => {
     ['a placeholder', text('change-me-to-a-random-32-byte-value!'), 'is not random (a text or placeholder)'],
     [
       'hex in base64',
-      text('0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978'),
+      text('0f1e2d3c4b5a69788796a5b4c3d2e1f0b7a69581c4d3e2f0'),
       'is not random (a text or placeholder)',
     ],
     [

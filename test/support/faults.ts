@@ -37,10 +37,10 @@ export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; rea
           calls.push(method);
           const fault = faults.find((candidate) => candidate.method === method && (left.get(candidate) ?? 0) > 0);
           const call = (): unknown => {
-          const send: unknown = Reflect.get(target, property);
-          if (typeof send !== 'function') throw new TypeError(`no method ${method}`);
-          return send(...args);
-        };
+            const send: unknown = Reflect.get(target, property);
+            if (typeof send !== 'function') throw new TypeError(`no method ${method}`);
+            return send(...args);
+          };
           if (fault === undefined) return call();
           left.set(fault, (left.get(fault) ?? 0) - 1);
           if (fault.when === 'after') await call();
@@ -54,11 +54,17 @@ export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; rea
 }
 
 /** One request as the administrator to a Worker with this environment. */
-export async function apiWith(faulty: Env, method: string, path: string, body?: unknown): Promise<Answer> {
+export async function apiWith(
+  faulty: Env,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await handle(
     new Request(`http://keystead.test/v1${path}`, {
       method,
-      headers: { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }),
     faulty,

@@ -3,7 +3,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Tenant } from '../../durable-objects/tenant.ts';
-import { locatorOf, objectNameOf } from '../../src/secrets/key-string.ts';
+import { locatorOf, objectNameOf } from '../../durable-objects/tenants/locator.ts';
 
 /** The platform's own stub of a tenant's object, as the test helpers take it. */
 export async function tenantObject(tenantId: string): Promise<DurableObjectStub<Tenant>> {

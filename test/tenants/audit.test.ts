@@ -105,29 +105,43 @@ describe('an answer that is lost after the commit', () => {
 
   it('is asked for again and applied once, with one audit entry, for every mutation', async () => {
     await createTenant('once');
-    const made = await apiWith(lost('createKey').env, 'POST', '/tenants/once/keys', { name: 'k' });
+    const made = await apiWith(lost('createKeys').env, 'POST', '/tenants/once/keys', { name: 'k' });
     expect(made.status).toBe(201);
     const { id } = v.parse(v.object({ id: v.string() }), made.body);
     const key = `/tenants/once/keys/${id}`;
     const answers = [
       await apiWith(lost('updateKey').env, 'PATCH', key, { name: 'renamed' }),
       await apiWith(lost('rotateKey').env, 'POST', `${key}/rotate`),
+      await apiWith(lost('cancelRotation').env, 'POST', `${key}/rotation/cancel`),
+      await apiWith(lost('rotateKey').env, 'POST', `${key}/rotate`),
+      await apiWith(lost('completeRotation').env, 'POST', `${key}/rotation/complete`),
+      await apiWith(lost('createKeys').env, 'POST', '/tenants/once/keys/bulk', { keys: [{ name: 'a', owner: 'o' }] }),
+      await apiWith(lost('revokeKeys').env, 'POST', '/tenants/once/keys/revoke', { owner: 'o' }),
+      await apiWith(lost('revealKey').env, 'POST', `${key}/reveal`),
       await apiWith(lost('revokeKey').env, 'POST', `${key}/revoke`),
       await apiWith(lost('deleteKey').env, 'DELETE', key),
       await apiWith(lost('update').env, 'PATCH', '/tenants/once', { name: 'renamed' }),
       await apiWith(lost('runCleanup').env, 'POST', '/tenants/once/cleanup'),
     ];
-    expect(answers.map((answer) => answer.status)).toEqual([200, 201, 200, 204, 200, 200]);
+    expect(answers.map((answer) => answer.status)).toEqual([
+      200, 201, 200, 201, 200, 201, 200, 409, 200, 204, 200, 200,
+    ]);
     expect((await actions('once')).toReversed()).toEqual([
       'tenant.create',
       'key.create',
       'key.update',
       'key.rotate',
+      'key.rotation_cancel',
+      'key.rotate',
+      'key.rotation_complete',
+      'key.create',
+      'key.revoke_owner',
+      'key.reveal',
       'key.revoke',
       'key.delete',
       'tenant.update',
       'cleanup.run',
     ]);
-    expect((await walk('/tenants/once/keys')).length).toBe(1);
+    expect((await walk('/tenants/once/keys')).length).toBe(3);
   });
 });

@@ -1,0 +1,26 @@
+/** Request headers that make a mutation conditional: `Idempotency-Key` and `If-Match`. */
+import { validationFailed } from './problem.ts';
+
+/** The caller's own key for this request, null without one. */
+export function readIdempotencyKey(request: Request): string | null {
+  const key = request.headers.get('Idempotency-Key');
+  if (key === null) return null;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw validationFailed([{ path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }]);
+}
+
+/**
+ * Versions that `If-Match` accepts, null for any (RFC 9110, section 13.1.1). An entity tag that is none of ours, a weak one included, matches no
+ * version.
+ */
+export function readIfMatch(request: Request): number[] | null {
+  const header = request.headers.get('If-Match');
+  if (header === null || header.trim() === '*') return null;
+  return header.split(',').flatMap((tag) => {
+    const version = /^\s*"(\d{1,15})"\s*$/.exec(tag)?.[1];
+    return version === undefined ? [] : [Number(version)];
+  });
+}
+
+/** The entity tag of a resource at a version. */
+export const etag = (version: number) => `"${version}"`;

@@ -1,0 +1,28 @@
+/** Health, for load balancers and people: no caller needed, nothing secret told. */
+import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
+import { runtimeOf } from '../config/runtime.ts';
+import type { Env } from '../env.ts';
+import { json } from '../http/call.ts';
+import { misconfigured } from '../http/problem.ts';
+import { Objects } from '../objects.ts';
+
+export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
+export type HealthPath = (typeof HEALTH_PATHS)[number];
+
+/** `/healthz`: the process answers. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
+export async function health(path: HealthPath, env: Env): Promise<Response> {
+  if (path === '/readyz') await checkReady(env);
+  return json({ status: 'ok' }, 200, new Headers({ 'Cache-Control': 'no-store' }));
+}
+
+async function checkReady(env: Env): Promise<void> {
+  const runtime = runtimeOf(env);
+  if (Array.isArray(runtime)) throw misconfigured(runtime);
+  const objects = new Objects(env);
+  await objects.directory((directory) => directory.list(null, 1));
+  if (runtime.hasAdminToken) return;
+  const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant) => tenant.describe(SYSTEM_TENANT_ID));
+  if (!system.ok) {
+    throw misconfigured([{ variable: 'ADMIN_TOKEN', reason: 'is not set, and there is no management key' }]);
+  }
+}

@@ -1,0 +1,128 @@
+/** Management keys: who may call, kept as keys of the tenant `_system`. Nobody grants, or decides about, more than they hold. */
+import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { type Mutated, ok } from '../../durable-objects/outcome.ts';
+import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
+import { attributesOf, type Grant, grantOf, MANAGEMENT_KEY_PREFIX, requireHeld } from '../callers/management-key.ts';
+import { ROLES } from '../callers/principal.ts';
+import { type Call, json } from '../http/call.ts';
+import { etag } from '../http/conditions.ts';
+import { Problem } from '../http/problem.ts';
+import { revokeKeyBody } from '../schemas/keys.ts';
+import {
+  createManagementKeyBody,
+  listManagementKeysQuery,
+  rotateManagementKeyBody,
+  toManagementKeyResource,
+} from '../schemas/management-keys.ts';
+import { marked, unwrap } from './answers.ts';
+import { mintFor } from './minting.ts';
+import { deploymentRoute, keyIdOf, type PathParams, type Route } from './route.ts';
+
+const SYSTEM = SYSTEM_TENANT_ID;
+
+async function createManagementKey(call: Call): Promise<Response> {
+  const { name, role = null, permissions, tenantId, expiresAt } = await call.body(createManagementKeyBody);
+  const grant: Grant = { role, permissions: permissions ?? (role === null ? [] : ROLES[role]), tenantId };
+  requireHeld(call.caller, grant);
+  if (tenantId !== null) unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId)));
+  const attributes = { name, expiresAt, enabled: true, ...attributesOf(grant) };
+  const create = () =>
+    mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], (mints, operation) => {
+      const newKeys = mints.map((minted) => ({ minted, attributes, prefix: MANAGEMENT_KEY_PREFIX }));
+      return call.objects.changeTenant(SYSTEM, operation, (system, op) => system.createKeys(SYSTEM, newKeys, op));
+    });
+  let { result, secrets } = await create();
+  if (!result.ok && result.failure.code === 'tenant_not_found') {
+    await createSystemTenant(call);
+    ({ result, secrets } = await create());
+  }
+  const [key] = unwrap(result);
+  if (key === undefined) throw new Error('a creation without key');
+  return marked(withSecret({ ...toManagementKeyResource(key), secret: secrets[0] }), result);
+}
+
+/** The first management key brings its tenant along. Always the same incarnation, so that two first ones agree. */
+async function createSystemTenant(call: Call): Promise<void> {
+  const operation = { ...(await call.operation(SYSTEM)), idempotency: null };
+  const input = { name: 'Management keys', settings: { keyPrefix: MANAGEMENT_KEY_PREFIX } };
+  unwrap(
+    await call.objects.changeTenant(SYSTEM, operation, (system, op) =>
+      system.create(SYSTEM, 'inc_system', input, { ...op, id: `${op.id}.system` }),
+    ),
+  );
+}
+
+async function listManagementKeys(call: Call): Promise<Response> {
+  const { limit, cursor, ...filters } = call.query(listManagementKeysQuery);
+  const filter = call.caller.tenantId === null ? filters : { ...filters, owner: call.caller.tenantId };
+  const list = { list: 'management-keys', filter };
+  const query = { filter, order: 'desc' as const, limit, after: await call.position(cursor, list) };
+  const listed = await call.objects.tenant(SYSTEM, (system) => system.listKeys(SYSTEM, query));
+  // Before the first management key there is no tenant to ask.
+  const page = !listed.ok && listed.failure.code === 'tenant_not_found' ? { items: [], next: null } : unwrap(listed);
+  return call.listResponse(page.items.map(toManagementKeyResource), page, limit, list);
+}
+
+async function getManagementKey(call: Call, params: PathParams): Promise<Response> {
+  return keyResponse(ok(await reachableKey(call, params)));
+}
+
+async function rotateManagementKey(call: Call, params: PathParams): Promise<Response> {
+  const { gracePeriodSeconds, ...overrides } = await call.body(rotateManagementKeyBody);
+  const { id } = await managedKey(call, params);
+  const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
+    if (minted === undefined) throw new Error('nothing was minted');
+    return call.objects.changeTenant(SYSTEM, operation, (system, op) =>
+      system.rotateKey(SYSTEM, id, minted, request, op),
+    );
+  });
+  const { successor, predecessor } = unwrap(result);
+  const key = { ...toManagementKeyResource(successor), secret: secrets[0] };
+  return marked(withSecret({ key, rotated: toManagementKeyResource(predecessor) }), result);
+}
+
+async function revokeManagementKey(call: Call, params: PathParams): Promise<Response> {
+  const input = await call.body(revokeKeyBody);
+  const { id } = await managedKey(call, params);
+  const revoked = await call.objects.changeTenant(SYSTEM, await call.operation(SYSTEM), (system, operation) =>
+    system.revokeKey(SYSTEM, id, input, operation),
+  );
+  return keyResponse(revoked);
+}
+
+/** The key of a path, for a caller who may know of it. */
+async function reachableKey(call: Call, params: PathParams): Promise<KeyView> {
+  const id = keyIdOf(params, 'management_key_not_found');
+  const found = await call.objects.tenant(SYSTEM, (system) => system.getKey(SYSTEM, id));
+  const { tenantId } = call.caller;
+  if (!found.ok || (tenantId !== null && found.value.owner !== tenantId)) throw new Problem('management_key_not_found');
+  return found.value;
+}
+
+/** The key of a path, for a caller who may decide about it. A grant never changes, so this cannot be overtaken. */
+async function managedKey(call: Call, params: PathParams): Promise<KeyView> {
+  const key = await reachableKey(call, params);
+  requireHeld(call.caller, grantOf(key));
+  return key;
+}
+
+function keyResponse(result: Mutated<KeyView>): Response {
+  const key = toManagementKeyResource(unwrap(result));
+  return marked(json(key, 200, new Headers({ ETag: etag(key.version) })), result);
+}
+
+function withSecret(value: unknown): Response {
+  return json(value, 201, new Headers({ 'Cache-Control': 'no-store' }));
+}
+
+const KEYS = '/management-keys';
+const OPEN = { confined: 'allowed' } as const;
+
+export const managementKeyRoutes: readonly Route[] = [
+  deploymentRoute('POST', KEYS, 'management:write', createManagementKey, OPEN),
+  deploymentRoute('GET', KEYS, 'management:read', listManagementKeys, OPEN),
+  deploymentRoute('GET', `${KEYS}/:keyId`, 'management:read', getManagementKey, OPEN),
+  deploymentRoute('POST', `${KEYS}/:keyId/rotate`, 'management:write', rotateManagementKey, OPEN),
+  deploymentRoute('POST', `${KEYS}/:keyId/revoke`, 'management:write', revokeManagementKey, OPEN),
+];

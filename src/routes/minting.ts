@@ -1,0 +1,45 @@
+/** Minting for the routes that make keys: key strings for an object to take, and the key strings of the answer. */
+import type { MintedKey } from '../../durable-objects/keys/record.ts';
+import type { Failure, Mutated, PrefixMismatch } from '../../durable-objects/outcome.ts';
+import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
+import type { Call, OperationTemplate } from '../http/call.ts';
+import { type Mint, mintKey } from '../secrets/minting.ts';
+
+export type Minted<T> = {
+  /** What the object answered, the prefixes being right. */
+  readonly result: Mutated<T, Failure>;
+  /** The key strings, those of the first answer when it is given again. */
+  readonly secrets: readonly string[];
+};
+
+/**
+ * Mints a key for each wanted prefix and has the object take them. The prefix is signed into the key string, but only the object knows which one a
+ * tenant or a predecessor has; so for `undefined` the one that was right last time is tried, and the object says when it is not.
+ */
+export async function mintFor<T>(
+  call: Call,
+  tenantId: string,
+  prefixes: readonly (string | undefined)[],
+  take: (minted: readonly MintedKey[], operation: OperationTemplate) => Promise<Mutated<T, Failure | PrefixMismatch>>,
+): Promise<Minted<T>> {
+  const guess = call.runtime.prefixGuesses.get(tenantId, () => ({ prefix: DEFAULT_SETTINGS.keyPrefix }));
+  for (;;) {
+    const mints: Mint[] = [];
+    for (const prefix of prefixes) {
+      mints.push(await mintKey(call.runtime, tenantId, prefix ?? guess.prefix, Date.now()));
+    }
+    const secrets = mints.map(({ secret }) => secret);
+    const operation = await call.operation(tenantId, secrets);
+    const result = await take(
+      mints.map(({ minted }) => minted),
+      operation,
+    );
+    if (result.ok) {
+      const sealed = result.replay?.sealedSecrets;
+      return { result, secrets: sealed ? await call.keptSecrets(tenantId, sealed) : secrets };
+    }
+    const { failure } = result;
+    if (failure.code !== 'prefix_mismatch') return { result: { ...result, failure }, secrets: [] };
+    guess.prefix = failure.prefix;
+  }
+}

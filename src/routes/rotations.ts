@@ -1,0 +1,37 @@
+/** Rotations under way: watching them, and ending them early one way or the other. */
+import type { Call } from '../http/call.ts';
+import { emptyBody } from '../schemas/common.ts';
+import { listRotationsQuery, toRotationResource } from '../schemas/rotations.ts';
+import { unwrap } from './answers.ts';
+import { keyResponse } from './keys.ts';
+import { keyRoute, type Route, tenantRoute } from './route.ts';
+
+async function completeRotation(call: Call, tenantId: string, keyId: string): Promise<Response> {
+  await call.body(emptyBody);
+  const completed = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
+    tenant.completeRotation(tenantId, keyId, operation),
+  );
+  return keyResponse(tenantId, completed);
+}
+
+async function cancelRotation(call: Call, tenantId: string, keyId: string): Promise<Response> {
+  await call.body(emptyBody);
+  const cancelled = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
+    tenant.cancelRotation(tenantId, keyId, operation),
+  );
+  return keyResponse(tenantId, cancelled);
+}
+
+async function listRotations(call: Call, tenantId: string): Promise<Response> {
+  const { limit, cursor, ...filter } = call.query(listRotationsQuery);
+  const list = { list: 'rotations', tenantId, filter };
+  const query = { ...filter, limit, after: await call.position(cursor, list) };
+  const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listRotations(tenantId, query)));
+  return call.listResponse(page.items.map(toRotationResource), page, limit, list);
+}
+
+export const rotationRoutes: readonly Route[] = [
+  tenantRoute('GET', '/rotations', 'keys:read', listRotations),
+  keyRoute('POST', '/rotation/complete', 'keys:rotate', completeRotation),
+  keyRoute('POST', '/rotation/cancel', 'keys:rotate', cancelRotation),
+];

@@ -1,0 +1,93 @@
+/** Shapes of management keys. */
+import * as v from 'valibot';
+import { isoTime } from '../../durable-objects/keys/changes.ts';
+import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { grantOf } from '../callers/management-key.ts';
+import { PERMISSIONS } from '../callers/principal.ts';
+import { cursor, line, pageLimit, pageOut, tenantId, time, timeOut } from './common.ts';
+import { KEY_STATUSES, rotationOut, toRotation } from './keys.ts';
+import { gracePeriodSeconds } from './tenants.ts';
+
+const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
+
+export const createManagementKeyBody = v.pipe(
+  v.strictObject({
+    name: line(100),
+    role: v.exactOptional(v.picklist(ROLE_NAMES)),
+    permissions: v.exactOptional(
+      v.pipe(
+        v.array(v.picklist(PERMISSIONS)),
+        v.minLength(1, 'must not be empty'),
+        v.maxLength(PERMISSIONS.length, `must be at most ${PERMISSIONS.length} permissions`),
+        v.transform((list) => [...new Set(list)]),
+      ),
+    ),
+    tenantId: v.optional(v.nullable(tenantId), null),
+    expiresAt: v.optional(v.nullable(time), null),
+  }),
+  v.check(
+    ({ role, permissions }) => (role === undefined) !== (permissions === undefined),
+    'give either role or permissions',
+  ),
+);
+
+export const rotateManagementKeyBody = v.optional(
+  v.strictObject({
+    gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
+    name: v.exactOptional(line(100)),
+    expiresAt: v.exactOptional(v.nullable(time)),
+  }),
+  {},
+);
+
+export const listManagementKeysQuery = v.strictObject({
+  limit: pageLimit,
+  cursor,
+  status: v.exactOptional(v.picklist(KEY_STATUSES)),
+});
+
+const managementKeyFields = {
+  id: v.string(),
+  name: v.string(),
+  role: v.nullable(v.picklist(ROLE_NAMES)),
+  permissions: v.array(v.picklist(PERMISSIONS)),
+  tenantId: v.nullable(v.string()),
+  hint: v.string(),
+  status: v.picklist(KEY_STATUSES),
+  createdAt: timeOut,
+  updatedAt: timeOut,
+  expiresAt: v.nullable(timeOut),
+  revokedAt: v.nullable(timeOut),
+  lastUsedAt: v.nullable(timeOut),
+  version: v.number(),
+  rotation: rotationOut,
+};
+export const managementKeyResource = v.strictObject(managementKeyFields);
+export type ManagementKeyResource = v.InferOutput<typeof managementKeyResource>;
+
+export const managementKeyWithSecret = v.strictObject({ ...managementKeyFields, secret: v.string() });
+export const managementRotationResult = v.strictObject({
+  key: managementKeyWithSecret,
+  rotated: managementKeyResource,
+});
+export const managementKeyList = v.strictObject({ data: v.array(managementKeyResource), page: pageOut });
+
+export function toManagementKeyResource(key: KeyView): ManagementKeyResource {
+  const { role, permissions, tenantId: confinedTo } = grantOf(key);
+  return {
+    id: key.id,
+    name: key.name,
+    role,
+    permissions: [...permissions],
+    tenantId: confinedTo,
+    hint: `${key.prefix}_...${key.lastFour}`,
+    status: key.status,
+    createdAt: new Date(key.createdAt).toISOString(),
+    updatedAt: new Date(key.updatedAt).toISOString(),
+    expiresAt: isoTime(key.expiresAt),
+    revokedAt: isoTime(key.revokedAt),
+    lastUsedAt: isoTime(key.lastUsedAt),
+    version: key.version,
+    rotation: toRotation(key),
+  };
+}

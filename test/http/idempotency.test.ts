@@ -1,0 +1,165 @@
+/** Idempotency-Key: the first answer again, the effect once. */
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { keyWithSecret } from '../../src/schemas/keys.ts';
+import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
+import { advance, pretendTime } from '../support/clock.ts';
+import { apiWith, faultyEnv } from '../support/faults.ts';
+import { evict, runAlarm, sqlIn } from '../support/objects.ts';
+
+pretendTime();
+
+const DAY_MS = 86_400_000;
+const idem = (key: string) => ({ 'Idempotency-Key': key });
+const isReplay = (answer: { headers: Headers }) => answer.headers.get('Idempotency-Replayed') === 'true';
+const mutations = async (tenantId: string) => (await walk(`/tenants/${tenantId}/audit?limit=100`)).length;
+
+describe('a mutation with an Idempotency-Key', () => {
+  it('of every kind is applied once and answered alike, also after an eviction', async () => {
+    await createTenant('idem');
+    const key = await createKey('idem');
+    const path = `/tenants/idem/keys/${key.id}`;
+    const rotated = await createKey('idem');
+    await api('POST', `/tenants/idem/keys/${rotated.id}/rotate`);
+    const cancelled = await createKey('idem');
+    await api('POST', `/tenants/idem/keys/${cancelled.id}/rotate`);
+    const requests: [string, string, object?][] = [
+      ['POST', '/tenants/idem/keys', { name: 'once' }],
+      ['POST', '/tenants/idem/keys/bulk', { keys: [{ name: 'b1' }, { name: 'b2', prefix: 'other' }] }],
+      ['PATCH', path, { name: 'renamed' }],
+      ['POST', `${path}/rotate`, { gracePeriodSeconds: 60 }],
+      ['POST', `/tenants/idem/keys/${rotated.id}/rotation/complete`],
+      ['POST', `/tenants/idem/keys/${cancelled.id}/rotation/cancel`],
+      ['POST', `${path}/revoke`, { reason: 'r' }],
+      ['POST', '/tenants/idem/keys/revoke', { owner: 'nobody' }],
+      ['DELETE', path],
+      ['PATCH', '/tenants/idem', { name: 'Renamed' }],
+      ['POST', '/tenants/idem/cleanup'],
+      ['POST', '/management-keys', { name: 'm', role: 'verifier' }],
+      ['POST', '/tenants', { id: 'idem-made' }],
+    ];
+    for (const [index, [method, where, body]] of requests.entries()) {
+      const first = await api(method, where, body, idem(`k-${index}`));
+      expect(first.status, `${method} ${where}`).toBeLessThan(300);
+      expect(isReplay(first)).toBe(false);
+      const before = await mutations('idem');
+      await evict('idem');
+      const again = await api(method, where, body, idem(`k-${index}`));
+      expect([again.status, again.body], `${method} ${where}`).toEqual([first.status, first.body]);
+      expect(isReplay(again), `${method} ${where}`).toBe(true);
+      expect(await mutations('idem')).toBe(before);
+    }
+  });
+
+  it('gives the same secret again, which verifies, and keeps it only sealed', async () => {
+    await createTenant('idem-secret', { settings: { storage: 'digest' } });
+    const make = async () =>
+      v.parse(keyWithSecret, (await api('POST', '/tenants/idem-secret/keys', { name: 'k' }, idem('s'))).body);
+    const [first, again] = [await make(), await make()];
+    expect(again).toEqual(first);
+    expect((await verify(again.secret)).code).toBe('VALID');
+    const stored = JSON.stringify(await sqlIn('idem-secret', 'SELECT answer, hex(sealed_secrets) FROM idempotency'));
+    expect(stored).not.toContain(first.secret.slice(40, 70));
+  });
+
+  it('applies once of many at once', async () => {
+    await createTenant('idem-rush');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => api('POST', '/tenants/idem-rush/keys', { name: 'k' }, idem('same'))),
+    );
+    expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    expect(answers.filter((answer) => !isReplay(answer)).length).toBe(1);
+    expect((await walk('/tenants/idem-rush/keys')).length).toBe(1);
+  });
+
+  it('with another body is refused; on another route, by another caller or in another tenant it is another request', async () => {
+    await createTenant('idem-scope');
+    await createTenant('idem-scope-2');
+    const made = v.parse(keyWithSecret, (await api('POST', '/tenants/idem-scope/keys', { name: 'k' }, idem('x'))).body);
+    const other = await api('POST', '/tenants/idem-scope/keys', { name: 'other' }, idem('x'));
+    expect([other.status, other.body]).toMatchObject([422, { code: 'idempotency_key_reused' }]);
+    expect(isReplay(await api('POST', '/tenants/idem-scope-2/keys', { name: 'k' }, idem('x')))).toBe(false);
+    expect(isReplay(await api('POST', `/tenants/idem-scope/keys/${made.id}/rotate`, undefined, idem('x')))).toBe(false);
+    const { body } = await api('POST', '/management-keys', { name: 'm', role: 'owner' });
+    const { secret } = v.parse(v.object({ secret: v.string() }), body);
+    const byAnother = await api(
+      'POST',
+      '/tenants/idem-scope/keys',
+      { name: 'k' },
+      { ...idem('x'), Authorization: `Bearer ${secret}` },
+    );
+    expect([byAnother.status, isReplay(byAnother)]).toEqual([201, false]);
+  });
+
+  it('answers a decided failure alike too', async () => {
+    await createTenant('idem-fail');
+    const key = await createKey('idem-fail', { enabled: false });
+    const rotate = () => api('POST', `/tenants/idem-fail/keys/${key.id}/rotate`, undefined, idem('f'));
+    expect((await rotate()).status).toBe(409);
+    await api('PATCH', `/tenants/idem-fail/keys/${key.id}`, { enabled: true });
+    const again = await rotate();
+    expect([again.status, isReplay(again)]).toEqual([409, true]);
+    expect((await api('POST', `/tenants/idem-fail/keys/${key.id}/rotate`, undefined, idem('g'))).status).toBe(201);
+  });
+
+  it('is forgotten after a day, and purged by the alarm', async () => {
+    await createTenant('idem-day');
+    const make = () => api('POST', '/tenants/idem-day/keys', { name: 'k' }, idem('d'));
+    await make();
+    advance(DAY_MS - 1);
+    expect(isReplay(await make())).toBe(true);
+    advance(1);
+    await runAlarm('idem-day');
+    expect(await sqlIn('idem-day', 'SELECT * FROM idempotency')).toEqual([]);
+    const { body } = await api('GET', '/tenants/idem-day/cleanup');
+    expect(body).toMatchObject({ data: [{ idempotencyPurged: 1 }] });
+    expect(isReplay(await make())).toBe(false);
+    expect((await walk('/tenants/idem-day/keys')).length).toBe(2);
+  });
+
+  it('whose answer was lost on every attempt is answered when it comes again', async () => {
+    await createTenant('idem-lost');
+    const { env: faulty } = faultyEnv({ method: 'createKeys', times: 1, when: 'after' });
+    expect((await apiWith(faulty, 'POST', '/tenants/idem-lost/keys', { name: 'k' }, idem('l'))).status).toBe(503);
+    const again = await api('POST', '/tenants/idem-lost/keys', { name: 'k' }, idem('l'));
+    expect([again.status, isReplay(again)]).toEqual([201, true]);
+    const { secret } = v.parse(keyWithSecret, again.body);
+    expect((await verify(secret)).code).toBe('VALID');
+    expect((await walk('/tenants/idem-lost/keys')).length).toBe(1);
+  });
+
+  it('creates one tenant under a generated id, and deletes once', async () => {
+    const create = () => api('POST', '/tenants', { name: 'Generated' }, idem('t'));
+    const [first, again] = [await create(), await create()];
+    expect([again.status, again.body, isReplay(again)]).toEqual([201, first.body, true]);
+    const { id } = v.parse(v.object({ id: v.string() }), first.body);
+    const remove = () => api('DELETE', `/tenants/${id}`, undefined, idem('d'));
+    expect((await remove()).status).toBe(204);
+    const replayed = await remove();
+    expect([replayed.status, isReplay(replayed)]).toEqual([204, true]);
+    expect((await create()).status).toBe(404);
+    expect((await api('GET', `/tenants/${id}`)).status).toBe(404);
+  });
+
+  it('takes visible ASCII only, up to 255 characters', async () => {
+    await createTenant('idem-form');
+    for (const key of ['', 'a b', 'x'.repeat(256), 'ü']) {
+      const answer = api(
+        'POST',
+        '/tenants/idem-form/keys',
+        { name: 'k' },
+        idem(encodeURIComponent(key) === key ? key : key),
+      );
+      expect(await problemCode(answer)).toBe('validation_failed');
+    }
+  });
+
+  it('keeps a long answer whole', async () => {
+    await createTenant('idem-long');
+    const keys = Array.from({ length: 500 }, (_, i) => ({ name: `k${i}`, metadata: { pad: 'ä'.repeat(1500) } }));
+    const make = () => api('POST', '/tenants/idem-long/keys/bulk', { keys }, idem('long'));
+    const [first, again] = [await make(), await make()];
+    expect(first.status).toBe(201);
+    expect(again.body).toEqual(first.body);
+  });
+});
