@@ -1,57 +1,118 @@
 /** Runs the model's commands against the real service over HTTP, and reads the service's state in the model's terms. */
 import * as v from 'valibot';
-import { keyResource, keyWithSecret, rotationResult } from '../../src/schemas/keys.ts';
-import { api, verify, walk } from '../support/api.ts';
-import type { Command, Model, ModelKey, Observation } from './model.ts';
+import { expect } from 'vitest';
+import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/schemas/keys.ts';
+import { type Answer, api, verify, walk } from '../support/api.ts';
+import type { Command, Model, ModelKey, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';
 
-/** Names of keys in commands stand for ids and secrets that only the run knows. */
-export type Run = { tenantId: string; secrets: Map<string, string> };
+type Request = { method: string; path: string; body?: unknown; headers: Record<string, string> };
 
-export type Executed = { observation: Observation; born: string };
+/** Names of keys in commands stand for ids and secrets that only the run knows. */
+export type Run = {
+  tenantId: string;
+  secrets: Map<string, string>;
+  /** Requests with an `Idempotency-Key`, and what they were answered first. */
+  kept: { request: Request; answer: Answer }[];
+};
+
+export type Executed = { observation: Observation; born: string[] };
 
 const problem = v.object({ code: v.string() });
+const revocation = v.object({ revoked: v.number() });
 const isoIn = (ms: number | null) => (ms === null ? null : new Date(Date.now() + ms).toISOString());
 
-/** Sends one command. `born` is the id of the key that it made, if it made one. */
-export async function execute(run: Run, command: Command): Promise<Executed> {
+let idempotencyKeys = 0;
+
+/**
+ * Sends one command; `twice` sends it two times at once under one `Idempotency-Key`, which must come to the same as once. `born` are the ids of the
+ * keys that it made.
+ */
+export async function execute(run: Run, command: Command, twice = false): Promise<Executed> {
   if (command.type === 'verify') {
     const { code } = await verify(run.secrets.get(command.key) ?? '');
-    return { observation: { status: 200, code }, born: '' };
+    return { observation: { status: 200, code }, born: [] };
   }
-  const { status, body } = await send(run.tenantId, command);
-  if (status >= 400) return { observation: { status, code: v.parse(problem, body).code }, born: '' };
-  const made =
-    command.type === 'create'
-      ? v.parse(keyWithSecret, body)
-      : command.type === 'rotate'
-        ? v.parse(rotationResult, body).key
-        : undefined;
-  if (made !== undefined) run.secrets.set(made.id, made.secret);
-  return { observation: { status }, born: made?.id ?? '' };
+  const request = requestFor(run.tenantId, command);
+  const { status, body } = twice ? await sendTwice(run, request) : await send(request);
+  if (status >= 400) return { observation: { status, code: v.parse(problem, body).code }, born: [] };
+  if (command.type === 'revokeIds' || command.type === 'revokeOwner') {
+    return { observation: { status, revoked: v.parse(revocation, body).revoked }, born: [] };
+  }
+  const made = madeBy(command, body);
+  for (const { id, secret } of made) run.secrets.set(id, secret);
+  return { observation: { status }, born: made.map(({ id }) => id) };
 }
 
-function send(tenantId: string, command: Exclude<Command, { type: 'verify' }>) {
+/** Sends a request again that was answered before: it must get that answer, whatever happened since. */
+export async function repeat(run: Run, position: number): Promise<void> {
+  const kept = run.kept.length === 0 ? undefined : run.kept[position % run.kept.length];
+  if (kept === undefined) return;
+  const again = await send(kept.request);
+  expect(saidIn(again), JSON.stringify(kept.request)).toEqual(saidIn(kept.answer));
+  expect(isReplay(again)).toBe(true);
+}
+
+async function sendTwice(run: Run, request: Request): Promise<Answer> {
+  idempotencyKeys += 1;
+  const keyed = { ...request, headers: { ...request.headers, 'Idempotency-Key': `key-${idempotencyKeys}` } };
+  const [first, second] = await Promise.all([send(keyed), send(keyed)]);
+  expect(saidIn(second), JSON.stringify(request)).toEqual(saidIn(first));
+  expect([isReplay(first), isReplay(second)].sort()).toEqual([false, true]);
+  run.kept.push({ request: keyed, answer: first });
+  return first;
+}
+
+/** What an answer says. A problem names its request, which a repetition is not. */
+function saidIn({ status, body }: Answer): unknown {
+  return [status, typeof body === 'object' && body !== null ? { ...body, requestId: undefined } : body];
+}
+
+const send = ({ method, path, body, headers }: Request) => api(method, path, body, headers);
+const isReplay = ({ headers }: Answer) => headers.get('Idempotency-Replayed') === 'true';
+
+function madeBy(command: Mutation, body: unknown): { id: string; secret: string }[] {
+  if (command.type === 'create') return [v.parse(keyWithSecret, body)];
+  if (command.type === 'createMany') return v.parse(bulkKeys, body).data;
+  return command.type === 'rotate' ? [v.parse(rotationResult, body).key] : [];
+}
+
+function requestFor(tenantId: string, command: Mutation): Request {
   const keys = `/tenants/${tenantId}/keys`;
+  const headers: Record<string, string> =
+    'ifVersion' in command && command.ifVersion !== undefined ? { 'If-Match': `"${command.ifVersion}"` } : {};
+  const post = (path: string, body?: unknown) => ({ method: 'POST', path: keys + path, body, headers });
   switch (command.type) {
-    case 'create': {
-      const { name, owner, enabled, expiresIn } = command;
-      return api('POST', keys, { name, owner, enabled, expiresAt: isoIn(expiresIn) });
-    }
-    case 'rotate': {
-      const expiry = command.expiresIn === undefined ? {} : { expiresAt: isoIn(command.expiresIn) };
-      return api('POST', `${keys}/${command.key}/rotate`, { gracePeriodSeconds: command.grace / 1000, ...expiry });
-    }
+    case 'create':
+      return post('', newKey(command));
+    case 'createMany':
+      return post('/bulk', { keys: command.keys.map(newKey) });
+    case 'revokeIds':
+      return post('/revoke', { ids: command.keys });
+    case 'revokeOwner':
+      return post('/revoke', { owner: command.owner });
+    case 'rotate':
+      return post(`/${command.key}/rotate`, { gracePeriodSeconds: command.grace / 1000, ...expiry(command.expiresIn) });
+    case 'complete':
+    case 'cancel':
+      return post(`/${command.key}/rotation/${command.type}`);
     case 'revoke':
-      return api('POST', `${keys}/${command.key}/revoke`);
+      return post(`/${command.key}/revoke`, { lineage: command.lineage });
     case 'patch': {
-      const { type: _type, key, expiresIn, ...fields } = command;
-      const expiry = expiresIn === undefined ? {} : { expiresAt: isoIn(expiresIn) };
-      return api('PATCH', `${keys}/${key}`, { ...fields, ...expiry });
+      const { type: _type, key, expiresIn, ifVersion: _ifVersion, ...fields } = command;
+      return { method: 'PATCH', path: `${keys}/${key}`, body: { ...fields, ...expiry(expiresIn) }, headers };
     }
     case 'delete':
-      return api('DELETE', `${keys}/${command.key}`);
+      return { method: 'DELETE', path: `${keys}/${command.key}`, headers };
   }
+}
+
+function newKey({ name, owner, enabled, expiresIn }: NewKey) {
+  return { name, owner, enabled, expiresAt: isoIn(expiresIn) };
+}
+
+function expiry(expiresIn: number | null | undefined): { expiresAt?: string | null } {
+  return expiresIn === undefined ? {} : { expiresAt: isoIn(expiresIn) };
 }
 
 /** What the service says about all keys, in the model's terms. */
@@ -71,6 +132,7 @@ export async function observe(tenantId: string): Promise<Map<string, ModelKey & 
         replaces: key.rotation.replaces,
         replacedBy: key.rotation.replacedBy,
         graceEndsAt: ms(key.rotation.graceEndsAt),
+        version: key.version,
         status: key.status,
       },
     ]),

@@ -1,9 +1,18 @@
 /** Random histories against the model: one after the other, and interleaved. */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import { walk } from '../support/api.ts';
 import { pretendTime } from '../support/clock.ts';
 import { checkHistory, checkInterleaving, history, interleaving } from './histories.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Runs of each property; `npm run soak -- histories <runs>` provides more. */
+    modelRuns?: number;
+  }
+}
+
+const numRuns = inject('modelRuns') ?? 60;
 
 pretendTime();
 
@@ -12,7 +21,7 @@ it('a history of operations, evictions and alarms does what the model says, to t
     fc.asyncProperty(history, async (steps) => {
       await checkHistory(steps);
     }),
-    { numRuns: 60 },
+    { numRuns },
   );
 });
 
@@ -21,7 +30,7 @@ it('operations sent at once have a serial explanation, and one audit entry each'
     fc.asyncProperty(interleaving, async (rounds) => {
       await checkInterleaving(rounds);
     }),
-    { numRuns: 60 },
+    { numRuns },
   );
 });
 

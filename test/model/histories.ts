@@ -4,68 +4,114 @@ import { expect } from 'vitest';
 import { createTenant, walk } from '../support/api.ts';
 import { advance } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
-import { execute, expected, observe, type Run } from './driver.ts';
-import { apply, type Command, copyModel, emptyModel, type Model, type Observation } from './model.ts';
+import { type Executed, execute, expected, observe, type Run, repeat } from './driver.ts';
+import { apply, type Command, copyModel, emptyModel, type Model } from './model.ts';
+
+/** What a generated command is made for: all ids made so far, in order, and the versions that the keys have. */
+type Scene = { keys: readonly string[]; versionOf: (key: string) => number };
 
 /** A command whose key is chosen by position among all keys made so far, so that a generated history fits any run. */
-type Template = (keys: readonly string[]) => Command | null;
+type Template = (scene: Scene) => Command | null;
 
-export type Step =
-  | { label: string; run: Template }
-  | { label: string; disturb: 'evict' | 'alarm' }
-  | { label: string; wait: number };
+/** A command, sent twice under one `Idempotency-Key` or once; or a request from before, sent again. */
+type Action = { label: string; run: Template; twice: boolean } | { label: string; again: number };
+type Disturbance = { label: string; disturb: 'evict' | 'alarm' } | { label: string; wait: number };
+
+export type Step = Action | Disturbance;
 
 // Few different durations, so that ends of grace, expiries and steps of time often meet in the very same millisecond.
 const DURATIONS_MS = [1000, 2000, 3000, 5000];
 const duration = fc.constantFrom(...DURATIONS_MS);
-const pick = fc.nat({ max: 1000 });
-const expiresIn = fc.option(duration, { nil: null });
+const position = fc.nat({ max: 1000 });
+const expiresIn = fc.option(fc.constantFrom(...DURATIONS_MS, ...DURATIONS_MS, 0), { nil: null });
+const owner = fc.constantFrom(null, 'o1', 'o2');
 
-const onKey = (position: number, make: (key: string) => Command): Template => {
-  return (keys) => {
-    const key = keys.length === 0 ? undefined : keys[position % keys.length];
-    return key === undefined ? null : make(key);
-  };
-};
+/** One of several, with these weights. */
+function weighted<T>(...choices: readonly (readonly [weight: number, fc.Arbitrary<T>])[]): fc.Arbitrary<T> {
+  return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+}
 
-const template: fc.Arbitrary<{ label: string; run: Template }> = fc.oneof(
-  fc
-    .record({
-      name: fc.constantFrom('a', 'ab', 'b'),
-      owner: fc.constantFrom(null, 'o1', 'o2'),
-      expiresIn,
-      enabled: fc.boolean(),
-    })
-    .map((input) => ({ label: `create ${JSON.stringify(input)}`, run: () => ({ type: 'create' as const, ...input }) })),
-  fc
-    .tuple(pick, fc.constantFrom(0, ...DURATIONS_MS), fc.option(expiresIn, { nil: undefined }))
-    .map(([position, grace, expiry]) => ({
-      label: `rotate #${position} grace ${grace} expiry ${expiry}`,
-      run: onKey(position, (key) => ({
-        type: 'rotate',
-        key,
-        grace,
-        ...(expiry === undefined ? {} : { expiresIn: expiry }),
-      })),
-    })),
-  pick.map((position) => ({ label: `revoke #${position}`, run: onKey(position, (key) => ({ type: 'revoke', key })) })),
-  pick.map((position) => ({ label: `delete #${position}`, run: onKey(position, (key) => ({ type: 'delete', key })) })),
-  fc
-    .tuple(pick, fc.record({ name: fc.constantFrom('a', 'c'), enabled: fc.boolean(), expiresIn }, { requiredKeys: [] }))
-    .map(([position, patch]) => ({
-      label: `patch #${position} ${JSON.stringify(patch)}`,
-      run: onKey(position, (key) => ({ type: 'patch', key, ...patch })),
-    })),
-  pick.map((position) => ({ label: `verify #${position}`, run: onKey(position, (key) => ({ type: 'verify', key })) })),
+const newKey = fc.record({ name: fc.constantFrom('a', 'ab', 'b'), owner, expiresIn, enabled: fc.boolean() });
+
+const onTenant = weighted<Command>(
+  [4, newKey.map((input) => ({ type: 'create', ...input }))],
+  [1, fc.array(newKey, { minLength: 1, maxLength: 3 }).map((keys) => ({ type: 'createMany', keys }))],
+  [1, fc.constantFrom('o1', 'o2').map((of) => ({ type: 'revokeOwner', owner: of }))],
 );
 
-const disturbance: fc.Arbitrary<Step> = fc.oneof(
-  fc.constantFrom<Step>({ label: 'evict', disturb: 'evict' }, { label: 'alarm', disturb: 'alarm' }),
+const patch = fc.record(
+  {
+    name: fc.constantFrom('a', 'c'),
+    owner: fc.constantFrom(null, 'o3'),
+    scopes: fc.constantFrom<string[]>([], ['a:b'], ['a:b', 'c:*']),
+    enabled: fc.boolean(),
+    expiresIn,
+  },
+  { requiredKeys: [] },
+);
+
+type CommandOnKey = Extract<Command, { key: string }>;
+
+/** For whichever key is chosen. */
+const onKey = weighted<CommandOnKey>(
+  [
+    3,
+    fc.tuple(fc.constantFrom(0, ...DURATIONS_MS), fc.option(expiresIn, { nil: undefined })).map(([grace, expiry]) => ({
+      ...{ type: 'rotate', key: '', grace },
+      ...(expiry === undefined ? {} : { expiresIn: expiry }),
+    })),
+  ],
+  [2, patch.map((fields) => ({ type: 'patch', key: '', ...fields }))],
+  [2, fc.constant({ type: 'verify', key: '' })],
+  [1, fc.boolean().map((lineage) => ({ type: 'revoke', key: '', lineage }))],
+  [3, fc.constantFrom('complete', 'cancel', 'delete').map((type) => ({ type, key: '' }))],
+);
+
+/** How far the version in `If-Match` is off; mostly there is none. */
+const versionOff = weighted([4, fc.constant(null)], [1, fc.constantFrom<number | null>(0, 0, -1, 1)]);
+
+type Templated = { label: string; run: Template };
+
+const keyAt = ({ keys }: Scene, at: number) => (keys.length === 0 ? undefined : keys[at % keys.length]);
+
+const template = weighted<Templated>(
+  [5, onTenant.map((command) => ({ label: JSON.stringify(command), run: () => command }))],
+  [
+    1,
+    fc.array(position, { minLength: 1, maxLength: 3 }).map((positions) => ({
+      label: `revoke #${positions}`,
+      run: (scene) => {
+        const keys = positions.flatMap((at) => keyAt(scene, at) ?? []);
+        return keys.length === 0 ? null : { type: 'revokeIds', keys };
+      },
+    })),
+  ],
+  [
+    11,
+    fc.tuple(position, onKey, versionOff).map(([at, command, off]) => ({
+      label: `#${at} ${JSON.stringify(command)}${off === null ? '' : ` If-Match ${off}`}`,
+      run: (scene) => {
+        const key = keyAt(scene, at);
+        if (key === undefined) return null;
+        return { ...command, key, ...(off === null ? {} : { ifVersion: scene.versionOf(key) + off }) };
+      },
+    })),
+  ],
+);
+
+const action = weighted<Action>(
+  [9, template.map((command) => ({ ...command, twice: false }))],
+  [3, template.map(({ label, run }) => ({ label: `${label} twice`, run, twice: true }))],
+  [1, position.map((again) => ({ label: `again #${again}`, again }))],
+);
+
+const disturbance: fc.Arbitrary<Disturbance> = fc.oneof(
+  fc.constantFrom<Disturbance>({ label: 'evict', disturb: 'evict' }, { label: 'alarm', disturb: 'alarm' }),
   fc.oneof(duration, fc.constantFrom(1, 999, 1000)).map((wait) => ({ label: `wait ${wait}`, wait })),
 );
 
 /** Steps one after the other. */
-export const history = fc.array(fc.oneof({ weight: 3, arbitrary: template }, { weight: 1, arbitrary: disturbance }), {
+export const history = fc.array(fc.oneof({ weight: 3, arbitrary: action }, { weight: 1, arbitrary: disturbance }), {
   minLength: 1,
   maxLength: 25,
 });
@@ -73,7 +119,7 @@ export const history = fc.array(fc.oneof({ weight: 3, arbitrary: template }, { w
 /** Rounds of up to four commands at once, with a disturbance between rounds. */
 export const interleaving = fc.array(
   fc.record({
-    commands: fc.array(template, { minLength: 1, maxLength: 4 }),
+    actions: fc.array(action, { minLength: 1, maxLength: 4 }),
     after: fc.option(disturbance, { nil: null }),
   }),
   { minLength: 1, maxLength: 6 },
@@ -86,13 +132,17 @@ async function newRun(): Promise<Run> {
   const tenantId = `model-${tenants}`;
   // Retention beyond any history, so that the model needs no purge.
   await createTenant(tenantId, { settings: { retentionSeconds: 1_000_000 } });
-  return { tenantId, secrets: new Map() };
+  return { tenantId, secrets: new Map(), kept: [] };
 }
 
-async function disturb(tenantId: string, step: Step): Promise<void> {
+async function disturb(tenantId: string, step: Disturbance): Promise<void> {
   if ('wait' in step) advance(step.wait);
   if ('disturb' in step && step.disturb === 'evict') await evict(tenantId);
   if ('disturb' in step && step.disturb === 'alarm') await runDueAlarm(tenantId);
+}
+
+function sceneOf(model: Model, keys: readonly string[]): Scene {
+  return { keys, versionOf: (key) => model.keys.get(key)?.version ?? 1 };
 }
 
 /** Runs steps one after the other and compares every answer, and in the end everything there is to see. */
@@ -101,47 +151,53 @@ export async function checkHistory(steps: readonly Step[]): Promise<void> {
   const model = emptyModel();
   const born: string[] = [];
   for (const step of steps) {
-    if (!('run' in step)) {
-      await disturb(run.tenantId, step);
-      continue;
-    }
-    const command = step.run(born);
-    if (command === null) continue;
-    const executed = await execute(run, command);
-    expect(executed.observation, step.label).toEqual(apply(model, command, executed.born, Date.now()));
-    if (executed.born !== '') born.push(executed.born);
+    if ('again' in step) await repeat(run, step.again);
+    else if ('run' in step) {
+      const command = step.run(sceneOf(model, born));
+      if (command === null) continue;
+      const executed = await execute(run, command, step.twice);
+      expect(executed.observation, step.label).toEqual(apply(model, command, executed.born, Date.now()));
+      born.push(...executed.born);
+    } else await disturb(run.tenantId, step);
   }
   await checkState(run, model);
 }
 
 /** Sends each round's commands at once and looks for an order in which the model gives the same answers and the same state. */
 export async function checkInterleaving(
-  rounds: readonly { commands: readonly { label: string; run: Template }[]; after: Step | null }[],
+  rounds: readonly { actions: readonly Action[]; after: Disturbance | null }[],
 ): Promise<void> {
   const run = await newRun();
   let model = emptyModel();
   const born: string[] = [];
-  for (const { commands: templates, after } of rounds) {
-    const commands = templates.map((step) => step.run(born)).filter((command) => command !== null);
-    const results = await Promise.all(commands.map((command) => execute(run, command)));
+  for (const { actions, after } of rounds) {
+    const scene = sceneOf(model, born);
+    const results = await Promise.all(actions.map((step) => carryOut(run, step, scene)));
+    const calls = results.filter((call) => call !== null);
     const state = await observe(run.tenantId);
-    const calls = commands.map((command, i) => ({
-      command,
-      executed: results[i] ?? { observation: { status: 0 }, born: '' },
-    }));
     const explained = explain(model, calls, (candidate) => sameState(state, candidate));
     expect(
       explained,
-      `no serial order explains ${JSON.stringify(calls)} from ${JSON.stringify([...model.keys])}`,
+      `no serial order explains ${JSON.stringify(calls)} from ${JSON.stringify([...model.keys])} to ${JSON.stringify([...state])}`,
     ).not.toBeNull();
     model = explained ?? model;
-    born.push(...results.map((result) => result.born).filter((id) => id !== ''));
+    born.push(...calls.flatMap(({ executed }) => executed.born));
     if (after !== null) await disturb(run.tenantId, after);
   }
   await checkState(run, model);
 }
 
-type CallMade = { command: Command; executed: { observation: Observation; born: string } };
+type CallMade = { command: Command; executed: Executed };
+
+/** What is to be explained; null for what must have had no effect. */
+async function carryOut(run: Run, step: Action, scene: Scene): Promise<CallMade | null> {
+  if ('again' in step) {
+    await repeat(run, step.again);
+    return null;
+  }
+  const command = step.run(scene);
+  return command && { command, executed: await execute(run, command, step.twice) };
+}
 
 /** The model after some order of the calls that gives each its observed answer and ends in the observed state; null if there is none. */
 function explain(model: Model, calls: readonly CallMade[], accepts: (model: Model) => boolean): Model | null {
@@ -149,7 +205,7 @@ function explain(model: Model, calls: readonly CallMade[], accepts: (model: Mode
   for (const [index, { command, executed }] of calls.entries()) {
     const next = copyModel(model);
     const observation = apply(next, command, executed.born, Date.now());
-    if (observation.status !== executed.observation.status || observation.code !== executed.observation.code) continue;
+    if (canonical(observation) !== canonical(executed.observation)) continue;
     const explained = explain(next, calls.toSpliced(index, 1), accepts);
     if (explained !== null) return explained;
   }
@@ -162,6 +218,13 @@ function sameState(state: ReadonlyMap<string, object>, model: Model): boolean {
 }
 
 const canonical = (value: object | undefined) => JSON.stringify(Object.entries(value ?? {}).sort());
+
+/** More alarms than this one after the other, without time passing, would go on for ever. */
+const ALARMS_AT_ONCE_MAX = 10;
+
+async function runDueAlarms(tenantId: string): Promise<void> {
+  for (let alarms = 0; await runDueAlarm(tenantId); alarms++) expect(alarms).toBeLessThan(ALARMS_AT_ONCE_MAX);
+}
 
 /** Everything visible agrees with the model, each mutation has one audit entry, and alarms bring storage to where the answers are already. */
 async function checkState(run: Run, model: Model): Promise<void> {
@@ -177,9 +240,10 @@ async function checkState(run: Run, model: Model): Promise<void> {
   );
   expect(mutations.length).toBe(model.mutations);
   expect(new Set(mutations.map((entry) => entry.id)).size).toBe(model.mutations);
-  await runDueAlarm(run.tenantId);
+  await runDueAlarms(run.tenantId);
   const stored = await sqlIn(run.tenantId, 'SELECT id, status FROM keys');
   expect(new Map(stored.map((row) => [row.id, row.status]))).toEqual(
     new Map([...expected(model, now)].map(([id, key]) => [id, key.status])),
   );
+  expect(await observe(run.tenantId)).toEqual(expected(model, now));
 }

@@ -13,24 +13,46 @@ export type ModelKey = {
   replaces: string | null;
   replacedBy: string | null;
   graceEndsAt: number | null;
+  version: number;
 };
 
-export type Model = { disabled: boolean; keys: Map<string, ModelKey>; mutations: number };
+export type Model = { keys: Map<string, ModelKey>; mutations: number };
 
-export const emptyModel = (): Model => ({ disabled: false, keys: new Map(), mutations: 0 });
+export const emptyModel = (): Model => ({ keys: new Map(), mutations: 0 });
 
 export const copyModel = (model: Model): Model => structuredClone(model);
 
-export type Command =
-  | { type: 'create'; name: string; owner: string | null; expiresIn: number | null; enabled: boolean }
-  | { type: 'rotate'; key: string; grace: number; expiresIn?: number | null }
-  | { type: 'revoke'; key: string }
-  | { type: 'patch'; key: string; name?: string; enabled?: boolean; expiresIn?: number | null }
-  | { type: 'delete'; key: string }
-  | { type: 'verify'; key: string };
+/** Times are given as milliseconds from now; 0 is no longer in the future and refused. */
+export type NewKey = { name: string; owner: string | null; expiresIn: number | null; enabled: boolean };
 
-/** What a caller learns: an HTTP status, with the code of the problem or of the verification. */
-export type Observation = { status: number; code?: string };
+/** `ifVersion` is the version in `If-Match`. */
+type OnKey =
+  | { type: 'rotate'; key: string; grace: number; expiresIn?: number | null }
+  | { type: 'complete'; key: string }
+  | { type: 'cancel'; key: string }
+  | { type: 'revoke'; key: string; lineage: boolean }
+  | {
+      type: 'patch';
+      key: string;
+      name?: string;
+      owner?: string | null;
+      scopes?: string[];
+      enabled?: boolean;
+      expiresIn?: number | null;
+    }
+  | { type: 'delete'; key: string };
+
+export type Mutation =
+  | ({ type: 'create' } & NewKey)
+  | { type: 'createMany'; keys: NewKey[] }
+  | { type: 'revokeIds'; keys: string[] }
+  | { type: 'revokeOwner'; owner: string }
+  | (OnKey & { ifVersion?: number });
+
+export type Command = Mutation | { type: 'verify'; key: string };
+
+/** What a caller learns: an HTTP status, with the code of the problem or of the verification, or how many keys were revoked. */
+export type Observation = { status: number; code?: string; revoked?: number };
 
 export function statusOf(key: ModelKey, now: number): string {
   if (key.revokedAt !== null) return 'revoked';
@@ -43,68 +65,137 @@ export function statusOf(key: ModelKey, now: number): string {
   return key.replacedBy === null ? 'active' : 'rotating';
 }
 
-/** Applies one command at `now`. `born` is the id of the key that a create or rotate makes when it succeeds. */
-export function apply(model: Model, command: Command, born: string, now: number): Observation {
-  if (command.type === 'create') {
-    const { name, owner, enabled, expiresIn } = command;
-    model.keys.set(born, { ...freshKey(name), owner, enabled, expiresAt: expiresIn === null ? null : now + expiresIn });
-    model.mutations += 1;
-    return { status: 201 };
+/** Applies one command at `now`. `born` are the ids of the keys that it makes when it succeeds, in order. */
+export function apply(model: Model, command: Command, born: readonly string[], now: number): Observation {
+  switch (command.type) {
+    case 'create':
+      return create(model, [command], born, now);
+    case 'createMany':
+      return create(model, command.keys, born, now);
+    case 'revokeIds': {
+      const keys = [...new Set(command.keys)].map((id) => model.keys.get(id));
+      if (keys.includes(undefined)) return { status: 404, code: 'keys_not_found' };
+      const revoked = revoke(keys, now);
+      model.mutations += revoked;
+      return { status: 200, revoked };
+    }
+    case 'revokeOwner': {
+      const keys = [...model.keys.values()].filter(({ owner }) => owner === command.owner);
+      const revoked = revoke(keys, now);
+      model.mutations += Math.min(revoked, 1);
+      return { status: 200, revoked };
+    }
+    case 'verify': {
+      const key = model.keys.get(command.key);
+      if (key === undefined) return { status: 200, code: 'NOT_FOUND' };
+      const status = statusOf(key, now);
+      const codes: Record<string, string> = { active: 'VALID', rotating: 'VALID' };
+      return { status: 200, code: codes[status] ?? status.toUpperCase() };
+    }
+    default: {
+      const key = model.keys.get(command.key);
+      if (key === undefined) return { status: 404, code: 'key_not_found' };
+      const { ifVersion = key.version } = command;
+      if (ifVersion !== key.version) return { status: 412, code: 'precondition_failed' };
+      return applyToKey(model, key, command, born, now);
+    }
   }
-  const key = model.keys.get(command.key);
-  if (key === undefined) {
-    return command.type === 'verify' ? { status: 200, code: 'NOT_FOUND' } : { status: 404, code: 'key_not_found' };
+}
+
+/** All or none. */
+function create(model: Model, keys: readonly NewKey[], born: readonly string[], now: number): Observation {
+  if (keys.some(({ expiresIn }) => expiresIn === 0)) return { status: 422, code: 'validation_failed' };
+  for (const [index, { name, owner, enabled, expiresIn }] of keys.entries()) {
+    model.keys.set(born[index] ?? '', {
+      ...{ name, owner, scopes: [], enabled, expiresAt: timeIn(expiresIn, now), revokedAt: null },
+      ...{ replaces: null, replacedBy: null, graceEndsAt: null, version: 1 },
+    });
   }
+  model.mutations += keys.length;
+  return { status: 201 };
+}
+
+function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly string[], now: number): Observation {
   const status = statusOf(key, now);
+  const hasEnded = ['revoked', 'rotated', 'expired'].includes(status);
+  const successor = model.keys.get(key.replacedBy ?? '');
   switch (command.type) {
     case 'rotate': {
       if (status === 'rotating') return { status: 409, code: 'key_already_rotating' };
       if (status !== 'active') return { status: 409, code: 'key_not_active' };
-      const successor = { ...key, replaces: command.key };
-      if (command.expiresIn !== undefined)
-        successor.expiresAt = command.expiresIn === null ? null : now + command.expiresIn;
-      model.keys.set(born, successor);
-      key.replacedBy = born;
-      key.graceEndsAt = key.expiresAt === null ? now + command.grace : Math.min(now + command.grace, key.expiresAt);
-      model.mutations += 1;
+      if (command.expiresIn === 0) return { status: 422, code: 'validation_failed' };
+      const expiresAt = command.expiresIn === undefined ? key.expiresAt : timeIn(command.expiresIn, now);
+      const [id = ''] = born;
+      model.keys.set(id, { ...key, expiresAt, replaces: command.key, version: 1 });
+      change(model, key, {
+        replacedBy: id,
+        graceEndsAt: Math.min(now + command.grace, key.expiresAt ?? Number.POSITIVE_INFINITY),
+      });
       return { status: 201 };
     }
+    case 'complete':
+      if (status === 'rotated') return { status: 200 };
+      if (key.replacedBy === null || hasEnded) return { status: 409, code: 'key_not_rotating' };
+      change(model, key, { graceEndsAt: now });
+      return { status: 200 };
+    case 'cancel':
+      if (key.replacedBy === null || hasEnded) return { status: 409, code: 'key_not_rotating' };
+      if (successor !== undefined && successor.replacedBy !== null) return { status: 409, code: 'successor_rotated' };
+      change(model, key, { replacedBy: null, graceEndsAt: null });
+      revoke([successor], now);
+      return { status: 200 };
     case 'revoke':
-      if (key.revokedAt === null) model.mutations += 1;
-      key.revokedAt ??= now;
+      model.mutations += Math.min(revoke(command.lineage ? lineageOf(model, key) : [key], now), 1);
       return { status: 200 };
     case 'patch': {
       if (status === 'revoked' || status === 'rotated') return { status: 409, code: 'key_not_active' };
-      const before = JSON.stringify(key);
-      if (command.name !== undefined) key.name = command.name;
-      if (command.enabled !== undefined) key.enabled = command.enabled;
-      if (command.expiresIn !== undefined) key.expiresAt = command.expiresIn === null ? null : now + command.expiresIn;
-      if (key.graceEndsAt !== null && key.expiresAt !== null)
-        key.graceEndsAt = Math.min(key.graceEndsAt, key.expiresAt);
-      if (JSON.stringify(key) !== before) model.mutations += 1;
+      if (command.expiresIn === 0) return { status: 422, code: 'validation_failed' };
+      const { type: _type, key: _key, expiresIn, ...fields } = command;
+      const expiresAt = expiresIn === undefined ? key.expiresAt : timeIn(expiresIn, now);
+      const graceEndsAt = key.graceEndsAt && Math.min(key.graceEndsAt, expiresAt ?? Number.POSITIVE_INFINITY);
+      change(model, key, { ...only(fields), expiresAt, graceEndsAt });
       return { status: 200 };
     }
     case 'delete':
       model.keys.delete(command.key);
       model.mutations += 1;
       return { status: 204 };
-    case 'verify': {
-      const codes: Record<string, string> = { active: 'VALID', rotating: 'VALID' };
-      return { status: 200, code: codes[status] ?? status.toUpperCase() };
-    }
   }
 }
 
-function freshKey(name: string): ModelKey {
+/** A new version, if anything is different. */
+function change(model: Model, key: ModelKey, fields: Partial<ModelKey>): void {
+  const before = JSON.stringify(key);
+  Object.assign(key, fields);
+  if (JSON.stringify(key) === before) return;
+  key.version += 1;
+  model.mutations += 1;
+}
+
+/** How many of these were not revoked before. */
+function revoke(keys: readonly (ModelKey | undefined)[], now: number): number {
+  const living = keys.filter((key) => key !== undefined && key.revokedAt === null);
+  for (const key of living) if (key !== undefined) Object.assign(key, { revokedAt: now, version: key.version + 1 });
+  return living.length;
+}
+
+function lineageOf(model: Model, key: ModelKey): ModelKey[] {
+  const found = [key];
+  for (const direction of ['replaces', 'replacedBy'] as const) {
+    let relative = model.keys.get(key[direction] ?? '');
+    for (; relative !== undefined; relative = model.keys.get(relative[direction] ?? '')) found.push(relative);
+  }
+  return found;
+}
+
+/** The fields of a key that a patch names. */
+function only({ name, owner, scopes, enabled }: Partial<ModelKey>): Partial<ModelKey> {
   return {
-    name,
-    owner: null,
-    scopes: [],
-    enabled: true,
-    expiresAt: null,
-    revokedAt: null,
-    replaces: null,
-    replacedBy: null,
-    graceEndsAt: null,
+    ...(name === undefined ? {} : { name }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(scopes === undefined ? {} : { scopes }),
+    ...(enabled === undefined ? {} : { enabled }),
   };
 }
+
+const timeIn = (ms: number | null, now: number) => (ms === null ? null : now + ms);

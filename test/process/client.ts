@@ -25,7 +25,7 @@ export type AuditEntry = {
 };
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-export type Answer<T> = { readonly status: number; readonly body: T };
+export type Answer<T> = { readonly status: number; readonly body: T; readonly headers: Headers };
 type List<T> = { readonly data: readonly T[]; readonly page: { readonly nextCursor: string | null } };
 type CleanupReport = { readonly trigger: string; readonly startedAt: string; readonly expired: number };
 
@@ -38,18 +38,26 @@ export class Client {
     this.#token = adminToken;
   }
 
-  /** One request; rejects when no answer came. */
-  async send<T>(method: Method, path: string, body?: unknown, requestId?: string): Promise<Answer<T>> {
+  /** One request; rejects when no answer came. `null` stands for an answer without body. */
+  async send<T>(
+    method: Method,
+    path: string,
+    body?: unknown,
+    requestId?: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer<T>> {
     const response = await fetch(this.#base + path, {
       method,
       headers: {
         Authorization: `Bearer ${this.#token}`,
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: JSON.parse(await response.text()) };
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
   }
 
   /** The body of an answer that must be a success. */
@@ -57,16 +65,22 @@ export class Client {
     return this.#successful<T>('GET', path);
   }
 
-  createTenant(id: string): Promise<TenantResource> {
-    return this.#successful('POST', '/tenants', { id });
+  createTenant(id: string, settings: Readonly<Record<string, unknown>> = {}): Promise<TenantResource> {
+    return this.#successful('POST', '/tenants', { id, settings });
   }
 
   createKey(tenantId: string, body: Readonly<Record<string, unknown>> = {}): Promise<KeyWithSecret> {
     return this.#successful('POST', `/tenants/${tenantId}/keys`, { name: 'key', ...body });
   }
 
-  rotateKey(tenantId: string, keyId: string): Promise<RotationResult> {
-    return this.#successful('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`);
+  /** All or none; at most 500. */
+  async createKeys(tenantId: string, keys: readonly object[], headers = {}): Promise<readonly KeyWithSecret[]> {
+    const path = `/tenants/${tenantId}/keys/bulk`;
+    return (await this.#successful<{ data: KeyWithSecret[] }>('POST', path, { keys }, headers)).data;
+  }
+
+  rotateKey(tenantId: string, keyId: string, body: Readonly<Record<string, unknown>> = {}): Promise<RotationResult> {
+    return this.#successful('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, body);
   }
 
   revokeKey(tenantId: string, keyId: string): Promise<KeyResource> {
@@ -83,15 +97,16 @@ export class Client {
 
   /** All keys, oldest first. */
   keys(tenantId: string): Promise<KeyResource[]> {
-    return this.#all(`/tenants/${tenantId}/keys?order=asc&limit=100`);
+    return this.all(`/tenants/${tenantId}/keys?order=asc&limit=100`);
   }
 
   /** The whole audit log, newest first. */
   audit(tenantId: string): Promise<AuditEntry[]> {
-    return this.#all(`/tenants/${tenantId}/audit?limit=100`);
+    return this.all(`/tenants/${tenantId}/audit?limit=100`);
   }
 
-  async #all<T>(path: string): Promise<T[]> {
+  /** A whole list by cursor. `path` has a query. */
+  async all<T>(path: string): Promise<T[]> {
     const items: T[] = [];
     let next = '';
     for (;;) {
@@ -102,8 +117,8 @@ export class Client {
     }
   }
 
-  async #successful<T>(method: Method, path: string, body?: unknown): Promise<T> {
-    const answer = await this.send<T>(method, path, body);
+  async #successful<T>(method: Method, path: string, body?: unknown, headers = {}): Promise<T> {
+    const answer = await this.send<T>(method, path, body, undefined, headers);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }

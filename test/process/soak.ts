@@ -1,11 +1,20 @@
 /** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
+import type { Progress } from './campaign.ts';
+import { histories } from './histories/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
+import { lostAnswers } from './lost-answers/campaign.ts';
+import { owner } from './owner/campaign.ts';
+import { reseal } from './reseal/campaign.ts';
 
 /** A campaign of the given size reports its progress by lines, resolves with what it did and throws when something is wrong. */
-type Campaign = (size: number, progress: (line: string) => void) => Promise<object>;
+type Campaign = (size: number, progress: Progress) => Promise<object>;
 
 const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Campaign }> = new Map([
   ['kill9', { size: 'rounds', run: kill9 }],
+  ['histories', { size: 'runs', run: histories }],
+  ['reseal', { size: 'keys', run: reseal }],
+  ['owner', { size: 'keys', run: owner }],
+  ['lost-answers', { size: 'mutations', run: lostAnswers }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);

@@ -1,0 +1,19 @@
+/** The model's properties alone, in workerd as in `npm test`, with as many runs as the campaign says. */
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { TEST_SECRETS } from '../../secrets.ts';
+
+const root = `${import.meta.dirname}/../../..`;
+
+export default defineConfig({
+  plugins: [
+    cloudflareTest({ wrangler: { configPath: `${root}/wrangler.toml` }, miniflare: { bindings: TEST_SECRETS } }),
+  ],
+  test: {
+    include: ['test/model/histories.test.ts'],
+    root,
+    // The campaign ends when the runs are done, however long that takes.
+    testTimeout: 0,
+    provide: { modelRuns: Number(process.env.MODEL_RUNS) },
+  },
+});
