@@ -12,6 +12,8 @@ export type MutationContext = {
 };
 
 export type Mutation<T, F = Failure> = {
+  /** Whether answers about any key of the tenant may be different afterwards; else those about the keys that `apply` wrote. */
+  readonly concerns?: 'every key';
   /**
    * Decides first and writes then, so that a failure has written nothing. Returns what the audit entries say: one for each thing that was
    * changed, none when there was nothing to change.

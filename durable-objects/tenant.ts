@@ -16,7 +16,8 @@ import * as keyMutations from './keys/mutations.ts';
 import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
 import type { KeyPatch } from './keys/transitions.ts';
-import { type DecisionCode, decide, type Warning } from './keys/verification.ts';
+import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
+import { LEASE_SECONDS_MAX, LeaseLedger } from './leases/ledger.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import type { Operation } from './operation.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from './outcome.ts';
@@ -28,7 +29,7 @@ import type { Dependents, ResealBatch, ResealProgress } from './tenants/mutation
 import * as tenantMutations from './tenants/mutations.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from './tenants/record.ts';
 import { TENANT_MIGRATIONS } from './tenants/schema.ts';
-import { readTenant, writeTenant } from './tenants/table.ts';
+import { readTenant, settleLeases, writeTenant } from './tenants/table.ts';
 
 export type VerifyAnswer =
   | { readonly code: 'NOT_FOUND' }
@@ -37,6 +38,8 @@ export type VerifyAnswer =
       readonly tenantId: string;
       readonly key: KeyView;
       readonly warnings: readonly Warning[];
+      /** How long the record is sure not to change (ms), 0 for no promise. */
+      readonly leaseMs: number;
     };
 
 export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
@@ -48,6 +51,10 @@ const ALARM_AHEAD_MAX_MS = 365 * 24 * 60 * 60 * 1000;
 
 export class Tenant extends DurableObject<ObjectBindings> {
   #store: TenantStore;
+  #leases: LeaseLedger;
+  readonly #startedAt = Date.now();
+  /** Whether this instance never held a tenant. */
+  #beganEmpty = true;
   /** What is committed of the tenant's row, null while the tenant does not exist. */
   #tenant: TenantRecord | null = null;
   /** When the alarm is set for, null for never, undefined when this instance does not know. */
@@ -56,11 +63,14 @@ export class Tenant extends DurableObject<ObjectBindings> {
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env);
     this.#store = new TenantStore(ctx.storage.sql);
+    this.#leases = new LeaseLedger(this.#startedAt, 0);
     // A tenant that was never created keeps an empty database: a question about it must leave nothing behind.
     if (schemaVersion(ctx.storage.sql) === 0) return;
     migrate(ctx.storage, TENANT_MIGRATIONS);
     this.#tenant = readTenant(ctx.storage.sql);
+    this.#beganEmpty = this.#tenant === null;
     this.#store.keys.ownerRevocations.reload();
+    this.#leases = new LeaseLedger(this.#startedAt, (this.#tenant?.leaseSecondsInForce ?? 0) * 1000);
   }
 
   // ---- the tenant ----
@@ -90,6 +100,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
       }
     });
     this.#tenant = tenant;
+    this.#beganEmpty = false;
     return ok(tenant);
   }
 
@@ -97,19 +108,32 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#read(tenantId, (tenant) => ok(tenant));
   }
 
-  update(tenantId: string, patch: TenantPatch, operation: Operation): Mutated<TenantRecord> {
-    return this.#mutate(tenantId, operation, tenantMutations.tenantUpdate(patch));
+  async update(tenantId: string, patch: TenantPatch, operation: Operation): Promise<Mutated<TenantRecord>> {
+    const updated = await this.#mutate(tenantId, operation, tenantMutations.tenantUpdate(patch));
+    // Every lease from before has ended: the setting is what is in force. A change meanwhile sees to itself.
+    if (updated.ok && this.#tenant?.version === updated.value.version)
+      this.#tenant = settleLeases(this.#store.sql, this.#tenant);
+    return updated;
   }
 
   /** Deletes all that this object holds, alarm included, if it holds this incarnation. Idempotent. */
   async destroy(incarnation: string): Promise<void> {
-    if (this.#tenant?.incarnation !== incarnation) return;
+    const tenant = this.#tenant;
+    const now = Date.now();
+    if (tenant?.incarnation !== incarnation) {
+      // Gone already, but its leases may not be: an earlier instance may have deleted it and died before it had waited. No row tells their length.
+      const leases = this.#beganEmpty ? new LeaseLedger(this.#startedAt, LEASE_SECONDS_MAX * 1000) : this.#leases;
+      if (tenant === null) await scheduler.wait(leases.waitMs(null, LEASE_SECONDS_MAX * 1000, now));
+      return;
+    }
+    const waitMs = this.#leases.waitMs('everything', tenant.leaseSecondsInForce * 1000, now);
     // Memory first: from here on every question is answered as if the tenant had never been.
     this.#tenant = null;
     this.#store = new TenantStore(this.ctx.storage.sql);
     this.#alarmAt = undefined;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
+    await scheduler.wait(waitMs);
   }
 
   // ---- keys ----
@@ -119,7 +143,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     tenantId: string,
     newKeys: readonly NewKey[],
     operation: Operation,
-  ): Mutated<readonly KeyView[], Failure | PrefixMismatch> {
+  ): Later<Mutated<readonly KeyView[], Failure | PrefixMismatch>> {
     return this.#mutate(tenantId, operation, keyMutations.creation(newKeys));
   }
 
@@ -144,7 +168,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     });
   }
 
-  updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Mutated<KeyView> {
+  updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
     return this.#mutate(tenantId, operation, keyMutations.update(keyId, patch));
   }
 
@@ -153,7 +177,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     input: { readonly reason: string | null; readonly lineage: boolean },
     operation: Operation,
-  ): Mutated<KeyView> {
+  ): Later<Mutated<KeyView>> {
     return this.#mutate(tenantId, operation, keyMutations.revocation(keyId, input));
   }
 
@@ -162,19 +186,19 @@ export class Tenant extends DurableObject<ObjectBindings> {
     tenantId: string,
     target: { readonly ids: readonly string[] } | { readonly owner: string },
     operation: Operation,
-  ): Mutated<{ readonly revoked: number }> {
+  ): Later<Mutated<{ readonly revoked: number }>> {
     const mutation =
       'ids' in target ? keyMutations.revocationOf(target.ids) : keyMutations.revocationOfOwner(target.owner);
     return this.#mutate(tenantId, operation, mutation);
   }
 
   /** Forgets the record; the audit trail stays. */
-  deleteKey(tenantId: string, keyId: string, operation: Operation): Mutated<null> {
+  deleteKey(tenantId: string, keyId: string, operation: Operation): Later<Mutated<null>> {
     return this.#mutate(tenantId, operation, keyMutations.deletion(keyId));
   }
 
   /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
-  revealKey(tenantId: string, keyId: string, operation: Operation): Mutated<Revealed | null> {
+  revealKey(tenantId: string, keyId: string, operation: Operation): Later<Mutated<Revealed | null>> {
     return this.#mutate(tenantId, operation, keyMutations.disclosure(keyId));
   }
 
@@ -190,7 +214,18 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const now = Date.now();
     const { code, warnings } = decide(tenant.status, record, wantedScopes, now);
     if (code === 'VALID' && this.#store.noteUse(record, now)) this.#arm(tenant);
-    return { code, tenantId: tenant.id, key: viewOf(this.#store.lastUsed.overlay(record), now), warnings };
+    const leaseMs = mayLease(code) ? tenant.settings.leaseSeconds * 1000 : 0;
+    if (leaseMs > 0) this.#leases.grant(keyId, leaseMs, now);
+    const key = viewOf(this.#store.lastUsed.overlay(record), now);
+    return { code, tenantId: tenant.id, key, warnings, leaseMs };
+  }
+
+  /** Notes that a key was verified under a lease. */
+  noteLeasedUse(keyId: string): void {
+    const tenant = this.#tenant;
+    const record = this.#store.keys.get(keyId);
+    const now = Date.now();
+    if (tenant !== null && record !== undefined && this.#store.noteUse(record, now)) this.#arm(tenant);
   }
 
   // ---- rotation ----
@@ -202,15 +237,15 @@ export class Tenant extends DurableObject<ObjectBindings> {
     minted: MintedKey,
     request: RotationRequest,
     operation: Operation,
-  ): Mutated<RotatedPair, Failure | PrefixMismatch> {
+  ): Later<Mutated<RotatedPair, Failure | PrefixMismatch>> {
     return this.#mutate(tenantId, operation, keyMutations.rotation(keyId, minted, request, operation.actor));
   }
 
-  completeRotation(tenantId: string, keyId: string, operation: Operation): Mutated<KeyView> {
+  completeRotation(tenantId: string, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
     return this.#mutate(tenantId, operation, keyMutations.rotationCompletion(keyId));
   }
 
-  cancelRotation(tenantId: string, keyId: string, operation: Operation): Mutated<KeyView> {
+  cancelRotation(tenantId: string, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
     return this.#mutate(tenantId, operation, keyMutations.rotationCancellation(keyId));
   }
 
@@ -251,12 +286,12 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
-  reseal(tenantId: string, batch: ResealBatch, operation: Operation): Mutated<ResealProgress> {
+  reseal(tenantId: string, batch: ResealBatch, operation: Operation): Later<Mutated<ResealProgress>> {
     return this.#mutate(tenantId, operation, tenantMutations.resealing(batch));
   }
 
   /** Runs the pass that the alarm runs, now. */
-  runCleanup(tenantId: string, operation: Operation): Mutated<CleanupReport> {
+  runCleanup(tenantId: string, operation: Operation): Later<Mutated<CleanupReport>> {
     return this.#mutate(tenantId, operation, tenantMutations.manualCleanup());
   }
 
@@ -276,6 +311,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const now = Date.now();
     try {
       this.#transaction(() => tenantMutations.cleanUp(this.#store, tenant, 'alarm', now));
+      // Nobody waits for an alarm: what it changes, time has decided already.
+      this.#store.keys.takeChanged();
       this.#arm(tenant);
     } catch (error) {
       const name = error instanceof Error ? error.name : typeof error;
@@ -294,9 +331,10 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   /**
    * Runs a mutation: change, audit entries, kept answer and alarm in one transaction. A repeated call of an operation that was applied
-   * already is only answered; a request whose `Idempotency-Key` was answered before gets that answer again.
+   * already is only answered; a request whose `Idempotency-Key` was answered before gets that answer again. The change is committed at once
+   * and for all to see; the answer waits until no isolate holds a lease from before.
    */
-  #mutate<T, F>(tenantId: string, operation: Operation, mutation: Mutation<T, F>): Mutated<T, F | Failure> {
+  #mutate<T, F>(tenantId: string, operation: Operation, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
     const tenant = this.#tenant;
     if (tenant?.id !== tenantId) return fail({ code: 'tenant_not_found' });
     const now = Date.now();
@@ -305,12 +343,17 @@ export class Tenant extends DurableObject<ObjectBindings> {
     // Memory follows only what was committed.
     this.#tenant = done.tenant;
     if (this.#isSooner(done.dueAt)) this.#alarmAt = done.dueAt;
-    return done.answer;
+    const changed = this.#store.keys.takeChanged();
+    if (!done.answer.ok) return done.answer;
+    // What changed nothing may still repeat, or find done, a change that has not returned yet.
+    const concerned = !done.isChange ? null : mutation.concerns === 'every key' ? 'everything' : changed;
+    const waitMs = this.#leases.waitMs(concerned, done.tenant.leaseSecondsInForce * 1000, now);
+    return waitMs === 0 ? done.answer : scheduler.wait(waitMs).then(() => done.answer);
   }
 
   #apply<T, F>(context: MutationContext, operation: Operation, mutation: Mutation<T, F>): Applied<T, F | Failure> {
     const { store, tenant, now } = context;
-    const unchanged = { tenant, dueAt: null };
+    const unchanged = { tenant, dueAt: null, isChange: false };
     if (operation.retry && store.audit.has(operation.id, now))
       return { ...unchanged, answer: mutation.answer(context) };
     const kept = this.#keptAnswer<T, F>(operation, now);
@@ -325,7 +368,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     }
     const dueAt = this.#nextDueAt(updated);
     if (this.#isSooner(dueAt)) void this.ctx.storage.setAlarm(dueAt);
-    return { tenant: updated, dueAt, answer };
+    return { tenant: updated, dueAt, answer, isChange: change.ok && change.value.length > 0 };
   }
 
   #keptAnswer<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
@@ -346,6 +389,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
       return this.ctx.storage.transactionSync(run);
     } catch (error) {
       this.#store.keys.ownerRevocations.reload();
+      this.#store.keys.takeChanged();
       throw error;
     }
   }
@@ -381,7 +425,12 @@ type Applied<T, F> = {
   readonly tenant: TenantRecord;
   readonly dueAt: number | null;
   readonly answer: Mutated<T, F>;
+  /** Whether anything was changed now. */
+  readonly isChange: boolean;
 };
+
+/** At once, or when the leases on what was changed have ended. */
+type Later<T> = T | Promise<T>;
 
 function isPrefixMismatch(answer: Result<unknown, unknown>): boolean {
   if (answer.ok) return false;

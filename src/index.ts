@@ -6,5 +6,5 @@ export { Directory } from '../durable-objects/directory.ts';
 export { Tenant } from '../durable-objects/tenant.ts';
 
 export default {
-  fetch: (request, env) => handle(request, env),
+  fetch: (request, env, ctx) => handle(request, env, ctx),
 } satisfies ExportedHandler<Env>;

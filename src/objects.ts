@@ -20,12 +20,20 @@ const BACKOFF_MS = 100;
 
 type OperationTemplate = Omit<Operation, 'retry'>;
 
+/** Where work goes on after the answer: the execution context of the request. */
+export type Background = { waitUntil(work: Promise<unknown>): void };
+
+/** For calls that answer nobody. */
+export const DETACHED: Background = { waitUntil: () => {} };
+
 export class Objects {
   readonly #env: Env;
+  readonly #background: Background;
   #calls = 0;
 
-  constructor(env: Env) {
+  constructor(env: Env, background: Background = DETACHED) {
     this.#env = env;
+    this.#background = background;
   }
 
   /** Object calls made so far for this request. */
@@ -51,6 +59,15 @@ export class Objects {
   ): Promise<T> {
     const objectName = objectNameOf(await locatorOf(tenantId));
     return this.#call((retry) => change(tenantStub(this.#env, objectName), { ...operation, retry }));
+  }
+
+  /** Tells the object of a use that it did not see, because the key was leased, after the answer. A use that cannot be told is lost. */
+  noteLeasedUse(objectName: string, keyId: string): void {
+    this.#background.waitUntil(
+      tenantStub(this.#env, objectName)
+        .noteLeasedUse(keyId)
+        .catch(() => {}),
+    );
   }
 
   /** Asks the directory, or has it change something that is idempotent by itself. */

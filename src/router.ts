@@ -11,13 +11,18 @@ import { Call } from './http/call.ts';
 import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
 import { forbidden, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { requestIdOf } from './http/request-id.ts';
-import { Objects } from './objects.ts';
+import { type Background, DETACHED, Objects } from './objects.ts';
 import { HEALTH_PATHS, health } from './routes/health.ts';
 import { routes } from './routes/index.ts';
 import type { PathParams, Route } from './routes/route.ts';
 import { TENANT_ID_PATTERN } from './schemas/common.ts';
 
-type Context = { readonly request: Request; readonly env: Env; readonly log: RequestLog };
+type Context = {
+  readonly request: Request;
+  readonly env: Env;
+  readonly log: RequestLog;
+  readonly background: Background;
+};
 
 const router = IttyRouter();
 for (const path of HEALTH_PATHS) {
@@ -33,7 +38,7 @@ for (const route of routes) {
 }
 
 /** Answers a request, whatever it is. Never throws. */
-export async function handle(request: Request, env: Env): Promise<Response> {
+export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
   const startedAt = Date.now();
   const log: RequestLog = {
     requestId: requestIdOf(request),
@@ -46,7 +51,7 @@ export async function handle(request: Request, env: Env): Promise<Response> {
     durationMs: 0,
     objectCalls: 0,
   };
-  const response = await respond({ request, env, log });
+  const response = await respond({ request, env, log, background });
   response.headers.set('X-Request-Id', log.requestId);
   log.status = response.status;
   log.durationMs = Date.now() - startedAt;
@@ -73,12 +78,12 @@ async function respond(context: Context): Promise<Response> {
   }
 }
 
-async function answer(route: Route, params: PathParams, { request, env, log }: Context): Promise<Response> {
+async function answer(route: Route, params: PathParams, { request, env, log, background }: Context): Promise<Response> {
   log.route = route.path;
   const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
   setLogLevel(runtime.logLevel);
-  const objects = new Objects(env);
+  const objects = new Objects(env, background);
   try {
     const caller = await authenticate(runtime, objects, request);
     log.caller = caller.actor.id;
@@ -92,7 +97,7 @@ async function answer(route: Route, params: PathParams, { request, env, log }: C
 
 async function authenticate(runtime: Runtime, objects: Objects, request: Request): Promise<Principal> {
   const token = bearerToken(request);
-  const caller = token === null ? null : await runtime.authenticator.authenticate(token, objects);
+  const caller = token === null ? null : await runtime.authenticator.authenticate(token, runtime, objects);
   if (caller === null) throw unauthenticated();
   return caller;
 }

@@ -18,7 +18,14 @@ export default defineConfig({
             miniflare: { bindings: TEST_SECRETS },
           }),
         ],
-        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: ['test/process/**'], root },
+        test: {
+          name: 'workerd',
+          // Property tests run hundreds of histories; a slow machine must not fail them.
+          testTimeout: 60_000,
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/process/**'],
+          root,
+        },
       },
       {
         test: {

@@ -101,6 +101,7 @@ export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly rev
 export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: number }> {
   let revoked = 0;
   return {
+    concerns: 'every key',
     apply: ({ store, now }) => {
       revoked = store.keys.revokeOwner(owner, now);
       return ok(revoked === 0 ? [] : [{ action: 'key.revoke_owner', changes: { owner, revoked } }]);

@@ -60,6 +60,9 @@ export type KeyRecord = KeyAttributes & {
   readonly graceEndsAt: number | null;
 };
 
+/** What decides a key's status, beside the time. */
+export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt' | 'enabled'>;
+
 export type KeyStatus = 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
 
 /** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */

@@ -2,10 +2,10 @@
  * What time makes of a key record. Every reader (verification, lists, the alarm) asks these functions, so that an answer is
  * true to the millisecond whether or not an alarm has run.
  */
-import type { KeyRecord, KeyStatus, KeyView } from './record.ts';
+import type { KeyRecord, KeyStatus, KeyTimes, KeyView } from './record.ts';
 
 /** Status of a key at `now`; the first match in the contract's order. A bound is over at the stored millisecond itself. */
-export function statusOf(record: KeyRecord, now: number): KeyStatus {
+export function statusOf(record: KeyTimes, now: number): KeyStatus {
   if (record.revokedAt !== null) return 'revoked';
   if (record.graceEndsAt !== null && now >= record.graceEndsAt) return 'rotated';
   if (record.expiresAt !== null && now >= record.expiresAt) return 'expired';

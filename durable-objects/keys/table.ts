@@ -76,6 +76,8 @@ export const KEY_QUERIES = {
 export class KeyTable {
   readonly counts: Counts;
   readonly ownerRevocations: OwnerRevocations;
+  /** Ids of records that were changed since the last `takeChanged`. */
+  readonly #changed = new Set<string>();
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
@@ -99,6 +101,7 @@ export class KeyTable {
 
   /** Writes the record, and what time has made of it by `now`. */
   update(record: KeyRecord, now: number): void {
+    this.#changed.add(record.id);
     const before = this.#stored(record.seq);
     this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
     this.counts.follow(before, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
@@ -110,8 +113,16 @@ export class KeyTable {
   }
 
   remove(record: KeyRecord): void {
+    this.#changed.add(record.id);
     this.counts.follow(this.#stored(record.seq), null);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
+  }
+
+  /** Which existing records were changed since this was asked last. */
+  takeChanged(): string[] {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
   }
 
   /** All keys in creation order, lazily. */
@@ -151,6 +162,7 @@ export class KeyTable {
   purge(endedBefore: number, limit: number): string[] {
     type Row = { id: string; sealing_key_id: number | null };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
+    for (const row of purged) this.#changed.add(row.id);
     for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
     return purged.map((row) => row.id);
   }

@@ -3,7 +3,7 @@
  * well-formed and signed was decided before, in the Worker, which alone holds the secrets.
  */
 import type { TenantStatus } from '../tenants/record.ts';
-import type { KeyRecord, KeyStatus } from './record.ts';
+import type { KeyRecord, KeyStatus, KeyTimes } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
@@ -20,6 +20,9 @@ export type DecisionCode =
 export type Warning =
   | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
   | { readonly code: 'expiring_soon'; readonly expiresAt: number };
+
+/** What of a key a decision looks at. */
+export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'>;
 
 export type Decision = { readonly code: DecisionCode; readonly warnings: readonly Warning[] };
 
@@ -41,7 +44,7 @@ const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
  */
 export function decide(
   tenant: TenantStatus,
-  record: KeyRecord,
+  record: DecidedKey,
   wantedScopes: readonly string[],
   now: number,
 ): Decision {
@@ -52,7 +55,15 @@ export function decide(
   return { code, warnings: warningsFor(record, now) };
 }
 
-function warningsFor(record: KeyRecord, now: number): Warning[] {
+/**
+ * Whether the answer may be leased: a valid one, and one that stands for good. Other refusals may be lifted at any time, and whoever waits
+ * for that must not wait for a lease as well.
+ */
+export function mayLease(code: DecisionCode): boolean {
+  return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';
+}
+
+function warningsFor(record: DecidedKey, now: number): Warning[] {
   const warnings: Warning[] = [];
   if (record.graceEndsAt !== null) {
     warnings.push({ code: 'key_rotated', graceEndsAt: record.graceEndsAt, replacedBy: record.replacedBy });

@@ -9,6 +9,7 @@ import { writeTenant } from './table.ts';
 
 export function tenantUpdate(patch: TenantPatch): Mutation<TenantRecord> {
   return {
+    concerns: 'every key',
     apply: ({ store, tenant, now }) => {
       const changes = changedFields(tenant, patch);
       if (changes === null) return ok([]);

@@ -14,6 +14,8 @@ export type TenantSettings = {
   /** `sealed`: the key string is kept in an AES-GCM envelope. `digest`: nothing recoverable is kept. */
   readonly storage: 'sealed' | 'digest';
   readonly allowReveal: boolean;
+  /** How long an isolate may answer for a key without asking (leases/ledger.ts); 0 turns that off. */
+  readonly leaseSeconds: number;
 };
 
 export const DEFAULT_SETTINGS: TenantSettings = {
@@ -22,6 +24,7 @@ export const DEFAULT_SETTINGS: TenantSettings = {
   retentionSeconds: 30 * 24 * 60 * 60,
   storage: 'sealed',
   allowReveal: false,
+  leaseSeconds: 1,
 };
 
 export type TenantRecord = {
@@ -34,6 +37,11 @@ export type TenantRecord = {
   readonly name: string;
   readonly status: TenantStatus;
   readonly settings: TenantSettings;
+  /**
+   * The longest lease that may be in force: the setting, or a longer one before until the change to it has been waited for. An object that
+   * starts anew goes by this.
+   */
+  readonly leaseSecondsInForce: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
@@ -53,7 +61,9 @@ export function newTenant(
   now: number,
 ): TenantRecord {
   const settings = { ...DEFAULT_SETTINGS, ...input.settings };
-  return { id, incarnation, name: input.name, status: 'active', settings, createdAt: now, updatedAt: now, version: 1 };
+  const times = { createdAt: now, updatedAt: now };
+  const leaseSecondsInForce = settings.leaseSeconds;
+  return { id, incarnation, name: input.name, status: 'active', settings, leaseSecondsInForce, ...times, version: 1 };
 }
 
 /** What a patch would change, old and new value of each field, null when nothing. */
@@ -68,10 +78,12 @@ export function changedFields(tenant: TenantRecord, patch: TenantPatch): Record<
 
 /** Absent keeps; settings are merged one by one. */
 export function updateTenant(tenant: TenantRecord, patch: TenantPatch, now: number): TenantRecord {
+  const settings = { ...tenant.settings, ...patch.settings };
   return {
     ...tenant,
     ...patch,
-    settings: { ...tenant.settings, ...patch.settings },
+    settings,
+    leaseSecondsInForce: Math.max(tenant.leaseSecondsInForce, settings.leaseSeconds),
     updatedAt: now,
     version: tenant.version + 1,
   };

@@ -14,6 +14,7 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     name TEXT NOT NULL,
     status TEXT NOT NULL,
     settings TEXT NOT NULL,
+    lease_seconds_in_force INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     version INTEGER NOT NULL

@@ -1,8 +1,7 @@
 /** From a bearer token to the principal behind it. */
-import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
+import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
-import type { KeySigner } from '../secrets/key-signer.ts';
-import { parseKeyString } from '../secrets/key-string.ts';
+import { type VerificationOptions, verifyKeyString } from '../verification.ts';
 import { principalOf } from './management-key.ts';
 import { PERMISSIONS, type Principal } from './principal.ts';
 
@@ -18,26 +17,24 @@ const ADMIN: Principal = {
 /** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */
 export class Authenticator {
   readonly #adminToken: Uint8Array | null;
-  readonly #signer: KeySigner;
 
-  constructor(adminToken: string | null, signer: KeySigner) {
+  constructor(adminToken: string | null) {
     this.#adminToken = adminToken === null ? null : padded(adminToken);
-    this.#signer = signer;
   }
 
-  /** The principal, null for a token that is nobody's, or not any more. A management key costs an object call, a forged one none. */
-  async authenticate(token: string, objects: Objects): Promise<Principal | null> {
+  /**
+   * The principal, null for a token that is nobody's, or not any more. A management key is verified as any key is: it costs no object call
+   * when it is forged or leased, one otherwise.
+   */
+  async authenticate(token: string, runtime: Runtime, objects: Objects): Promise<Principal | null> {
     if (token.length > TOKEN_LENGTH_MAX) return null;
     if (this.#adminToken !== null && crypto.subtle.timingSafeEqual(padded(token), this.#adminToken)) return ADMIN;
-    const parsed = parseKeyString(token);
-    if (parsed === null) return null;
-    const digest = await this.#signer.verify(parsed);
-    const systemObject = objectNameOf(await locatorOf(SYSTEM_TENANT_ID));
-    if (digest === null || objectNameOf(parsed.locator) !== systemObject) return null;
-    const answer = await objects.tenantAt(systemObject, (system) => system.verifyKey(parsed.id, digest, []));
+    const answer = await verifyKeyString(token, MANAGEMENT, runtime, objects);
     return answer.code === 'VALID' ? principalOf(answer.key) : null;
   }
 }
+
+const MANAGEMENT: VerificationOptions = { scopes: [], within: [], system: true, fresh: false };
 
 /** Always the same number of bytes, so that the comparison does not tell the length. */
 function padded(token: string): Uint8Array {

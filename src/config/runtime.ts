@@ -1,6 +1,9 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
+
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { Authenticator } from '../callers/authenticate.ts';
 import type { Env } from '../env.ts';
+import { LeaseCache } from '../leases/cache.ts';
 import { CursorSigner } from '../secrets/cursor.ts';
 import { Memo } from '../secrets/derived-key.ts';
 import { Sealer } from '../secrets/envelope.ts';
@@ -15,6 +18,9 @@ export type Runtime = {
   readonly signer: KeySigner;
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
+  readonly leases: LeaseCache;
+  /** Name of the object of the management keys. */
+  readonly systemObjectName: Promise<string>;
   /** The prefix that a tenant's keys had last: a guess that spares a call, checked by the tenant's object. */
   readonly prefixGuesses: Memo<{ prefix: string }>;
 };
@@ -33,14 +39,15 @@ export function runtimeOf(env: Env): Runtime | ConfigProblem[] {
 }
 
 function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtime {
-  const signer = new KeySigner(hmac);
   return {
     logLevel,
     hasAdminToken: adminToken !== null,
-    authenticator: new Authenticator(adminToken, signer),
-    signer,
+    authenticator: new Authenticator(adminToken),
+    signer: new KeySigner(hmac),
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
+    leases: new LeaseCache(),
+    systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),
     prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),
   };
 }

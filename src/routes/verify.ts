@@ -1,30 +1,17 @@
-/** Verification: at most one object call, none for a key string that is malformed or forged. */
-import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
+/** Verification of customers' keys. */
 import { type Call, json } from '../http/call.ts';
-import { refusal, toVerification, type Verification, verifyBody } from '../schemas/verification.ts';
-import { parseKeyString } from '../secrets/key-string.ts';
+import { toVerification, verifyBody } from '../schemas/verification.ts';
+import { verifyKeyString } from '../verification.ts';
 import { deploymentRoute, type Route } from './route.ts';
 
-async function verify(call: Call): Promise<Verification> {
-  const { key, scopes, tenantId } = await call.body(verifyBody);
-  const parsed = parseKeyString(key);
-  if (parsed === null) return refusal('MALFORMED');
-  const digest = await call.runtime.signer.verify(parsed);
-  if (digest === null) return refusal('FORGED');
-  const objectName = objectNameOf(parsed.locator);
+async function verify(call: Call): Promise<Response> {
+  const { key, scopes, tenantId, fresh } = await call.body(verifyBody);
+  const within = [tenantId, call.caller.tenantId].filter((id) => id != null);
   // A management key opens Keystead itself; no customer presents one.
-  if (objectName === objectNameOf(await locatorOf(SYSTEM_TENANT_ID))) return refusal('NOT_FOUND');
-  // The locator is a function of the tenant id, so another tenant's key is told apart without asking its object.
-  for (const wanted of [tenantId, call.caller.tenantId]) {
-    if (wanted != null && objectNameOf(await locatorOf(wanted)) !== objectName) return refusal('NOT_FOUND');
-  }
-  return toVerification(
-    await call.objects.tenantAt(objectName, (tenant) => tenant.verifyKey(parsed.id, digest, scopes)),
-  );
+  const options = { scopes, within, system: false, fresh };
+  return json(toVerification(await verifyKeyString(key, options, call.runtime, call.objects)));
 }
 
 export const verifyRoutes: readonly Route[] = [
-  deploymentRoute('POST', '/keys/verify', 'keys:verify', async (call) => json(await verify(call)), {
-    confined: 'allowed',
-  }),
+  deploymentRoute('POST', '/keys/verify', 'keys:verify', verify, { confined: 'allowed' }),
 ];

@@ -1,5 +1,6 @@
 /** Shapes of tenants. */
 import * as v from 'valibot';
+import { LEASE_SECONDS_MAX } from '../../durable-objects/leases/ledger.ts';
 import type { TenantRecord } from '../../durable-objects/tenants/record.ts';
 import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from './common.ts';
 
@@ -14,6 +15,7 @@ const settingsIn = v.strictObject({
   retentionSeconds: v.exactOptional(seconds(RETENTION_SECONDS_MAX)),
   storage: v.exactOptional(v.picklist(['sealed', 'digest'])),
   allowReveal: v.exactOptional(v.boolean()),
+  leaseSeconds: v.exactOptional(seconds(LEASE_SECONDS_MAX)),
 });
 
 export const createTenantBody = v.optional(
@@ -43,6 +45,7 @@ export const tenantResource = v.strictObject({
     retentionSeconds: v.number(),
     storage: v.picklist(['sealed', 'digest']),
     allowReveal: v.boolean(),
+    leaseSeconds: v.number(),
   }),
   createdAt: timeOut,
   updatedAt: timeOut,

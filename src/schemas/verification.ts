@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import type { Warning } from '../../durable-objects/keys/verification.ts';
-import type { VerifyAnswer } from '../../durable-objects/tenant.ts';
+import type { Verified } from '../verification.ts';
 import { scopes, tenantId, timeOut } from './common.ts';
 import { parseMetadata, rotationOut, toRotation } from './keys.ts';
 
@@ -11,6 +11,8 @@ export const verifyBody = v.strictObject({
   key: v.string(),
   scopes: v.optional(scopes, []),
   tenantId: v.exactOptional(tenantId),
+  /** Ask the tenant's object even if an answer is leased. */
+  fresh: v.optional(v.boolean(), false),
 });
 
 export const VERIFICATION_CODES = [
@@ -51,13 +53,8 @@ export const verification = v.strictObject({
 });
 export type Verification = v.InferOutput<typeof verification>;
 
-/** An answer that tells nothing beyond its code. */
-export function refusal(code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND'): Verification {
-  return { valid: false, code, warnings: [] };
-}
-
-export function toVerification(answer: VerifyAnswer): Verification {
-  if (answer.code === 'NOT_FOUND') return refusal(answer.code);
+export function toVerification(answer: Verified): Verification {
+  if (!('key' in answer)) return { valid: false, code: answer.code, warnings: [] };
   const { code, tenantId, key, warnings } = answer;
   const found = {
     valid: code === 'VALID',

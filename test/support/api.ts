@@ -56,8 +56,13 @@ export async function problemCode(answer: Promise<Answer>): Promise<string> {
   return v.parse(v.object({ code: v.string() }), body).code;
 }
 
-export const createTenant = (id: string, input: object = {}) =>
-  expectAnswer(201, tenantResource, api('POST', '/tenants', { id, ...input }));
+/** A tenant without leases, whose changes wait for nothing; tests about leases ask for some. */
+export const createTenant = (id: string, input: { readonly name?: string; readonly settings?: object } = {}) =>
+  expectAnswer(
+    201,
+    tenantResource,
+    api('POST', '/tenants', { id, ...input, settings: { leaseSeconds: 0, ...input.settings } }),
+  );
 
 export const createKey = (tenantId: string, input: object = {}) =>
   expectAnswer(201, keyWithSecret, api('POST', `/tenants/${tenantId}/keys`, { name: 'a key', ...input }));

@@ -1,0 +1,100 @@
+/**
+ * Leases as an isolate of the Worker holds them: records that are sure not to change for a while, decided about at each verification by the same
+ * function that the object uses, so that expiry, grace and scopes are as exact as there. Found by the key's id and accepted only with the
+ * digest of the key string; no key string is kept. Pure: time is passed in, and must come from one clock.
+ */
+import type { KeyView } from '../../durable-objects/keys/record.ts';
+
+export type LeasedKey = {
+  readonly tenantId: string;
+  readonly key: KeyView;
+  readonly digest: Uint8Array;
+};
+
+/** A question on its way to an object; the lease that the answer may bring is counted from here. */
+export type Asking = { readonly at: number; readonly epoch: number };
+
+type Lease = LeasedKey & {
+  readonly until: number;
+  /** Minute of the last use that the object knows of, or has been told. */
+  usedMinute: number;
+};
+
+const minuteOf = (now: number) => Math.floor(now / 60_000);
+
+/** Keys that an isolate holds leases on; the least recently used goes first. About 1 KB each. */
+const LEASES_MAX = 10_000;
+
+export class LeaseCache {
+  readonly #leases = new Map<string, Lease>();
+  readonly #max: number;
+  #lastNow = 0;
+  /** Counts how often the clock was seen to go back. */
+  #epoch = 0;
+
+  constructor(max = LEASES_MAX) {
+    this.#max = max;
+  }
+
+  /** The record with this id and digest, if a lease on it is in force at `now`. */
+  get(keyId: string, digest: Uint8Array, now: number): LeasedKey | null {
+    this.#see(now);
+    const lease = this.#leases.get(keyId);
+    if (lease === undefined) return null;
+    if (lease.until <= now) this.#leases.delete(keyId);
+    if (lease.until <= now || !sameBytes(lease.digest, digest)) return null;
+    // Back to the end of the line.
+    this.#leases.delete(keyId);
+    this.#leases.set(keyId, lease);
+    return lease;
+  }
+
+  /**
+   * Whether a use of this key at `now` is news to the object: the first in its minute, since `lastUsedAt` is kept to the minute. True once
+   * for each.
+   */
+  isNewUse(keyId: string, now: number): boolean {
+    const lease = this.#leases.get(keyId);
+    if (lease === undefined || lease.usedMinute >= minuteOf(now)) return false;
+    lease.usedMinute = minuteOf(now);
+    return true;
+  }
+
+  /** To be called before a question is sent. */
+  ask(now: number): Asking {
+    this.#see(now);
+    return { at: now, epoch: this.#epoch };
+  }
+
+  /** Takes a lease of `leaseMs` that came with the answer to a question. */
+  put(leased: LeasedKey, leaseMs: number, asking: Asking, now: number): void {
+    this.#see(now);
+    if (asking.epoch !== this.#epoch) return;
+    this.#leases.delete(leased.key.id);
+    // The object saw this very use.
+    const usedMinute = minuteOf(asking.at);
+    this.#leases.set(leased.key.id, { ...leased, until: asking.at + leaseMs, usedMinute });
+    if (this.#leases.size > this.#max) this.#dropOldest();
+  }
+
+  /** A clock that went back measures no duration: whatever was counted with it is void. */
+  #see(now: number): void {
+    if (now < this.#lastNow) {
+      this.#leases.clear();
+      this.#epoch += 1;
+    }
+    this.#lastNow = now;
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.#leases.keys()) {
+      this.#leases.delete(oldest);
+      return;
+    }
+  }
+}
+
+/** Constant-time, since a digest is a secret's shadow. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
+}
