@@ -48,6 +48,7 @@ describe('queries', () => {
         KEY_QUERIES.lastSeq,
         CLEANUP_QUERIES.list,
         OWNER_REVOCATION_QUERIES.all,
+        OWNER_REVOCATION_QUERIES.newcomers,
         IDEMPOTENCY_QUERIES.countSealed,
       ] as const;
       const all = [

@@ -20,11 +20,16 @@ export const OWNER_REVOCATION_QUERIES = {
   put: `INSERT INTO owner_revocations (owner, revoked_at, up_to_seq, written_to_seq) VALUES (?, ?, ?, ?)
     ON CONFLICT (owner) DO UPDATE SET (revoked_at, up_to_seq, written_to_seq) = (excluded.revoked_at, excluded.up_to_seq, excluded.written_to_seq)`,
   remove: 'DELETE FROM owner_revocations WHERE owner = ?',
+  newcomers: 'SELECT owner, seq FROM owner_newcomers',
+  addNewcomer: 'INSERT INTO owner_newcomers (owner, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  removeNewcomers: 'DELETE FROM owner_newcomers WHERE owner = ?',
 } as const;
 
 export class OwnerRevocations {
   readonly #sql: SqlStorage;
   #pending = new Map<string, OwnerRevocation>();
+  /** Keys that came to an owner after the revocation, which does not concern them. */
+  #newcomers = new Map<string, Set<number>>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -34,6 +39,10 @@ export class OwnerRevocations {
   reload(): void {
     const rows = this.#sql.exec<OwnerRevocation>(OWNER_REVOCATION_QUERIES.all).toArray();
     this.#pending = new Map(rows.map((row) => [row.owner, row]));
+    this.#newcomers = new Map();
+    type Newcomer = { owner: string; seq: number };
+    for (const { owner, seq } of this.#sql.exec<Newcomer>(OWNER_REVOCATION_QUERIES.newcomers))
+      this.#remember(owner, seq);
   }
 
   get pending(): readonly OwnerRevocation[] {
@@ -44,7 +53,19 @@ export class OwnerRevocations {
   of({ owner, seq }: { readonly owner: string | null; readonly seq: number }): OwnerRevocation | null {
     if (this.#pending.size === 0 || owner === null) return null;
     const revocation = this.#pending.get(owner);
-    return revocation !== undefined && seq <= revocation.upToSeq ? revocation : null;
+    if (revocation === undefined || seq > revocation.upToSeq) return null;
+    return this.#newcomers.get(owner)?.has(seq) ? null : revocation;
+  }
+
+  /** A key that is given to this owner now is not one of those that were revoked. */
+  welcome(owner: string, seq: number): void {
+    if (!this.#pending.has(owner)) return;
+    this.#sql.exec(OWNER_REVOCATION_QUERIES.addNewcomer, owner, seq);
+    this.#remember(owner, seq);
+  }
+
+  #remember(owner: string, seq: number): void {
+    this.#newcomers.set(owner, (this.#newcomers.get(owner) ?? new Set()).add(seq));
   }
 
   /** The record as it stands, given what its own row may not say yet. */
@@ -61,6 +82,8 @@ export class OwnerRevocations {
 
   remove(owner: string): void {
     this.#sql.exec(OWNER_REVOCATION_QUERIES.remove, owner);
+    this.#sql.exec(OWNER_REVOCATION_QUERIES.removeNewcomers, owner);
     this.#pending.delete(owner);
+    this.#newcomers.delete(owner);
   }
 }

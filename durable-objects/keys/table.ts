@@ -49,7 +49,7 @@ const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(whe
 export const SMALL_SET_MAX = 1000;
 
 export const KEY_QUERIES = {
-  stored: 'SELECT status, signing_key_id, sealing_key_id FROM keys WHERE seq = ?',
+  stored: 'SELECT status, owner, signing_key_id, sealing_key_id FROM keys WHERE seq = ?',
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD} FROM keys WHERE id = ?`,
   insert: `INSERT INTO keys (seq, ${CONSTANT}, ${CHANGING}) VALUES (?, ${placeholders(CONSTANT)}, ${placeholders(CHANGING)})`,
@@ -103,6 +103,8 @@ export class KeyTable {
   update(record: KeyRecord, now: number): void {
     this.#changed.add(record.id);
     const before = this.#stored(record.seq);
+    if (record.owner !== null && before?.owner !== record.owner)
+      this.ownerRevocations.welcome(record.owner, record.seq);
     this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
     this.counts.follow(before, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
   }
@@ -216,10 +218,11 @@ export class KeyTable {
     for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.ownerRevocations.overlay(toRecord(row));
   }
 
-  #stored(seq: number): StoredState | null {
-    type Row = { status: KeyStatus; signing_key_id: number; sealing_key_id: number | null };
+  #stored(seq: number): (StoredState & { readonly owner: string | null }) | null {
+    type Row = { status: KeyStatus; owner: string | null; signing_key_id: number; sealing_key_id: number | null };
     const row = this.#sql.exec<Row>(KEY_QUERIES.stored, seq).toArray()[0];
-    return row === undefined ? null : storedState(row.signing_key_id, row.sealing_key_id, row.status);
+    if (row === undefined) return null;
+    return { ...storedState(row.signing_key_id, row.sealing_key_id, row.status), owner: row.owner };
   }
 
   #lastSeq(): number {

@@ -65,6 +65,12 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     up_to_seq INTEGER NOT NULL,
     written_to_seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  -- Keys that came to such an owner afterwards.
+  CREATE TABLE owner_newcomers (
+    owner TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (owner, seq)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE rotations (
     seq INTEGER PRIMARY KEY,
