@@ -1,6 +1,7 @@
 /** The object namespaces, and the one way from a tenant's place to its object. */
 import type { DurableObject } from 'cloudflare:workers';
 import type { Directory } from './directory.ts';
+import { Memo } from './memo.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
@@ -28,8 +29,12 @@ export type ObjectBindings = {
  * tenant id and from a key string.
  */
 export function tenantStub(env: ObjectBindings, objectName: string): Remote<Tenant> {
-  return env.TENANTS.get(env.TENANTS.idFromName(objectName));
+  return env.TENANTS.get(tenantIds.get(objectName, () => env.TENANTS.idFromName(objectName)));
 }
+
+/** Names whose ids are remembered: making one takes a hash and a wrapped object. An id may be used in any request, a stub may not. */
+const NAMES_MAX = 10_000;
+const tenantIds = new Memo<DurableObjectId>(NAMES_MAX);
 
 /** A fresh stub for the directory. */
 export function directoryStub(env: ObjectBindings): Remote<Directory> {

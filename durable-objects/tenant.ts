@@ -13,7 +13,7 @@ import type { SealedItem } from './keys/envelopes.ts';
 import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
+import type { KeyRecord, KeyView, MintedKey, VerifiedKey } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
@@ -36,7 +36,7 @@ export type VerifyAnswer =
   | {
       readonly code: DecisionCode;
       readonly tenantId: string;
-      readonly key: KeyView;
+      readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
       /** How long the record is sure not to change (ms), 0 for no promise. */
       readonly leaseMs: number;
@@ -209,15 +209,14 @@ export class Tenant extends DurableObject<ObjectBindings> {
   verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[]): VerifyAnswer {
     const tenant = this.#tenant;
     if (tenant === null) return { code: 'NOT_FOUND' };
-    const record = this.#store.keys.get(keyId);
-    if (record === undefined || !sameBytes(record.digest, digest)) return { code: 'NOT_FOUND' };
+    const hot = this.#store.keys.getHot(keyId);
+    if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const now = Date.now();
-    const { code, warnings } = decide(tenant.status, record, wantedScopes, now);
-    if (code === 'VALID' && this.#store.noteUse(record, now)) this.#arm(tenant);
+    const { code, warnings } = decide(tenant.status, hot.record, wantedScopes, now);
+    if (code === 'VALID' && this.#store.noteUse(hot.record, now)) this.#arm(tenant);
     const leaseMs = mayLease(code) ? tenant.settings.leaseSeconds * 1000 : 0;
     if (leaseMs > 0) this.#leases.grant(keyId, leaseMs, now);
-    const key = viewOf(this.#store.lastUsed.overlay(record), now);
-    return { code, tenantId: tenant.id, key, warnings, leaseMs };
+    return { code, tenantId: tenant.id, key: hot.verified, warnings, leaseMs };
   }
 
   /** Notes that a key was verified under a lease. */
@@ -390,6 +389,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     } catch (error) {
       this.#store.keys.ownerRevocations.reload();
       this.#store.keys.takeChanged();
+      this.#store.keys.forgetHot();
       throw error;
     }
   }

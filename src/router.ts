@@ -6,6 +6,7 @@ import { IttyRouter } from 'itty-router';
 import { mayReach, type Principal } from './callers/principal.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
+import { type Answer, toResponse } from './http/answer.ts';
 import { bearerToken } from './http/bearer-token.ts';
 import { Call } from './http/call.ts';
 import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
@@ -51,34 +52,48 @@ export async function handle(request: Request, env: Env, background: Background 
     durationMs: 0,
     objectCalls: 0,
   };
-  const response = await respond({ request, env, log, background });
-  response.headers.set('X-Request-Id', log.requestId);
-  log.status = response.status;
+  const answer = await respond({ request, env, log, background });
+  log.status = answer.status;
   log.durationMs = Date.now() - startedAt;
   logRequest(log);
-  return response;
+  return toResponse(answer, log.requestId);
 }
 
 /** Methods that are logged by name; any other is a caller's own word. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-async function respond(context: Context): Promise<Response> {
+async function respond(context: Context): Promise<Answer> {
   const { request, log } = context;
   try {
+    const path = pathOf(request.url);
+    const direct = DIRECT_ROUTES.get(`${request.method} ${path}`);
+    if (direct !== undefined) return await answer(direct, {}, context);
     // Without its query, which the router would parse at a cost that is quadratic in repeated names.
-    const { origin, pathname } = new URL(request.url);
-    const found: Response | undefined = await router.fetch({ method: request.method, url: origin + pathname }, context);
+    const url = `http://router${path}`;
+    const found: Answer | undefined = await router.fetch({ method: request.method, url }, context);
     if (found !== undefined) return found;
-    throw notRouted(request);
+    throw notRouted(path);
   } catch (error) {
     const problem = error instanceof Problem ? error : new Problem('internal_error');
     if (problem !== error) logError('request_failed', error, { requestId: log.requestId });
     log.code = problem.code;
-    return problem.toResponse(log.requestId);
+    return problem.toAnswer(log.requestId);
   }
 }
 
-async function answer(route: Route, params: PathParams, { request, env, log, background }: Context): Promise<Response> {
+/** Routes without parameters, found by their path alone: verification above all. */
+const DIRECT_ROUTES: ReadonlyMap<string, Route> = new Map(
+  routes.filter(({ path }) => !path.includes(':')).map((route) => [`${route.method} ${route.path}`, route]),
+);
+
+/** The path of a URL as the platform gives it: absolute and normalised. */
+function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3);
+  const end = url.search(/[?#]/);
+  return start < 0 ? '/' : url.slice(start, end < 0 ? undefined : end);
+}
+
+async function answer(route: Route, params: PathParams, { request, env, log, background }: Context): Promise<Answer> {
   log.route = route.path;
   const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
@@ -112,10 +127,9 @@ function authorize(caller: Principal, route: Route, { tenantId }: PathParams): v
 }
 
 /** No route has this method and path: 405 with `Allow` when others have the path. */
-function notRouted(request: Request): Problem {
-  const { pathname } = new URL(request.url);
+function notRouted(path: string): Problem {
   const methods = [...HEALTH_PATHS.map(() => 'GET'), ...routes.map(({ method }) => method)];
-  const allowed = methods.filter((_, index) => router.routes[index]?.[1].test(pathname));
+  const allowed = methods.filter((_, index) => router.routes[index]?.[1].test(path));
   if (allowed.length === 0) return new Problem('not_found');
   return new Problem('method_not_allowed', { headers: { Allow: [...new Set(allowed)].join(', ') } });
 }

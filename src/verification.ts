@@ -2,7 +2,7 @@
  * Verifying a key string, for customers' keys and for callers' own alike. A malformed or forged one never gets further than this isolate; one
  * under a lease is decided about here, by the object's own function; any other costs one call to the object.
  */
-import type { KeyView } from '../durable-objects/keys/record.ts';
+import type { VerifiedKey } from '../durable-objects/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../durable-objects/keys/verification.ts';
 import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
 import type { Runtime } from './config/runtime.ts';
@@ -14,7 +14,7 @@ export type Verified =
   | {
       readonly code: DecisionCode;
       readonly tenantId: string;
-      readonly key: KeyView;
+      readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
     };
 

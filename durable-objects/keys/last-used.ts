@@ -57,6 +57,8 @@ export class LastUsed {
   /** Writes what has gathered. Comes before any purge, so that no use is left for a `seq` that a new key may get. */
   flush(keys: KeyTable, rotations: RotationTable): void {
     for (const [seq, at] of this.#pending) keys.markUsed(seq, at);
+    // Hot records would not know that these uses are noted.
+    if (this.#pending.size > 0) keys.forgetHot();
     for (const [successor, at] of this.#firstUses) rotations.markFirstUse(successor, at);
     this.#pending.clear();
     this.#firstUses.clear();

@@ -65,5 +65,22 @@ export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt'
 
 export type KeyStatus = 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
 
+/** What a verification needs to know of a key, and what it tells: all that leaves the object on the hot path. */
+export type VerifiedKey = Pick<
+  KeyRecord,
+  | 'id'
+  | 'name'
+  | 'owner'
+  | 'scopes'
+  | 'metadata'
+  | 'enabled'
+  | 'expiresAt'
+  | 'revokedAt'
+  | 'replaces'
+  | 'replacedBy'
+  | 'rotatedAt'
+  | 'graceEndsAt'
+>;
+
 /** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope'> & { readonly status: KeyStatus };

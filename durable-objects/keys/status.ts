@@ -2,7 +2,7 @@
  * What time makes of a key record. Every reader (verification, lists, the alarm) asks these functions, so that an answer is
  * true to the millisecond whether or not an alarm has run.
  */
-import type { KeyRecord, KeyStatus, KeyTimes, KeyView } from './record.ts';
+import type { KeyRecord, KeyStatus, KeyTimes, KeyView, VerifiedKey } from './record.ts';
 
 /** Status of a key at `now`; the first match in the contract's order. A bound is over at the stored millisecond itself. */
 export function statusOf(record: KeyTimes, now: number): KeyStatus {
@@ -26,6 +26,26 @@ export function nextTransitionAt(record: KeyRecord, now: number): number | null 
 /** When the key came to its end (ms), null while it lives. */
 export function endedAt(record: KeyRecord, now: number): number | null {
   return hasEnded(statusOf(record, now)) ? (record.revokedAt ?? record.graceEndsAt ?? record.expiresAt) : null;
+}
+
+/** The part of a record that a verification is about. */
+export function verifiedKeyOf(record: KeyRecord): VerifiedKey {
+  const { id, name, owner, scopes, metadata, enabled, expiresAt, revokedAt } = record;
+  const { replaces, replacedBy, rotatedAt, graceEndsAt } = record;
+  return {
+    id,
+    name,
+    owner,
+    scopes,
+    metadata,
+    enabled,
+    expiresAt,
+    revokedAt,
+    replaces,
+    replacedBy,
+    rotatedAt,
+    graceEndsAt,
+  };
 }
 
 /** The record as a caller may see it at `now`. */

@@ -1,11 +1,12 @@
 /**
  * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
  */
+import { Memo } from '../memo.ts';
 import { type Order, startOf } from '../storage/paging.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
 import { OwnerRevocations } from './owner-revocations.ts';
-import type { KeyRecord, KeyStatus } from './record.ts';
-import { endedAt, nextTransitionAt, statusOf } from './status.ts';
+import type { KeyRecord, KeyStatus, VerifiedKey } from './record.ts';
+import { endedAt, nextTransitionAt, statusOf, verifiedKeyOf } from './status.ts';
 
 type KeyRow = {
   seq: number;
@@ -73,11 +74,18 @@ export const KEY_QUERIES = {
   countPurgeable: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE ended_at <= ? LIMIT ?)',
 } as const;
 
+/** A key that is verified often: its record, without the envelope, and what verifications tell of it. */
+export type HotKey = { readonly record: KeyRecord; readonly verified: VerifiedKey };
+
+/** Hot keys kept in memory: some 10 MB, against 128 MB that an object may use. */
+const HOT_KEYS_MAX = 10_000;
+
 export class KeyTable {
   readonly counts: Counts;
   readonly ownerRevocations: OwnerRevocations;
   /** Ids of records that were changed since the last `takeChanged`. */
   readonly #changed = new Set<string>();
+  readonly #hot = new Memo<HotKey>(HOT_KEYS_MAX);
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
@@ -91,6 +99,25 @@ export class KeyTable {
     return this.#set(KEY_QUERIES.byId, id)[0];
   }
 
+  /**
+   * The record for a verification, from memory if it was verified lately. Memory cannot disagree with storage: every write to a row drops it,
+   * and a transaction that does not commit drops all (`forgetHot`).
+   */
+  getHot(id: string): HotKey | undefined {
+    const known = this.#hot.find(id);
+    if (known !== undefined) return known;
+    const record = this.get(id);
+    if (record === undefined) return undefined;
+    const hot = { record: { ...record, envelope: null }, verified: verifiedKeyOf(record) };
+    this.#hot.set(id, hot);
+    return hot;
+  }
+
+  /** Forgets what memory holds of rows: after writes that are not told one by one. */
+  forgetHot(): void {
+    this.#hot.clear();
+  }
+
   insert(record: KeyRecord, now: number): void {
     const { id, prefix, lastFour, createdAt, replaces, digest, envelope, signingKeyId, sealingKeyId } = record;
     const constant = [id, prefix, lastFour, createdAt, replaces, bytes(digest), envelope && bytes(envelope)];
@@ -101,7 +128,7 @@ export class KeyTable {
 
   /** Writes the record, and what time has made of it by `now`. */
   update(record: KeyRecord, now: number): void {
-    this.#changed.add(record.id);
+    this.#touch(record.id);
     const before = this.#stored(record.seq);
     if (record.owner !== null && before?.owner !== record.owner)
       this.ownerRevocations.welcome(record.owner, record.seq);
@@ -115,9 +142,14 @@ export class KeyTable {
   }
 
   remove(record: KeyRecord): void {
-    this.#changed.add(record.id);
+    this.#touch(record.id);
     this.counts.follow(this.#stored(record.seq), null);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
+  }
+
+  #touch(id: string): void {
+    this.#changed.add(id);
+    this.#hot.delete(id);
   }
 
   /** Which existing records were changed since this was asked last. */
@@ -164,7 +196,7 @@ export class KeyTable {
   purge(endedBefore: number, limit: number): string[] {
     type Row = { id: string; sealing_key_id: number | null };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
-    for (const row of purged) this.#changed.add(row.id);
+    for (const row of purged) this.#touch(row.id);
     for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
     return purged.map((row) => row.id);
   }
@@ -191,6 +223,7 @@ export class KeyTable {
     while (this.writeOwnerRevocation(owner, 1000, now));
     const { n } = this.#sql.exec<{ n: number }>(KEY_QUERIES.countLivingOfOwner, owner).one();
     if (n > 0) this.ownerRevocations.put({ owner, revokedAt: now, upToSeq: this.#lastSeq(), writtenToSeq: 0 });
+    this.forgetHot();
     return n;
   }
 

@@ -15,7 +15,11 @@ export async function locatorOf(tenantId: string): Promise<Uint8Array> {
   return new Uint8Array(hash, 0, LOCATOR_BYTES);
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Name of the object at a locator. */
 export function objectNameOf(locator: Uint8Array): string {
-  return `tenant:${Array.from(locator, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  let name = 'tenant:';
+  for (const byte of locator) name += HEX[byte];
+  return name;
 }

@@ -4,7 +4,7 @@
  * metadata names the role.
  */
 import * as v from 'valibot';
-import type { KeyAttributes, KeyView } from '../../durable-objects/keys/record.ts';
+import type { KeyAttributes, VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { Problem } from '../http/problem.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLES, type Role } from './principal.ts';
 
@@ -30,14 +30,14 @@ export function attributesOf({
 }
 
 /** What a management key grants. */
-export function grantOf(key: KeyView): Grant {
+export function grantOf(key: VerifiedKey): Grant {
   const { role } = v.parse(storedGrant, JSON.parse(key.metadata));
   const permissions = role === null ? v.parse(storedPermissions, key.scopes) : ROLES[role];
   return { role, permissions, tenantId: key.owner };
 }
 
 /** The caller that holds this management key. */
-export function principalOf(key: KeyView): Principal {
+export function principalOf(key: VerifiedKey): Principal {
   const { permissions, tenantId } = grantOf(key);
   return { actor: { type: 'management_key', id: key.id }, permissions: new Set(permissions), tenantId };
 }

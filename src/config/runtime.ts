@@ -1,11 +1,11 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
 
+import { Memo } from '../../durable-objects/memo.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { Authenticator } from '../callers/authenticate.ts';
 import type { Env } from '../env.ts';
 import { LeaseCache } from '../leases/cache.ts';
 import { CursorSigner } from '../secrets/cursor.ts';
-import { Memo } from '../secrets/derived-key.ts';
 import { Sealer } from '../secrets/envelope.ts';
 import { KeySigner } from '../secrets/key-signer.ts';
 import { type Config, type ConfigProblem, type LogLevel, parseConfig } from './config.ts';

@@ -6,6 +6,9 @@ export const BULK_BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 
+/** Refuses what is not UTF-8 instead of replacing it. Keeps no state between calls. */
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
 export type JsonBody = {
   /** The body as it came, empty for none. */
   readonly bytes: Uint8Array;
@@ -18,7 +21,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<Json
   if (bytes.byteLength === 0) return { bytes, value: undefined };
   if (!JSON_TYPE.test(request.headers.get('Content-Type') ?? '')) throw new Problem('unsupported_media_type');
   try {
-    return { bytes, value: JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)) };
+    return { bytes, value: JSON.parse(UTF_8.decode(bytes)) };
   } catch {
     // The parser's own message would quote what the caller sent.
     throw new Problem('invalid_json');
@@ -26,7 +29,6 @@ export async function readJson(request: Request, maxBytes: number): Promise<Json
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (request.body === null) return new Uint8Array();
   const tooLarge = () => new Problem('payload_too_large', { detail: `The limit is ${maxBytes} bytes.` });
   const declared = request.headers.get('Content-Length');
   if (declared !== null) {
@@ -35,6 +37,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     if (bytes.byteLength > maxBytes) throw tooLarge();
     return bytes;
   }
+  if (request.body === null) return new Uint8Array();
   // Without a declared length, count while reading, so that no more than the limit is ever held.
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -6,6 +6,7 @@ import type { Principal } from '../callers/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
+import { json } from './answer.ts';
 import { BODY_BYTES_MAX, readJson } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import { Problem } from './problem.ts';
@@ -100,8 +101,7 @@ export class Call {
   /** A list's answer, with the `Link` header for the next page (RFC 8288). */
   async listResponse(data: readonly unknown[], page: Page<unknown>, limit: number, list: ListDescription) {
     const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
-    const headers = new Headers();
-    if (nextCursor !== null) headers.set('Link', this.nextLink('cursor', nextCursor));
+    const headers = nextCursor === null ? {} : { Link: this.nextLink('cursor', nextCursor) };
     return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null } }, 200, headers);
   }
 
@@ -117,10 +117,3 @@ async function digest(bytes: Uint8Array): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
-
-export function json(value: unknown, status = 200, headers = new Headers()): Response {
-  headers.set('Content-Type', 'application/json');
-  return new Response(JSON.stringify(value), { status, headers });
-}
-
-export const noContent = () => new Response(null, { status: 204 });

@@ -4,6 +4,7 @@
  */
 import type { Failure } from '../../durable-objects/outcome.ts';
 import type { Permission } from '../callers/principal.ts';
+import { type Answer, json } from './answer.ts';
 
 type Definition = { readonly status: number; readonly title: string };
 
@@ -61,13 +62,12 @@ export class Problem extends Error {
     return new Problem(this.code, { ...this.options, headers: { ...this.options.headers, [name]: value } });
   }
 
-  toResponse(requestId: string): Response {
+  toAnswer(requestId: string): Answer {
     const { status, title } = PROBLEMS[this.code];
     const { detail = `${title}.`, members, headers } = this.options;
     const type = `urn:keystead:problem:${this.code}`;
     const body = { type, title, status, detail, code: this.code, requestId, ...members };
-    const contentType = { 'Content-Type': 'application/problem+json' };
-    return new Response(JSON.stringify(body), { status, headers: { ...contentType, ...headers } });
+    return json(body, status, { ...headers, 'Content-Type': 'application/problem+json' });
   }
 }
 

@@ -3,9 +3,20 @@
 import { encodeBase62 } from '../secrets/base62.ts';
 import { bearerToken } from './bearer-token.ts';
 
+const ID_BYTES = 12;
+/** Random bytes for ids, fetched many at a time, each used once. Ids are no secrets. */
+const pool = new Uint8Array(ID_BYTES * 256);
+let poolUsed = pool.length;
+
 /** 96 random bits in 17 base62 characters: two are alike once in 2^48 tries. */
 export function randomId(prefix: string): string {
-  return `${prefix}_${encodeBase62(crypto.getRandomValues(new Uint8Array(12)), 17)}`;
+  if (poolUsed + ID_BYTES > pool.length) {
+    crypto.getRandomValues(pool);
+    poolUsed = 0;
+  }
+  const bytes = pool.subarray(poolUsed, poolUsed + ID_BYTES);
+  poolUsed += ID_BYTES;
+  return `${prefix}_${encodeBase62(bytes, 17)}`;
 }
 
 /** Shorter than any key string, so that none can pass for a request id and reach a log. */

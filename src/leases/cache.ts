@@ -3,11 +3,11 @@
  * function that the object uses, so that expiry, grace and scopes are as exact as there. Found by the key's id and accepted only with the
  * digest of the key string; no key string is kept. Pure: time is passed in, and must come from one clock.
  */
-import type { KeyView } from '../../durable-objects/keys/record.ts';
+import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
 
 export type LeasedKey = {
   readonly tenantId: string;
-  readonly key: KeyView;
+  readonly key: VerifiedKey;
   readonly digest: Uint8Array;
 };
 

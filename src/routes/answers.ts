@@ -1,5 +1,6 @@
 /** From an object's answer to a response: failures to problems, kept answers marked as replayed. */
 import type { Failure, Mutated, Result } from '../../durable-objects/outcome.ts';
+import { type Answer, withHeader } from '../http/answer.ts';
 import { problemOf } from '../http/problem.ts';
 
 const REPLAYED = 'Idempotency-Replayed';
@@ -12,10 +13,6 @@ export function unwrap<T>(result: Mutated<T, Failure>, inBulk = false): T {
 }
 
 /** Marks a response that repeats a kept answer. */
-export function marked(
-  response: Response,
-  result: Result<unknown, unknown> & Pick<Mutated<unknown>, 'replay'>,
-): Response {
-  if (result.replay !== undefined) response.headers.set(REPLAYED, 'true');
-  return response;
+export function marked(answer: Answer, result: Result<unknown, unknown> & Pick<Mutated<unknown>, 'replay'>): Answer {
+  return result.replay === undefined ? answer : withHeader(answer, REPLAYED, 'true');
 }

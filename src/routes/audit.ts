@@ -1,20 +1,21 @@
 /** Audit logs and cleanup of a tenant, and the deployment's own audit log. */
 import type { AuditEntry, AuditQuery } from '../../durable-objects/audit.ts';
 import type { Page } from '../../durable-objects/storage/paging.ts';
-import { type Call, json } from '../http/call.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { Call } from '../http/call.ts';
 import { listAuditQuery, toAuditEntry, toCleanupReport } from '../schemas/audit.ts';
 import { emptyBody } from '../schemas/common.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { marked, unwrap } from './answers.ts';
 import { deploymentRoute, type Route, tenantRoute } from './route.ts';
 
-async function listTenantAudit(call: Call, tenantId: string): Promise<Response> {
+async function listTenantAudit(call: Call, tenantId: string): Promise<Answer> {
   return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
     unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listAudit(tenantId, query))),
   );
 }
 
-async function listDeploymentAudit(call: Call): Promise<Response> {
+async function listDeploymentAudit(call: Call): Promise<Answer> {
   return auditResponse(call, { list: 'deployment-audit' }, (query) =>
     call.objects.directory((directory) => directory.listAudit(query)),
   );
@@ -24,14 +25,14 @@ async function auditResponse(
   call: Call,
   base: ListDescription,
   read: (query: AuditQuery) => Promise<Page<AuditEntry>>,
-): Promise<Response> {
+): Promise<Answer> {
   const { limit, cursor, ...filter } = call.query(listAuditQuery);
   const list = { ...base, filter };
   const page = await read({ filter, limit, after: await call.position(cursor, list) });
   return call.listResponse(page.items.map(toAuditEntry), page, limit, list);
 }
 
-async function runCleanup(call: Call, tenantId: string): Promise<Response> {
+async function runCleanup(call: Call, tenantId: string): Promise<Answer> {
   await call.body(emptyBody);
   const report = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.runCleanup(tenantId, operation),
@@ -39,7 +40,7 @@ async function runCleanup(call: Call, tenantId: string): Promise<Response> {
   return marked(json(toCleanupReport(unwrap(report))), report);
 }
 
-async function listCleanups(call: Call, tenantId: string): Promise<Response> {
+async function listCleanups(call: Call, tenantId: string): Promise<Answer> {
   const overview = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listCleanups(tenantId)));
   const nextAlarmAt = overview.nextAlarmAt === null ? null : new Date(overview.nextAlarmAt).toISOString();
   return json({ data: overview.reports.map(toCleanupReport), nextAlarmAt });

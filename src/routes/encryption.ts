@@ -3,7 +3,8 @@
  * objects hold no secrets; the object replaces each only if it is still what was taken, so traffic goes on.
  */
 import type { ResealProgress } from '../../durable-objects/tenants/mutations.ts';
-import { type Call, json } from '../http/call.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { Call } from '../http/call.ts';
 import { logEvent } from '../http/log.ts';
 import { emptyBody } from '../schemas/common.ts';
 import { unwrap } from './answers.ts';
@@ -14,7 +15,7 @@ const BATCH = 250;
 /** Batches that one request moves at most, empty stretches of a large tenant included. */
 const BATCHES_MAX = 20;
 
-async function getEncryption(call: Call, tenantId: string): Promise<Response> {
+async function getEncryption(call: Call, tenantId: string): Promise<Answer> {
   const { envelopes, signatures } = unwrap(
     await call.objects.tenant(tenantId, (tenant) => tenant.countDependents(tenantId)),
   );
@@ -27,7 +28,7 @@ async function getEncryption(call: Call, tenantId: string): Promise<Response> {
   });
 }
 
-async function reseal(call: Call, tenantId: string): Promise<Response> {
+async function reseal(call: Call, tenantId: string): Promise<Answer> {
   await call.body(emptyBody);
   let resealed = 0;
   let unreadable = 0;

@@ -2,7 +2,7 @@
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { runtimeOf } from '../config/runtime.ts';
 import type { Env } from '../env.ts';
-import { json } from '../http/call.ts';
+import { type Answer, json } from '../http/answer.ts';
 import { misconfigured } from '../http/problem.ts';
 import { Objects } from '../objects.ts';
 
@@ -10,9 +10,9 @@ export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
 /** `/healthz`: the process answers. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
-export async function health(path: HealthPath, env: Env): Promise<Response> {
+export async function health(path: HealthPath, env: Env): Promise<Answer> {
   if (path === '/readyz') await checkReady(env);
-  return json({ status: 'ok' }, 200, new Headers({ 'Cache-Control': 'no-store' }));
+  return json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' });
 }
 
 async function checkReady(env: Env): Promise<void> {

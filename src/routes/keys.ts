@@ -1,8 +1,9 @@
 /** Keys: minting and sealing happen here, every decision in the tenant's object. */
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
+import { type Answer, json, noContent } from '../http/answer.ts';
 import { BULK_BODY_BYTES_MAX } from '../http/body.ts';
-import { type Call, json, noContent } from '../http/call.ts';
+import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
 import { Problem } from '../http/problem.ts';
 import {
@@ -22,7 +23,7 @@ import { marked, unwrap } from './answers.ts';
 import { mintFor } from './minting.ts';
 import { keyRoute, type Route, tenantRoute } from './route.ts';
 
-async function createKey(call: Call, tenantId: string): Promise<Response> {
+async function createKey(call: Call, tenantId: string): Promise<Answer> {
   const { prefix, ...attributes } = await call.body(createKeyBody);
   const { result, secrets } = await mintFor(call, tenantId, [prefix], (mints, operation) => {
     const newKeys = mints.map((minted) => ({ minted, attributes, prefix }));
@@ -32,7 +33,7 @@ async function createKey(call: Call, tenantId: string): Promise<Response> {
   return marked(withSecret(data, data?.version), result);
 }
 
-async function createKeys(call: Call, tenantId: string): Promise<Response> {
+async function createKeys(call: Call, tenantId: string): Promise<Answer> {
   const { keys } = await call.body(createKeysBody, BULK_BODY_BYTES_MAX);
   const prefixes = keys.map(({ prefix }) => prefix);
   const { result, secrets } = await mintFor(call, tenantId, prefixes, (mints, operation) => {
@@ -45,7 +46,7 @@ async function createKeys(call: Call, tenantId: string): Promise<Response> {
   return marked(withSecret({ data: withSecrets(tenantId, unwrap(result, true), secrets) }), result);
 }
 
-async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateKeyBody);
   const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
   const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], operation) => {
@@ -65,13 +66,12 @@ function withSecrets(tenantId: string, keys: readonly KeyView[], secrets: readon
 }
 
 /** An answer that carries key strings: no cache may keep it. */
-function withSecret(value: unknown, version?: number): Response {
-  const headers = new Headers({ 'Cache-Control': 'no-store' });
-  if (version !== undefined) headers.set('ETag', etag(version));
-  return json(value, 201, headers);
+function withSecret(value: unknown, version?: number): Answer {
+  const headers = { 'Cache-Control': 'no-store' };
+  return json(value, 201, version === undefined ? headers : { ...headers, ETag: etag(version) });
 }
 
-async function listKeys(call: Call, tenantId: string): Promise<Response> {
+async function listKeys(call: Call, tenantId: string): Promise<Answer> {
   const { limit, cursor, offset, order, ...filter } = call.query(listKeysQuery);
   if (offset !== undefined) {
     const query = { filter, order, limit, offset };
@@ -79,7 +79,7 @@ async function listKeys(call: Call, tenantId: string): Promise<Response> {
     const hasMore = offset + page.items.length < page.total;
     const headers = hasMore ? { Link: call.nextLink('offset', String(offset + limit)) } : {};
     const data = page.items.map((key) => toKeyResource(tenantId, key));
-    return json({ data, page: { limit, offset, total: page.total, hasMore } }, 200, new Headers(headers));
+    return json({ data, page: { limit, offset, total: page.total, hasMore } }, 200, headers);
   }
   const list = { list: 'keys', tenantId, order, filter };
   const query = { filter, order, limit, after: await call.position(cursor, list) };
@@ -88,11 +88,11 @@ async function listKeys(call: Call, tenantId: string): Promise<Response> {
   return call.listResponse(data, page, limit, list);
 }
 
-async function getKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function getKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   return keyResponse(tenantId, await call.objects.tenant(tenantId, (tenant) => tenant.getKey(tenantId, keyId)));
 }
 
-async function updateKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function updateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const patch = await call.body(updateKeyBody);
   const updated = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.updateKey(tenantId, keyId, patch, operation),
@@ -100,7 +100,7 @@ async function updateKey(call: Call, tenantId: string, keyId: string): Promise<R
   return keyResponse(tenantId, updated);
 }
 
-async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const input = await call.body(revokeKeyBody);
   const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.revokeKey(tenantId, keyId, input, operation),
@@ -108,7 +108,7 @@ async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<R
   return keyResponse(tenantId, revoked);
 }
 
-async function revokeKeys(call: Call, tenantId: string): Promise<Response> {
+async function revokeKeys(call: Call, tenantId: string): Promise<Answer> {
   const target = await call.body(revokeKeysBody);
   const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.revokeKeys(tenantId, target, operation),
@@ -116,7 +116,7 @@ async function revokeKeys(call: Call, tenantId: string): Promise<Response> {
   return marked(json(unwrap(revoked)), revoked);
 }
 
-async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const deleted = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.deleteKey(tenantId, keyId, operation),
   );
@@ -125,7 +125,7 @@ async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<R
 }
 
 /** The only answer after creation and rotation that holds a key string, for tenants that want it so. */
-async function revealKey(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function revealKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const operation = { ...(await call.operation(tenantId)), idempotency: null };
   const revealed = unwrap(
     await call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.revealKey(tenantId, keyId, op)),
@@ -133,14 +133,14 @@ async function revealKey(call: Call, tenantId: string, keyId: string): Promise<R
   if (revealed === null) throw new Problem('not_recoverable');
   const opened = await call.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });
   if (typeof opened === 'string') throw new Problem('not_recoverable');
-  const headers = new Headers({ 'Cache-Control': 'no-store' });
+  const headers = { 'Cache-Control': 'no-store' };
   return json({ secret: formatKeyString(revealed.prefix, opened) }, 200, headers);
 }
 
 /** One key with its entity tag. */
-export function keyResponse(tenantId: string, result: Mutated<KeyView>): Response {
+export function keyResponse(tenantId: string, result: Mutated<KeyView>): Answer {
   const key = toKeyResource(tenantId, unwrap(result));
-  return marked(json(key, 200, new Headers({ ETag: etag(key.version) })), result);
+  return marked(json(key, 200, { ETag: etag(key.version) }), result);
 }
 
 export const keyRoutes: readonly Route[] = [

@@ -4,7 +4,8 @@ import { type Mutated, ok } from '../../durable-objects/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { attributesOf, type Grant, grantOf, MANAGEMENT_KEY_PREFIX, requireHeld } from '../callers/management-key.ts';
 import { ROLES } from '../callers/principal.ts';
-import { type Call, json } from '../http/call.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
 import { Problem } from '../http/problem.ts';
 import { revokeKeyBody } from '../schemas/keys.ts';
@@ -20,7 +21,7 @@ import { deploymentRoute, keyIdOf, type PathParams, type Route } from './route.t
 
 const SYSTEM = SYSTEM_TENANT_ID;
 
-async function createManagementKey(call: Call): Promise<Response> {
+async function createManagementKey(call: Call): Promise<Answer> {
   const { name, role = null, permissions, tenantId, expiresAt } = await call.body(createManagementKeyBody);
   const grant: Grant = { role, permissions: permissions ?? (role === null ? [] : ROLES[role]), tenantId };
   requireHeld(call.caller, grant);
@@ -52,7 +53,7 @@ async function createSystemTenant(call: Call): Promise<void> {
   );
 }
 
-async function listManagementKeys(call: Call): Promise<Response> {
+async function listManagementKeys(call: Call): Promise<Answer> {
   const { limit, cursor, ...filters } = call.query(listManagementKeysQuery);
   const filter = call.caller.tenantId === null ? filters : { ...filters, owner: call.caller.tenantId };
   const list = { list: 'management-keys', filter };
@@ -63,11 +64,11 @@ async function listManagementKeys(call: Call): Promise<Response> {
   return call.listResponse(page.items.map(toManagementKeyResource), page, limit, list);
 }
 
-async function getManagementKey(call: Call, params: PathParams): Promise<Response> {
+async function getManagementKey(call: Call, params: PathParams): Promise<Answer> {
   return keyResponse(ok(await reachableKey(call, params)));
 }
 
-async function rotateManagementKey(call: Call, params: PathParams): Promise<Response> {
+async function rotateManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateManagementKeyBody);
   const { id } = await managedKey(call, params);
   const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
@@ -82,7 +83,7 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Resp
   return marked(withSecret({ key, rotated: toManagementKeyResource(predecessor) }), result);
 }
 
-async function revokeManagementKey(call: Call, params: PathParams): Promise<Response> {
+async function revokeManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const input = await call.body(revokeKeyBody);
   const { id } = await managedKey(call, params);
   const revoked = await call.objects.changeTenant(SYSTEM, await call.operation(SYSTEM), (system, operation) =>
@@ -107,13 +108,13 @@ async function managedKey(call: Call, params: PathParams): Promise<KeyView> {
   return key;
 }
 
-function keyResponse(result: Mutated<KeyView>): Response {
+function keyResponse(result: Mutated<KeyView>): Answer {
   const key = toManagementKeyResource(unwrap(result));
-  return marked(json(key, 200, new Headers({ ETag: etag(key.version) })), result);
+  return marked(json(key, 200, { ETag: etag(key.version) }), result);
 }
 
-function withSecret(value: unknown): Response {
-  return json(value, 201, new Headers({ 'Cache-Control': 'no-store' }));
+function withSecret(value: unknown): Answer {
+  return json(value, 201, { 'Cache-Control': 'no-store' });
 }
 
 const KEYS = '/management-keys';

@@ -1,4 +1,5 @@
 /** Rotations under way: watching them, and ending them early one way or the other. */
+import type { Answer } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { emptyBody } from '../schemas/common.ts';
 import { listRotationsQuery, toRotationResource } from '../schemas/rotations.ts';
@@ -6,7 +7,7 @@ import { unwrap } from './answers.ts';
 import { keyResponse } from './keys.ts';
 import { keyRoute, type Route, tenantRoute } from './route.ts';
 
-async function completeRotation(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function completeRotation(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   await call.body(emptyBody);
   const completed = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.completeRotation(tenantId, keyId, operation),
@@ -14,7 +15,7 @@ async function completeRotation(call: Call, tenantId: string, keyId: string): Pr
   return keyResponse(tenantId, completed);
 }
 
-async function cancelRotation(call: Call, tenantId: string, keyId: string): Promise<Response> {
+async function cancelRotation(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   await call.body(emptyBody);
   const cancelled = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.cancelRotation(tenantId, keyId, operation),
@@ -22,7 +23,7 @@ async function cancelRotation(call: Call, tenantId: string, keyId: string): Prom
   return keyResponse(tenantId, cancelled);
 }
 
-async function listRotations(call: Call, tenantId: string): Promise<Response> {
+async function listRotations(call: Call, tenantId: string): Promise<Answer> {
   const { limit, cursor, ...filter } = call.query(listRotationsQuery);
   const list = { list: 'rotations', tenantId, filter };
   const query = { ...filter, limit, after: await call.position(cursor, list) };

@@ -1,6 +1,8 @@
 /** What a route is. The router and the tests both work from the one list in routes/index.ts. */
+
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import type { Permission } from '../callers/principal.ts';
+import type { Answer } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { Problem } from '../http/problem.ts';
 import { TENANT_ID_PATTERN } from '../schemas/common.ts';
@@ -18,7 +20,7 @@ export type Route = {
   readonly confined: 'allowed' | 'refused';
   /** Whether the route is also there for `_system`, the tenant of the management keys. */
   readonly system: 'allowed' | 'refused';
-  readonly handler: (call: Call, params: PathParams) => Promise<Response>;
+  readonly handler: (call: Call, params: PathParams) => Promise<Answer>;
 };
 
 /** A route of the whole deployment. */
@@ -26,7 +28,7 @@ export function deploymentRoute(
   method: Method,
   path: string,
   permission: Permission,
-  handler: (call: Call, params: PathParams) => Promise<Response>,
+  handler: (call: Call, params: PathParams) => Promise<Answer>,
   { confined = 'refused' }: Partial<Pick<Route, 'confined'>> = {},
 ): Route {
   return { method, path: `/v1${path}`, permission, confined, system: 'refused', handler };
@@ -37,7 +39,7 @@ export function tenantRoute(
   method: Method,
   path: string,
   permission: Permission,
-  handler: (call: Call, tenantId: string) => Promise<Response>,
+  handler: (call: Call, tenantId: string) => Promise<Answer>,
   { system = 'refused' }: Partial<Pick<Route, 'system'>> = {},
 ): Route {
   return {
@@ -55,7 +57,7 @@ export function keyRoute(
   method: Method,
   path: string,
   permission: Permission,
-  handler: (call: Call, tenantId: string, keyId: string) => Promise<Response>,
+  handler: (call: Call, tenantId: string, keyId: string) => Promise<Answer>,
 ): Route {
   return {
     method,

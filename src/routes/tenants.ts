@@ -1,11 +1,12 @@
 /** Tenants: two objects are concerned, the tenant's own, which decides, and the directory, which lists. */
-import { type Call, json, noContent } from '../http/call.ts';
+import { type Answer, json, noContent } from '../http/answer.ts';
+import type { Call } from '../http/call.ts';
 import { randomId } from '../http/request-id.ts';
 import { createTenantBody, listTenantsQuery, toTenantResource, updateTenantBody } from '../schemas/tenants.ts';
 import { marked, unwrap } from './answers.ts';
 import { deploymentRoute, type Route, tenantRoute } from './route.ts';
 
-async function createTenant(call: Call): Promise<Response> {
+async function createTenant(call: Call): Promise<Answer> {
   const { id = generatedTenantId(), name, settings = {} } = await call.body(createTenantBody);
   const operation = await call.operation(id);
   const wanted = { tenantId: id, incarnation: randomId('inc') };
@@ -26,7 +27,7 @@ function generatedTenantId(): string {
 }
 
 /** The directory tells which tenants there may be, their own objects what they are. One that does not exist is passed over. */
-async function listTenants(call: Call): Promise<Response> {
+async function listTenants(call: Call): Promise<Answer> {
   const { limit, cursor } = call.query(listTenantsQuery);
   const list = { list: 'tenants' };
   if (call.caller.tenantId !== null) {
@@ -52,11 +53,11 @@ async function listTenants(call: Call): Promise<Response> {
   return call.listResponse(data, page, limit, list);
 }
 
-async function getTenant(call: Call, tenantId: string): Promise<Response> {
+async function getTenant(call: Call, tenantId: string): Promise<Answer> {
   return json(toTenantResource(unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId)))));
 }
 
-async function updateTenant(call: Call, tenantId: string): Promise<Response> {
+async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const patch = await call.body(updateTenantBody);
   const updated = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
     tenant.update(tenantId, patch, operation),
@@ -65,7 +66,7 @@ async function updateTenant(call: Call, tenantId: string): Promise<Response> {
 }
 
 /** Decided in the directory, carried out on the tenant's object; if this stops in between, the directory's alarm goes on. */
-async function deleteTenant(call: Call, tenantId: string): Promise<Response> {
+async function deleteTenant(call: Call, tenantId: string): Promise<Answer> {
   const template = await call.operation(tenantId);
   const operation = { ...template, retry: false };
   const { idempotency } = template;

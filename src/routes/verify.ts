@@ -1,10 +1,11 @@
 /** Verification of customers' keys. */
-import { type Call, json } from '../http/call.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { Call } from '../http/call.ts';
 import { toVerification, verifyBody } from '../schemas/verification.ts';
 import { verifyKeyString } from '../verification.ts';
 import { deploymentRoute, type Route } from './route.ts';
 
-async function verify(call: Call): Promise<Response> {
+async function verify(call: Call): Promise<Answer> {
   const { key, scopes, tenantId, fresh } = await call.body(verifyBody);
   const within = [tenantId, call.caller.tenantId].filter((id) => id != null);
   // A management key opens Keystead itself; no customer presents one.

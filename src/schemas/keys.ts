@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
-import type { KeyView } from '../../durable-objects/keys/record.ts';
+import type { KeyView, VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
@@ -175,7 +175,7 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
   };
 }
 
-export function toRotation(key: KeyView): v.InferOutput<typeof rotationOut> {
+export function toRotation(key: VerifiedKey): v.InferOutput<typeof rotationOut> {
   return {
     replaces: key.replaces,
     replacedBy: key.replacedBy,

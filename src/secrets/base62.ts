@@ -11,6 +11,7 @@ const BITS_PER_DIGIT = Math.log2(62);
 
 /** Digits handled at once: 62^5 < 2^30, so that 16-bit limb * group + carry stays exact in a double (< 2^53). */
 const GROUP = 5;
+const GROUP_FACTOR = 62 ** GROUP;
 const LIMB = 0x10000;
 
 /** Encodes an even number of bytes into exactly `length` digits, which the caller has chosen large enough. */
@@ -37,24 +38,32 @@ export function encodeBase62(bytes: Uint8Array, length: number): string {
 /** Decodes into exactly `byteLength` (even) bytes; null for another length, a foreign digit or a number that does not fit. */
 export function decodeBase62(text: string, byteLength: number): Uint8Array | null {
   if (text.length !== Math.ceil((byteLength * 8) / BITS_PER_DIGIT)) return null;
-  const limbs = new Array<number>(byteLength / 2).fill(0);
+  // Least significant limb first; only the first `used` can be other than zero so far.
+  const limbs = new Uint16Array(byteLength / 2);
+  let used = 0;
   for (let start = 0; start < text.length; start += GROUP) {
     const end = Math.min(start + GROUP, text.length);
     let carry = decodeNumber(text, start, end);
     if (carry < 0) return null;
-    const factor = 62 ** (end - start);
-    for (let i = limbs.length - 1; i >= 0; i--) {
+    const factor = end - start === GROUP ? GROUP_FACTOR : 62 ** (end - start);
+    for (let i = 0; i < used; i++) {
       const product = (limbs[i] ?? 0) * factor + carry;
       carry = Math.floor(product / LIMB);
-      limbs[i] = product % LIMB;
+      limbs[i] = product - carry * LIMB;
     }
-    if (carry !== 0) return null;
+    while (carry > 0) {
+      if (used === limbs.length) return null;
+      limbs[used] = carry % LIMB;
+      carry = Math.floor(carry / LIMB);
+      used += 1;
+    }
   }
   const bytes = new Uint8Array(byteLength);
-  limbs.forEach((limb, i) => {
+  for (let i = 0; i < limbs.length; i++) {
+    const limb = limbs[limbs.length - 1 - i] ?? 0;
     bytes[2 * i] = limb >> 8;
     bytes[2 * i + 1] = limb & 255;
-  });
+  }
   return bytes;
 }
 

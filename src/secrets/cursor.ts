@@ -8,7 +8,8 @@
  *
  * 27 bytes fill 36 base64url characters to the last bit, so exactly one text says them.
  */
-import { deriveKey, HMAC_SHA_256, Memo } from './derived-key.ts';
+import { Memo } from '../../durable-objects/memo.ts';
+import { deriveKey, HMAC_SHA_256 } from './derived-key.ts';
 import type { Keyring } from './keyring.ts';
 
 const SIGNED_BYTES = 9;

@@ -16,27 +16,3 @@ export async function deriveKey(entry: KeyringEntry, info: string, algorithm: Al
   const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode(info) };
   return crypto.subtle.deriveKey(hkdf, base, algorithm, false, [...USAGES[algorithm.name]]);
 }
-
-/** A bounded memory for values that are costly to make; the least recently used goes first. */
-export class Memo<V> {
-  readonly #values = new Map<string, V>();
-  readonly #max: number;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get(key: string, make: () => V): V {
-    const found = this.#values.get(key);
-    const value = found ?? make();
-    if (found !== undefined) this.#values.delete(key);
-    this.#values.set(key, value);
-    if (this.#values.size > this.#max) {
-      for (const oldest of this.#values.keys()) {
-        this.#values.delete(oldest);
-        break;
-      }
-    }
-    return value;
-  }
-}

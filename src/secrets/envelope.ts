@@ -11,7 +11,8 @@
  * Each tenant has its own AES key. A random 96-bit nonce is safe for 2^32 envelopes under one key (NIST SP 800-38D, 8.3), more than a tenant's database
  * holds. The additional data binds an envelope to its tenant, record and purpose, so that one moved to another row does not open.
  */
-import { AES_256_GCM, deriveKey, Memo } from './derived-key.ts';
+import { Memo } from '../../durable-objects/memo.ts';
+import { AES_256_GCM, deriveKey } from './derived-key.ts';
 import type { Keyring } from './keyring.ts';
 
 const ENVELOPE_VERSION = 1;

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../src/env.ts';
+import { toResponse } from '../../src/http/answer.ts';
 import { BODY_BYTES_MAX } from '../../src/http/body.ts';
 import { forbidden, PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
 import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
@@ -38,7 +39,7 @@ describe('every problem', () => {
     { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
     { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
     // The administrator lacks none; who does is in test/callers.
-    { code: 'forbidden', request: () => forbidden('keys:verify').toResponse('req_1') },
+    { code: 'forbidden', request: () => toResponse(forbidden('keys:verify').toAnswer('req_1'), 'req_1') },
     { code: 'not_found', request: () => send('GET', '/v2/tenants') },
     { code: 'tenant_not_found', request: () => send('GET', '/v1/tenants/nobody') },
     { code: 'key_not_found', request: () => send('GET', `/v1/tenants/acme/keys/${UNKNOWN_KEY}`) },

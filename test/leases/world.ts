@@ -4,7 +4,7 @@
  * and storage are played here. Times named `t` are true time, which nobody in the world can read.
  */
 import type { KeyRecord } from '../../durable-objects/keys/record.ts';
-import { viewOf } from '../../durable-objects/keys/status.ts';
+import { verifiedKeyOf } from '../../durable-objects/keys/status.ts';
 import { revokeKey, updateKey } from '../../durable-objects/keys/transitions.ts';
 import { decide, mayLease } from '../../durable-objects/keys/verification.ts';
 import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
@@ -136,19 +136,19 @@ export class World {
     const nowAt = (t: number) => this.#clockOf(isolate, t);
     const leased = cache.get(this.#record.id, DIGEST, nowAt(startedAt));
     if (leased !== null) {
-      this.answers.push({ startedAt, version: leased.key.version });
+      this.answers.push({ startedAt, version: Number(leased.key.name) });
       return;
     }
     const asking = cache.ask(nowAt(startedAt));
     this.#later(startedAt + there, (arrived) => {
       const now = this.#objectClock.now(arrived);
-      const key = viewOf(this.#record, now);
+      const key = verifiedKeyOf(this.#record);
       const { code } = decide('active', this.#record, [], now);
       const leaseMs = mayLease(code) ? this.#leaseSeconds * 1000 : 0;
       if (leaseMs > 0) this.#ledger.grant(key.id, leaseMs, now);
       this.#later(arrived + back, (t) => {
         if (leaseMs > 0) cache.put({ tenantId: 't', key, digest: DIGEST }, leaseMs, asking, nowAt(t));
-        this.answers.push({ startedAt, version: key.version });
+        this.answers.push({ startedAt, version: Number(key.name) });
       });
     });
   }
@@ -178,7 +178,8 @@ export class World {
     const changed = revoke ? revokeKey(this.#record, now) : updated.ok ? updated.value : this.#record;
     // A change that finds itself done already must not return before the one that did it.
     const concerned = changed === this.#record ? null : [changed.id];
-    this.#record = changed;
+    // A verification tells the name of a key, not its version.
+    this.#record = changed === this.#record ? changed : { ...changed, name: `${changed.version}` };
     this.#return(concerned, t, () => {});
   }
 
@@ -211,7 +212,7 @@ function newRecord(): KeyRecord {
   return {
     seq: 1,
     id: 'key_model',
-    name: '0',
+    name: '1',
     prefix: 'ks',
     lastFour: 'abcd',
     owner: null,
