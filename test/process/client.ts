@@ -10,7 +10,12 @@ export type KeyResource = {
   readonly name: string;
   readonly status: 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
   readonly version: number;
-  readonly rotation: { readonly replaces: string | null; readonly replacedBy: string | null };
+  readonly expiresAt: string | null;
+  readonly rotation: {
+    readonly replaces: string | null;
+    readonly replacedBy: string | null;
+    readonly graceEndsAt: string | null;
+  };
 };
 export type KeyWithSecret = KeyResource & { readonly secret: string };
 export type RotationResult = { readonly key: KeyWithSecret; readonly rotated: KeyResource };

@@ -47,7 +47,7 @@ test('the check that follows a kill sees what it is there to see', async () => {
   await expect(lie({ verify: async () => ({ valid: false, code: 'NOT_FOUND' }) })).rejects.toThrow(
     'verifies as NOT_FOUND',
   );
-  const half = { replaces: null, replacedBy: null };
+  const half = { replaces: null, replacedBy: null, graceEndsAt: null };
   const unrotated = keys.map((key) => (key === rotated ? { ...key, rotation: half } : key));
   await expect(lie({ keys: async () => unrotated })).rejects.toThrow('half rotation');
   const older = keys.map((key) => (key === rotated ? { ...key, version: key.version - 1 } : key));

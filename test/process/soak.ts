@@ -1,10 +1,13 @@
 /** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
 import type { Progress } from './campaign.ts';
+import { grace } from './grace/campaign.ts';
 import { histories } from './histories/campaign.ts';
+import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
+import { walk } from './walk/campaign.ts';
 
 /** A campaign of the given size reports its progress by lines, resolves with what it did and throws when something is wrong. */
 type Campaign = (size: number, progress: Progress) => Promise<object>;
@@ -15,6 +18,9 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],
+  ['hostile', { size: 'requests', run: hostile }],
+  ['walk', { size: 'keys', run: walk }],
+  ['grace', { size: 'keys', run: grace }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);

@@ -1,0 +1,68 @@
+/** What a running server has stored, read from its files beside it. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * Rows that a refused request may add or change all the same: an attempt to reveal is recorded, a refusal is an answer that is kept, and the use of a key is noted
+ * aside from its own changes.
+ */
+const SELECTS: Readonly<Record<string, string>> = {
+  keys: 'SELECT *, NULL AS last_used_at FROM keys',
+  audit: "SELECT * FROM audit WHERE action <> 'key.reveal'",
+  rotations: 'SELECT *, NULL AS successor_first_used_at FROM rotations',
+};
+const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency']);
+
+/** One object's database. */
+export class StoredRows implements Disposable {
+  readonly #database: DatabaseSync;
+  #dataVersion: unknown;
+  #rows = '';
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path, { readOnly: true });
+  }
+
+  /** All rows as text; read again only when something was committed since the last time. */
+  read(): string {
+    const version = this.#database.prepare('PRAGMA data_version').get()?.data_version;
+    if (version !== this.#dataVersion) {
+      this.#dataVersion = version;
+      this.#rows = JSON.stringify(
+        this.#tables().map((name) => [name, this.#select(name)]),
+        bytesAsHex,
+      );
+    }
+    return this.#rows;
+  }
+
+  #tables(): string[] {
+    const all = this.#database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").all();
+    return all.map(({ name }) => String(name)).filter((name) => !name.startsWith('_') && !LEFT_OUT.has(name));
+  }
+
+  #select(name: string): unknown {
+    const statement = this.#database.prepare(SELECTS[name] ?? `SELECT * FROM ${name}`);
+    // Sequence numbers of the log are beyond what a double holds exactly.
+    statement.setReadBigInts(true);
+    return statement.all();
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}
+
+function bytesAsHex(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+}
+
+/** The databases of a namespace, by path. */
+export function databases(dataDir: string, namespace: 'keystead-tenant' | 'keystead-directory'): string[] {
+  const folder = join(dataDir, 'objects', namespace);
+  return readdirSync(folder)
+    .filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name))
+    .map((name) => join(folder, name));
+}
