@@ -1,70 +1,105 @@
 /** The suite's hostile requests (test/http/hostile.ts) against a running server, more of them, with its rows read from its files. */
-import { HOSTILE_ROUTES, runHostileOn, type Tally, type Victims } from '../../http/hostile.ts';
+import { HOSTILE_ROUTES, runHostileOn, type Tally, type Target, type Victims } from '../../http/hostile.ts';
 import { demand, type Progress } from '../campaign.ts';
 import { Client, type KeyWithSecret } from '../client.ts';
 import { type Launcher, startServer, storedSecret, temporaryFolder } from '../server.ts';
 import { databases, StoredRows } from './rows.ts';
 
+/** Scenes on one server. All rows are read again after each change, so a server that lasted would cost more and more. */
+const SCENES_PER_SERVER = 100;
+
 export async function hostile(requests: number, progress: Progress): Promise<object> {
-  using folder = temporaryFolder();
-  await using server = await startServer(folder.path);
-  using scenes = await Scenes.open(server);
-  const target = {
-    origin: server.url,
-    adminToken: server.adminToken,
-    secrets: (['ENCRYPTION_KEY', 'HMAC_SECRET'] as const).map((name) => storedSecret(folder.path, name).slice(2)),
-    send: (request: Request) => fetch(request),
-    prepare: () => scenes.prepare(),
-    snapshot: async () => scenes.snapshot(),
-  };
+  await using scenes = new Scenes();
   const tally: Tally = new Map();
   const each = Math.ceil(requests / HOSTILE_ROUTES.length);
   for (const route of HOSTILE_ROUTES) {
     const startedAt = Date.now();
-    await runHostileOn(route, target, { requests: each, tally });
+    await runHostileOn(route, scenes, { requests: each, tally });
     progress(`${route.method} ${route.path}: ${each} requests in ${Date.now() - startedAt} ms`);
   }
   const answers = Object.fromEntries([...tally].sort(([a], [b]) => a - b));
   return { requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length, scenes: scenes.made, answers };
 }
 
-/** Victims one after the other, and the databases that their rows are in. */
-class Scenes implements Disposable {
+/** Victims one after the other, on one server after the other. */
+class Scenes implements Target, AsyncDisposable {
   made = 0;
-  readonly #client: Client;
-  readonly #dataDir: string;
-  readonly #shared: readonly StoredRows[];
-  #victim: StoredRows | null = null;
+  #stage: Stage | null = null;
 
-  private constructor(client: Client, dataDir: string, shared: readonly StoredRows[]) {
-    this.#client = client;
-    this.#dataDir = dataDir;
-    this.#shared = shared;
+  get origin(): string {
+    return this.#open.server.url;
   }
 
-  static async open(server: Launcher): Promise<Scenes> {
+  get adminToken(): string {
+    return this.#open.server.adminToken;
+  }
+
+  get secrets(): string[] {
+    const { dataDir } = this.#open.server;
+    return (['ENCRYPTION_KEY', 'HMAC_SECRET'] as const).map((name) => storedSecret(dataDir, name).slice(2));
+  }
+
+  send(request: Request): Promise<Response> {
+    return fetch(request);
+  }
+
+  async prepare(): Promise<Victims> {
+    if (this.made % SCENES_PER_SERVER === 0) {
+      await this[Symbol.asyncDispose]();
+      this.#stage = await Stage.open();
+    }
+    this.made += 1;
+    return this.#open.prepare(`victim-${this.made}`);
+  }
+
+  async snapshot(): Promise<string> {
+    return this.#open.snapshot();
+  }
+
+  get #open(): Stage {
+    if (this.#stage === null) throw new Error('there is no scene yet');
+    return this.#stage;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stage?.[Symbol.asyncDispose]();
+    this.#stage = null;
+  }
+}
+
+/** A server, with the databases that the rows of the present victims are in. */
+class Stage implements AsyncDisposable {
+  readonly server: Launcher;
+  readonly #client: Client;
+  readonly #shared: readonly StoredRows[];
+  readonly #resources: AsyncDisposableStack;
+  #victim: StoredRows | null = null;
+
+  private constructor(server: Launcher, shared: readonly StoredRows[], resources: AsyncDisposableStack) {
+    this.server = server;
+    this.#client = new Client(server);
+    this.#shared = shared;
+    this.#resources = resources;
+  }
+
+  static async open(): Promise<Stage> {
+    await using resources = new AsyncDisposableStack();
+    const folder = resources.use(temporaryFolder());
+    const server = resources.use(await startServer(folder.path));
     const client = new Client(server);
     // The first management key makes the tenant of all of them, beside the directory the only object there is.
     await client.send('POST', '/management-keys', { name: 'first', role: 'verifier' });
     await client.get('/tenants');
-    const shared = [
-      ...databases(server.dataDir, 'keystead-tenant'),
-      ...databases(server.dataDir, 'keystead-directory'),
-    ];
-    demand(shared.length === 2, `${shared.length} databases at the start`);
-    return new Scenes(
-      client,
-      server.dataDir,
-      shared.map((path) => new StoredRows(path)),
-    );
+    const paths = [...databases(folder.path, 'keystead-tenant'), ...databases(folder.path, 'keystead-directory')];
+    demand(paths.length === 2, `${paths.length} databases at the start`);
+    const shared = paths.map((path) => resources.use(new StoredRows(path)));
+    return new Stage(server, shared, resources.move());
   }
 
-  async prepare(): Promise<Victims> {
-    this.made += 1;
-    const tenant = `victim-${this.made}`;
-    const before = new Set(databases(this.#dataDir, 'keystead-tenant'));
+  async prepare(tenant: string): Promise<Victims> {
+    const before = new Set(databases(this.server.dataDir, 'keystead-tenant'));
     await this.#client.createTenant(tenant);
-    const [path, ...more] = databases(this.#dataDir, 'keystead-tenant').filter((found) => !before.has(found));
+    const [path, ...more] = databases(this.server.dataDir, 'keystead-tenant').filter((found) => !before.has(found));
     demand(path !== undefined && more.length === 0, 'the database of a new tenant cannot be told');
     const [plain, rotating, revoked] = await this.#client.createKeys(
       tenant,
@@ -87,7 +122,8 @@ class Scenes implements Disposable {
     return [this.#victim, ...this.#shared].map((rows) => rows?.read()).join('\n');
   }
 
-  [Symbol.dispose](): void {
-    for (const rows of [this.#victim, ...this.#shared]) rows?.[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#victim?.[Symbol.dispose]();
+    await this.#resources.disposeAsync();
   }
 }
