@@ -162,7 +162,8 @@ export class AuditLog {
       return mergeBySeq(own, this.#stream(AUDIT_QUERIES.walkSuccessor, keyId, from, before), order);
     }
     if (actor !== undefined) return this.#stream(AUDIT_QUERIES.walkActor, actor, from, before);
-    if (action !== undefined && action !== 'key.create') return this.#stream(AUDIT_QUERIES.walkAction, action, from, before);
+    if (action !== undefined && action !== 'key.create')
+      return this.#stream(AUDIT_QUERIES.walkAction, action, from, before);
     return this.#stream(AUDIT_QUERIES.walkAll, from, before);
   }
 

@@ -64,8 +64,12 @@ export class Server {
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(READY_POLL_MS)) {
       if (signal.aborted) return false;
       if (hasEnded(this.#runtime)) throw new StartupError('the server ended at its start');
-      const status = await statusOf(`${this.url}/readyz`);
-      if (status !== null && status < 500) return true;
+      const answer = await readiness(this.url);
+      if (answer === true) return true;
+      if (answer !== false) {
+        await this.stop();
+        throw new StartupError(answer.replace(/\.$/, ''));
+      }
     }
     await this.stop();
     throw new StartupError(`the server did not get ready within ${READY_TIMEOUT_MS / 1000} seconds`);
@@ -128,13 +132,19 @@ async function endOf(child: ChildProcess): Promise<string> {
   return child.signalCode ?? `exit code ${child.exitCode}`;
 }
 
-/** Status of the answer, null when there is none. */
-async function statusOf(url: string): Promise<number | null> {
+/** Whether the server says that it is ready; a reason when it says that it never will be. */
+async function readiness(url: string): Promise<boolean | string> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
-    await response.arrayBuffer();
-    return response.status;
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
+    const answer: unknown = await response.json();
+    if (response.ok) return true;
+    const isFinal = hasText(answer, 'code') && hasText(answer, 'detail') && answer.code === 'misconfigured';
+    return isFinal ? answer.detail : false;
   } catch {
-    return null;
+    return false;
   }
+}
+
+function hasText<N extends string>(value: unknown, name: N): value is Record<N, string> {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, name) === 'string';
 }

@@ -27,9 +27,10 @@ type Context = {
 
 const router = IttyRouter();
 for (const path of HEALTH_PATHS) {
-  router.all(path, (_, { request, env, log }: Context) => {
+  router.all(path, async (_, { request, env, log }: Context) => {
+    if (request.method !== 'GET') return undefined;
     log.route = path;
-    return request.method === 'GET' ? health(path, env) : undefined;
+    return counting(new Objects(env), log, (objects) => health(path, env, objects));
   });
 }
 for (const route of routes) {
@@ -41,6 +42,8 @@ for (const route of routes) {
 /** Answers a request, whatever it is. Never throws. */
 export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
   const startedAt = Date.now();
+  const runtime = runtimeOf(env);
+  if (!Array.isArray(runtime)) setLogLevel(runtime.logLevel);
   const log: RequestLog = {
     requestId: requestIdOf(request),
     method: METHODS.has(request.method) ? request.method : 'OTHER',
@@ -97,14 +100,23 @@ async function answer(route: Route, params: PathParams, { request, env, log, bac
   log.route = route.path;
   const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  setLogLevel(runtime.logLevel);
-  const objects = new Objects(env, background);
-  try {
+  return counting(new Objects(env, background), log, async (objects) => {
     const caller = await authenticate(runtime, objects, request);
     log.caller = caller.actor.id;
     authorize(caller, route, params);
     if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-    return await route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
+    return route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
+  });
+}
+
+/** Runs something with objects and logs how often it called them. */
+async function counting(
+  objects: Objects,
+  log: RequestLog,
+  run: (objects: Objects) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await run(objects);
   } finally {
     log.objectCalls = objects.calls;
   }

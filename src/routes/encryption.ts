@@ -38,7 +38,8 @@ async function reseal(call: Call, tenantId: string): Promise<Answer> {
     resealed += done.resealed;
     unreadable += done.unreadable;
     remaining = done.remaining;
-    if (remaining === 0 || done.resealed > 0) break;
+    // Going on would only meet the unreadable ones again.
+    if (remaining === 0 || done.resealed > 0 || done.unreadable > 0) break;
   }
   return json({ resealed, remaining, ...(unreadable === 0 ? {} : { unreadable }) });
 }

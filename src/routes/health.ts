@@ -4,21 +4,20 @@ import { runtimeOf } from '../config/runtime.ts';
 import type { Env } from '../env.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { misconfigured } from '../http/problem.ts';
-import { Objects } from '../objects.ts';
+import type { Objects } from '../objects.ts';
 
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
 /** `/healthz`: the process answers. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
-export async function health(path: HealthPath, env: Env): Promise<Answer> {
-  if (path === '/readyz') await checkReady(env);
+export async function health(path: HealthPath, env: Env, objects: Objects): Promise<Answer> {
+  if (path === '/readyz') await checkReady(env, objects);
   return json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' });
 }
 
-async function checkReady(env: Env): Promise<void> {
+async function checkReady(env: Env, objects: Objects): Promise<void> {
   const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  const objects = new Objects(env);
   await objects.directory((directory) => directory.list(null, 1));
   if (runtime.hasAdminToken) return;
   const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant) => tenant.describe(SYSTEM_TENANT_ID));
