@@ -1,0 +1,87 @@
+/**
+ * `npm run bench`: what Keystead costs, measured on this machine against floors that no server on this runtime can be cheaper than, against its own growth, and against
+ * a peer. Real servers, loopback only, data in a folder that goes afterwards. Missed thresholds are reported, they fail nothing.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { measureCleanup } from './figures/cleanup.ts';
+import { fillDatabases, sizeOf } from './figures/disk.ts';
+import { LoadGenerator } from './load/client.ts';
+import { measureRows } from './measure.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
+import { isWanted, planOf } from './plan.ts';
+import { Progress } from './progress.ts';
+import { chart } from './report/chart.ts';
+import { machine, type Results } from './report/results.ts';
+import { report } from './report/table.ts';
+import { verdictsOf } from './report/verdicts.ts';
+import { Api } from './servers/api.ts';
+import { startFloors } from './servers/floors.ts';
+import { Keystead } from './servers/keystead.ts';
+
+/** On the disk of the project: a temporary folder may be in memory, where syncing costs nothing. */
+const WORK_FOLDER = join(import.meta.dirname, '.work');
+const RESULTS_FOLDER = join(import.meta.dirname, 'results');
+
+const options = readOptions(process.argv.slice(2));
+if (typeof options === 'string') {
+  console.error(`${options}\n\n${USAGE}`);
+  process.exit(2);
+}
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+const aborted = new Promise<null>((done) => stopping.signal.addEventListener('abort', () => done(null)));
+
+mkdirSync(WORK_FOLDER, { recursive: true });
+const folder = mkdtempSync(join(WORK_FOLDER, 'run-'));
+const stack = new AsyncDisposableStack();
+stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+try {
+  // What an interruption leaves behind ends as its servers are stopped under it.
+  const results = await Promise.race([run(options), aborted]);
+  if (results !== null) publish(results, options);
+} finally {
+  await stack.disposeAsync();
+}
+process.exit(stopping.signal.aborted ? 130 : 0);
+
+async function run(sizes: Options): Promise<Results> {
+  const progress = stack.use(new Progress());
+  progress.step('starting the servers');
+  const server = stack.use(await Keystead.start(join(folder, 'keystead'), stopping.signal));
+  const floors = stack.use(await startFloors(join(folder, 'floors')));
+  const generator = stack.use(new LoadGenerator());
+  const api = new Api(server);
+  const means = { options: sizes, server, api, floors: floors.target, generator, progress, folder, stack };
+  const { rows, filledPerSecond, notes } = await planOf(means);
+  const measured = await measureRows(rows, generator, sizes, progress);
+  const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(api, server.target, sizes.batch, progress) : null;
+  const databases = isWanted(sizes, 'disk') ? await fillDatabases(server, api, generator, sizes.batch, progress) : [];
+  progress.step('stopping');
+  await server.stop();
+  const disk = databases.map(sizeOf);
+  progress[Symbol.dispose]();
+  return {
+    at: new Date().toISOString(),
+    machine: machine(),
+    options: sizes,
+    rows: measured,
+    cleanup,
+    disk,
+    filledPerSecond,
+    notes,
+    verdicts: verdictsOf(measured, disk, sizes),
+  };
+}
+
+function publish(results: Results, sizes: Options): void {
+  const json = `${JSON.stringify(results, null, 2)}\n`;
+  // A part of the rows is no result to keep.
+  if (sizes.rows.length === 0) {
+    mkdirSync(RESULTS_FOLDER, { recursive: true });
+    writeFileSync(join(RESULTS_FOLDER, 'latest.json'), json);
+    writeFileSync(join(RESULTS_FOLDER, 'latest.svg'), chart(results));
+  }
+  if (sizes.json !== null) writeFileSync(sizes.json, json);
+  console.log(report(results));
+}

@@ -1,0 +1,47 @@
+/** How long it takes until the alarm has seen to many keys that expire at the same moment. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuMicros } from '../load/cpu.ts';
+import type { Progress } from '../progress.ts';
+import type { Api } from '../servers/api.ts';
+import type { Target } from '../servers/target.ts';
+
+export type CleanupFigures = {
+  readonly keys: number;
+  /** From the keys' expiry until nothing is left to do. */
+  readonly seconds: number;
+  readonly microsPerKey: number;
+  readonly cpuMicrosPerKey: number;
+};
+
+const TENANT = 'bench-expiring';
+/** Keys made in a second at the least, so that all are made before the first expires. */
+const FILL_RATE = 1500;
+const MARGIN_MS = 5000;
+const POLL_MS = 100;
+const WAIT_MAX_MS = 600_000;
+
+export async function measureCleanup(
+  api: Api,
+  target: Target,
+  keys: number,
+  progress: Progress,
+): Promise<CleanupFigures> {
+  progress.step(`${keys} keys that expire together`);
+  await api.createTenant(TENANT, { leaseSeconds: 0 });
+  const expiresAt = Math.ceil(Date.now() + MARGIN_MS + (keys / FILL_RATE) * 1000);
+  const extra = { expiresAt: new Date(expiresAt).toISOString() };
+  await api.fill(TENANT, keys, 1, (done) => progress.detail(`${done} made`), extra);
+  while (Date.now() < expiresAt) {
+    progress.detail(`they expire in ${Math.ceil((expiresAt - Date.now()) / 1000)} s`);
+    await sleep(Math.min(POLL_MS, expiresAt - Date.now()));
+  }
+  const before = cpuMicros(target.pid);
+  for (const end = Date.now() + WAIT_MAX_MS; Date.now() < end; await sleep(POLL_MS)) {
+    const [latest] = await api.cleanups(TENANT);
+    if (latest === undefined || latest.startedAt < expiresAt || latest.remaining > 0) continue;
+    const seconds = (Date.now() - expiresAt) / 1000;
+    const cpu = cpuMicros(target.pid) - before;
+    return { keys, seconds, microsPerKey: (seconds * 1e6) / keys, cpuMicrosPerKey: cpu / keys };
+  }
+  throw new Error('the cleanup did not end');
+}

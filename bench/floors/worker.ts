@@ -1,0 +1,65 @@
+/**
+ * The floors: what a Worker of the same shape costs that does nothing of its own. Each takes the JSON body of a verification and answers as many bytes as one.
+ *
+ *   /a   parses and answers
+ *   /b   and calls a method of an object, with arguments of the shape that a verification has
+ *   /c   and the object updates one row
+ */
+import { DurableObject } from 'cloudflare:workers';
+
+type Env = { readonly OBJECTS: DurableObjectNamespace<Floor> };
+
+const ROW = 'key_0123456789ABCDEFG';
+const DIGEST_BYTES = 20;
+
+export class Floor extends DurableObject<Env> {
+  readonly #sql: SqlStorage;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#sql = ctx.storage.sql;
+    this.#sql.exec('CREATE TABLE IF NOT EXISTS rows (id TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID');
+    this.#sql.exec('INSERT OR IGNORE INTO rows (id, used) VALUES (?, 0)', ROW);
+  }
+
+  answer(id: string, _digest: Uint8Array, _scopes: readonly string[]): { readonly code: string; readonly id: string } {
+    return { code: 'VALID', id };
+  }
+
+  update(id: string, digest: Uint8Array, scopes: readonly string[]): { readonly code: string; readonly id: string } {
+    this.#sql.exec('UPDATE rows SET used = used + 1 WHERE id = ?', ROW);
+    return this.answer(id, digest, scopes);
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const body: unknown = await request.json();
+    if (typeof body !== 'object' || body === null) return new Response(null, { status: 400 });
+    const { code, id } = await decide(request.url, env);
+    return new Response(JSON.stringify(verification(code, id)), { headers: { 'Content-Type': 'application/json' } });
+  },
+} satisfies ExportedHandler<Env>;
+
+async function decide(url: string, env: Env): Promise<{ readonly code: string; readonly id: string }> {
+  if (url.endsWith('/a')) return { code: 'VALID', id: ROW };
+  const floor = env.OBJECTS.get(env.OBJECTS.idFromName('floor'));
+  const digest = new Uint8Array(DIGEST_BYTES);
+  return url.endsWith('/b') ? floor.answer(ROW, digest, []) : floor.update(ROW, digest, []);
+}
+
+/** The fields of a verification of the keys that the benchmark makes. */
+function verification(code: string, keyId: string): object {
+  return {
+    valid: true,
+    code,
+    keyId,
+    tenantId: 'bench-strict',
+    name: 'Key 500',
+    owner: 'owner-42',
+    scopes: ['invoices:read', 'invoices:write'],
+    metadata: {},
+    expiresAt: null,
+    warnings: [],
+  };
+}

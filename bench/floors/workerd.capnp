@@ -1,0 +1,19 @@
+# The floors on workerd, with objects that store as Keystead's do. The benchmark puts worker.js, made of worker.ts, beside a copy of this file.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .floors),
+    (name = "data", disk = (path = "objects", writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+
+const floors :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  # As Keystead's own.
+  compatibilityDate = "2026-10-01",
+  bindings = [(name = "OBJECTS", durableObjectNamespace = "Floor")],
+  durableObjectNamespaces = [(className = "Floor", uniqueKey = "floor", enableSql = true)],
+  durableObjectStorage = (localDisk = "data"),
+);

@@ -1,0 +1,117 @@
+/**
+ * Measuring rows in rounds. A row that is compared with another is always measured right after that other, and only the two of one round are divided: what the
+ * machine does meanwhile (other programs, its clock) then touches both alike. Reported are the median of the rounds and their spread.
+ *
+ * The judge is processor time a request: with one client machine and one server on few cores, requests a second also tell how the two share them.
+ */
+import type { LoadGenerator } from './load/client.ts';
+import { cpuMicros } from './load/cpu.ts';
+import type { LoadResult } from './load/protocol.ts';
+import type { Progress } from './progress.ts';
+import type { Target } from './servers/target.ts';
+import { type Spread, spreadOf } from './statistics.ts';
+
+export type Row = {
+  readonly name: string;
+  readonly target: Target;
+  /** Text that the body of every right answer has. */
+  readonly expected: string;
+  /** The requests of the next turn. With `once` each is sent once, and the turn ends with the last. */
+  readonly requests: () => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
+  readonly once?: boolean;
+  readonly connections?: number;
+  /** The row that this one is compared with. */
+  readonly against?: Row;
+};
+
+export type Sample = LoadResult & { readonly perSecond: number; readonly cpuMicros: number };
+
+export type Measured = {
+  readonly name: string;
+  readonly against: string | null;
+  readonly perSecond: Spread;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Processor time of the server for a request. */
+  readonly cpuMicros: Spread;
+  /** Processor time of the other row over this row's: 1 is as cheap, 0.8 costs a quarter more. */
+  readonly cpuRatio: Spread | null;
+  readonly throughputRatio: Spread | null;
+  /** Largest share of a core that the generator took; near 1 the row tells about the generator. */
+  readonly generatorShare: number;
+  readonly answered: number;
+  readonly wrong: number;
+  readonly firstWrong: string | null;
+};
+
+/** Keeps the server busy all the time, with few enough under way that latency is not all queueing. */
+const CONNECTIONS = 16;
+/** A `once` turn ends with its requests; this bounds it if the server hangs. */
+const ONCE_MAX_MS = 60_000;
+const WARM_UP_TURNS = 1;
+
+export async function measureRows(
+  rows: readonly Row[],
+  generator: LoadGenerator,
+  { rounds, turnMs }: { readonly rounds: number; readonly turnMs: number },
+  progress: Progress,
+): Promise<Measured[]> {
+  const samples = new Map<Row, Sample[]>();
+  const pairs = new Map<Row, { readonly other: Sample; readonly own: Sample }[]>();
+  const take = async (row: Row) => {
+    const sample = await turn(row, generator, turnMs);
+    samples.set(row, [...(samples.get(row) ?? []), sample]);
+    return sample;
+  };
+  for (let round = 1 - WARM_UP_TURNS; round <= rounds; round++) {
+    for (const row of rows) {
+      progress.step(round < 1 ? 'warming up' : `round ${round} of ${rounds}`);
+      progress.detail(row.name);
+      const other = row.against && (await take(row.against));
+      const own = await take(row);
+      if (other !== undefined) pairs.set(row, [...(pairs.get(row) ?? []), { other, own }]);
+    }
+    if (round < 1) for (const taken of [samples, pairs]) taken.clear();
+  }
+  const all = new Set([...rows.flatMap(({ against }) => (against === undefined ? [] : [against])), ...rows]);
+  return [...all].map((row) => summarized(row, samples.get(row) ?? [], pairs.get(row) ?? []));
+}
+
+async function turn(row: Row, generator: LoadGenerator, turnMs: number): Promise<Sample> {
+  const requests = await row.requests();
+  const { host, port, pid } = row.target;
+  const once = row.once ?? false;
+  const before = cpuMicros(pid);
+  const result = await generator.run({
+    host,
+    port,
+    connections: row.connections ?? CONNECTIONS,
+    requests,
+    expected: row.expected,
+    durationMs: once ? ONCE_MAX_MS : turnMs,
+    once,
+  });
+  const cpu = cpuMicros(pid) - before;
+  return { ...result, perSecond: result.answered / result.seconds, cpuMicros: cpu / result.answered };
+}
+
+function summarized(
+  { name, against }: Row,
+  samples: readonly Sample[],
+  pairs: readonly { readonly other: Sample; readonly own: Sample }[],
+): Measured {
+  return {
+    name,
+    against: against?.name ?? null,
+    perSecond: spreadOf(samples.map((sample) => sample.perSecond)),
+    p50Ms: spreadOf(samples.map((sample) => sample.p50Ms)).median,
+    p99Ms: spreadOf(samples.map((sample) => sample.p99Ms)).median,
+    cpuMicros: spreadOf(samples.map((sample) => sample.cpuMicros)),
+    cpuRatio: against ? spreadOf(pairs.map(({ other, own }) => other.cpuMicros / own.cpuMicros)) : null,
+    throughputRatio: against ? spreadOf(pairs.map(({ other, own }) => own.perSecond / other.perSecond)) : null,
+    generatorShare: Math.max(...samples.map((sample) => sample.generatorShare)),
+    answered: samples.reduce((sum, sample) => sum + sample.answered, 0),
+    wrong: samples.reduce((sum, sample) => sum + sample.wrong, 0),
+    firstWrong: samples.find((sample) => sample.firstWrong !== null)?.firstWrong ?? null,
+  };
+}

@@ -1,0 +1,66 @@
+/** What `npm run bench -- …` takes. The defaults are the full size; `--quick` is to see that all of it works, in under a minute. */
+import { parseArgs } from 'node:util';
+
+export type Options = {
+  /** Keys in the large tenant. */
+  readonly keys: number;
+  /** Tenants of the row that verifies over many. */
+  readonly tenants: number;
+  /** Keys of the cleanup and of the disk figures. */
+  readonly batch: number;
+  /** How often each row is measured. Many short turns see less of the machine's moods than few long ones. */
+  readonly rounds: number;
+  readonly turnMs: number;
+  /** Parts of row names; empty for all rows. */
+  readonly rows: readonly string[];
+  /** Where the results go beside bench/results, null for nowhere. */
+  readonly json: string | null;
+};
+
+const FULL = { keys: 1_000_000, tenants: 10_000, batch: 100_000, rounds: 12, turnMs: 700 };
+const QUICK = { keys: 10_000, tenants: 200, batch: 2000, rounds: 2, turnMs: 300 };
+
+export const USAGE = `npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--rows a,b] [--json FILE]
+  --quick    small sizes and two rounds, under a minute
+  --keys     keys in the large tenant (${FULL.keys})
+  --tenants  tenants of the row that verifies over many (${FULL.tenants})
+  --batch    keys of the cleanup and the disk figures (${FULL.batch})
+  --rounds   how often each row is measured (${FULL.rounds})
+  --rows     only rows and figures whose names have one of these texts; results are printed, not written to bench/results
+  --json     write the results to this file too`;
+
+/** The options; a message for the user when they are wrong. */
+export function readOptions(args: readonly string[]): Options | string {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        quick: { type: 'boolean', default: false },
+        keys: { type: 'string' },
+        tenants: { type: 'string' },
+        batch: { type: 'string' },
+        rounds: { type: 'string' },
+        rows: { type: 'string' },
+        json: { type: 'string' },
+      },
+    });
+    const size = values.quick ? QUICK : FULL;
+    return {
+      keys: count(values.keys, size.keys),
+      tenants: count(values.tenants, size.tenants),
+      batch: count(values.batch, size.batch),
+      rounds: count(values.rounds, size.rounds),
+      turnMs: size.turnMs,
+      rows: values.rows?.split(',').map((row) => row.trim()) ?? [],
+      json: values.json ?? null,
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function count(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^[1-9]\d{0,7}$/.test(text)) throw new Error(`${text} is not a whole number from 1 to 99999999`);
+  return Number(text);
+}

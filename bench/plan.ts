@@ -1,0 +1,182 @@
+/** Which rows a run has, and the data they need. Data is made only for rows that were asked for. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LoadGenerator } from './load/client.ts';
+import type { Row } from './measure.ts';
+import type { Options } from './options.ts';
+import type { Progress } from './progress.ts';
+import * as names from './report/names.ts';
+import { floorRow, type KeysOf, lastPage, peerRow, Rows, SMALL } from './rows.ts';
+import type { Api, Key } from './servers/api.ts';
+import type { Keystead } from './servers/keystead.ts';
+import { isPeerInstalled, PEER_INSTALLATION, startPeer } from './servers/peer.ts';
+import type { Target } from './servers/target.ts';
+
+export type Plan = { readonly rows: readonly Row[]; readonly filledPerSecond: number | null; readonly notes: string[] };
+
+export type Means = {
+  readonly options: Options;
+  readonly server: Keystead;
+  readonly api: Api;
+  readonly floors: Target;
+  readonly generator: LoadGenerator;
+  readonly progress: Progress;
+  readonly folder: string;
+  /** Ends what was started when the run is over. */
+  readonly stack: AsyncDisposableStack;
+};
+
+/** No leases: every verification asks the object. */
+const STRICT_SETTINGS = { leaseSeconds: 0 };
+const LEASED_SETTINGS = { leaseSeconds: 1 };
+/** Keys of the leased row: verified again and again within each lease. */
+const HOT = 50;
+/** Tenants in use at the same time. */
+const AWAKE = 200;
+/** Different keys verified in the large tenant: more than fit in a cache of a few thousand. */
+const SPREAD_MAX = 20_000;
+
+export const isWanted = ({ rows }: Options, name: string) =>
+  rows.length === 0 || rows.some((part) => name.includes(part));
+
+export async function planOf(means: Means): Promise<Plan> {
+  const { options, server, api, floors, generator, progress } = means;
+  progress.step(`a tenant of ${SMALL} keys`);
+  const rows = new Rows(server, api, generator);
+  const small = await rows.small(STRICT_SETTINGS);
+  const [key] = small.keys;
+  if (key === undefined) throw new Error('no keys were made');
+  const floor = { a: floorRow(names.FLOOR_A, '/a', floors, key), b: floorRow(names.FLOOR_B, '/b', floors, key) };
+  const floorC = floorRow(names.FLOOR_C, '/c', floors, key);
+  const strict = rows.verify(names.STRICT, small.keys, floor.b);
+  const fresh = () => rows.prepared();
+  const create = rows.create(names.CREATE, async () => (await fresh()).tenantId, floorC);
+  const rotate = rows.rotate(names.ROTATE, fresh, floorC);
+  const leased = await rows.small(LEASED_SETTINGS);
+  const hot = leased.keys.slice(0, HOT);
+  const smallRows = [
+    rows.forged(names.FORGED, small.keys, floor.a),
+    rows.verify(names.LEASED, hot, floor.a),
+    rows.verifyMissed(names.LEASE_MISSED, leased.keys.slice(HOT), floor.b),
+    strict,
+    create,
+    rotate,
+    rows.revoke(names.REVOKE, fresh, floorC),
+    rows.revokeLeased(names.REVOKE_LEASED, () => rows.small(LEASED_SETTINGS)),
+  ];
+  const large = await largeRows(means, rows, { strict, create, rotate });
+  const tenants = await tenantRows(means, rows, floor.b);
+  await prepareSmall(means, rows);
+  const notes: string[] = [];
+  const peers = await peerRows(means, strict, notes);
+  const all = [...smallRows, ...large.rows, ...tenants, ...peers];
+  return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond: large.filledPerSecond, notes };
+}
+
+/** The small tenants that the turns of mutations use up: one each, those of the rows they are compared with included. */
+async function prepareSmall({ options, progress }: Means, rows: Rows): Promise<void> {
+  const { keys } = options;
+  const users = [names.CREATE, names.ROTATE, names.REVOKE, names.createAt(keys), names.rotateAt(keys)];
+  const turns = options.rounds + 1;
+  const count = users.filter((name) => isWanted(options, name)).length * turns;
+  progress.step(`${count} tenants of ${SMALL} keys`);
+  await rows.prepare(count, STRICT_SETTINGS);
+}
+
+/** Rows about a tenant with many keys. Each turn of mutations takes keys of its own. */
+async function largeRows(
+  { options, api, progress }: Means,
+  rows: Rows,
+  small: { readonly strict: Row; readonly create: Row; readonly rotate: Row },
+): Promise<Pick<Plan, 'rows' | 'filledPerSecond'>> {
+  const { keys } = options;
+  const last = names.listLast(options);
+  const spread = Math.min(keys, SPREAD_MAX);
+  const own = [
+    names.strictAt(keys),
+    names.createAt(keys),
+    names.rotateAt(keys),
+    names.strictSpread(options, spread),
+    last,
+  ];
+  if (!own.some((name) => isWanted(options, name))) return { rows: [], filledPerSecond: null };
+  progress.step(`a tenant of ${keys} keys`);
+  const tenantId = 'bench-large';
+  await api.createTenant(tenantId, STRICT_SETTINGS);
+  const startedAt = performance.now();
+  const sample = await api.fill(tenantId, keys, spread, (done) => progress.detail(`${done} made`));
+  const filledPerSecond = (keys / (performance.now() - startedAt)) * 1000;
+  const cursor = isWanted(options, last) ? await lastPage(api, tenantId, keys, progress) : null;
+  const few = sample.filter((_, i) => i % Math.ceil(sample.length / SMALL) === 0);
+  const listFirst = rows.list(names.LIST_FIRST, tenantId, null);
+  return {
+    filledPerSecond,
+    rows: [
+      rows.verify(names.strictAt(keys), few, small.strict),
+      rows.verify(names.strictSpread(options, spread), sample, small.strict),
+      rows.create(names.createAt(keys), () => tenantId, small.create),
+      rows.rotate(names.rotateAt(keys), inTurns(tenantId, sample), small.rotate),
+      rows.list(last, tenantId, cursor, listFirst),
+    ],
+  };
+}
+
+/** The next keys that were not rotated yet, taken from all over the tenant. */
+function inTurns(tenantId: string, sample: readonly Key[]): () => Promise<KeysOf> {
+  const STRIDE = 7919;
+  let next = 0;
+  return async () => {
+    const keys: Key[] = [];
+    const wanted = Math.min(SMALL / 2, Math.floor(sample.length / 20));
+    for (; keys.length < wanted; next++) {
+      const key = sample[(next * STRIDE) % sample.length];
+      if (key !== undefined) keys.push(key);
+    }
+    return { tenantId, keys };
+  };
+}
+
+/** Rows about many tenants: most of them asleep as in life, and a few that are all in use. */
+async function tenantRows(means: Means, rows: Rows, floor: Row): Promise<Row[]> {
+  const { options } = means;
+  const few = Math.min(AWAKE, Math.floor(options.tenants / 2));
+  const [awake, asleep] = [names.strictAwake(few), names.strictAsleep(options)];
+  if (!isWanted(options, awake) && !isWanted(options, asleep)) return [];
+  const keys = await keysOfTenants(means);
+  return [rows.verifyAwake(awake, keys.slice(0, few), floor), rows.verifyAsleep(asleep, keys.slice(few), floor)];
+}
+
+/** One key in each of many tenants. */
+async function keysOfTenants({ options, api, progress }: Means): Promise<Key[]> {
+  progress.step(`${options.tenants} tenants of one key`);
+  const keys: Key[] = [];
+  const AT_ONCE = 16;
+  let next = 0;
+  const make = async () => {
+    while (next < options.tenants) {
+      const number = next++;
+      await api.createTenant(`bench-many-${number}`, STRICT_SETTINGS);
+      keys.push(...(await api.createKeys(`bench-many-${number}`, 1)));
+      progress.detail(`${keys.length} made`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, make));
+  return keys;
+}
+
+async function peerRows({ options, progress, folder, stack }: Means, strict: Row, notes: string[]): Promise<Row[]> {
+  if (!isWanted(options, names.PEER) && !isWanted(options, names.PEER_UNLIMITED)) return [];
+  if (!isPeerInstalled()) {
+    notes.push(`better-auth is not installed, so its rows are missing; to have them: ${PEER_INSTALLATION}`);
+    return [];
+  }
+  progress.step('better-auth, with and without its rate limit');
+  const path = join(folder, 'better-auth');
+  mkdirSync(path, { recursive: true });
+  const limited = stack.use(await startPeer(path, 'on'));
+  const unlimited = stack.use(await startPeer(path, 'off'));
+  notes.push(
+    "better-auth: one node process, SQLite with WAL and synchronous=FULL. A verification of the plugin writes the key's row (rate limit, last request, update time) in separate statements, each synced; it authenticates no caller. Keystead's answers from the record, notes the use in memory and writes it once a minute, and authenticates the caller.",
+  );
+  return [peerRow(names.PEER, limited, strict), peerRow(names.PEER_UNLIMITED, unlimited, strict)];
+}

@@ -1,0 +1,30 @@
+/** Names of the rows, by which verdicts and the chart find them. */
+import type { Options } from '../options.ts';
+import { PAGE } from '../servers/api.ts';
+
+const THOUSANDS = new Intl.NumberFormat('en-US');
+export const number = (value: number) => THOUSANDS.format(value);
+
+export const FLOOR_A = 'floor A: parse and answer JSON';
+export const FLOOR_B = 'floor B: and an object call';
+export const FLOOR_C = 'floor C: and one UPDATE';
+export const STRICT = 'verify strict';
+export const LEASED = 'verify leased';
+export const LEASE_MISSED = 'verify leased, each key once a lease';
+export const FORGED = 'verify forged';
+export const CREATE = 'create';
+export const ROTATE = 'rotate';
+export const REVOKE = 'revoke, no lease';
+export const REVOKE_LEASED = 'revoke, live lease (waits for it)';
+export const LIST_FIRST = 'list page 1';
+export const PEER = 'verify better-auth, defaults';
+export const PEER_UNLIMITED = 'verify better-auth, rate limit off';
+
+export const strictAt = (keys: number) => `verify strict, ${number(keys)} keys`;
+export const createAt = (keys: number) => `create, ${number(keys)} keys`;
+export const rotateAt = (keys: number) => `rotate, ${number(keys)} keys`;
+export const listLast = ({ keys }: Options) => `list page ${number(Math.ceil(keys / PAGE))}`;
+export const strictSpread = ({ keys }: Options, verified: number) =>
+  `verify strict, ${number(verified)} different of ${number(keys)} keys`;
+export const strictAwake = (tenants: number) => `verify strict, ${number(tenants)} tenants, awake`;
+export const strictAsleep = ({ tenants }: Options) => `verify strict, ${number(tenants)} tenants, asleep`;

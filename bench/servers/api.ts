@@ -1,0 +1,104 @@
+/** Calls of Keystead's HTTP interface that prepare what is measured; themselves not measured, or as a whole only. */
+import type { Keystead } from './keystead.ts';
+
+/** A key as far as the benchmark needs it. */
+export type Key = { readonly id: string; readonly secret: string };
+export type TenantSettings = Readonly<Record<string, number>>;
+
+export type CleanupReport = {
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly expired: number;
+  readonly remaining: number;
+};
+
+/** Keys in one bulk request (the contract's maximum). */
+export const BULK = 500;
+export const PAGE = 100;
+
+export class Api {
+  readonly #server: Keystead;
+
+  constructor(server: Keystead) {
+    this.#server = server;
+  }
+
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const response = await fetch(this.#server.url + path, {
+      method,
+      headers: {
+        Authorization: `Bearer ${this.#server.token}`,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 500)}`);
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  async createTenant(id: string, settings: TenantSettings): Promise<void> {
+    await this.call('POST', '/v1/tenants', { id, name: id, settings });
+  }
+
+  /** Creates up to `BULK` keys; `extra` are more fields for each. */
+  async createKeys(tenantId: string, count: number, firstNumber = 0, extra: object = {}): Promise<Key[]> {
+    const keys = Array.from({ length: count }, (_, i) => ({ ...keyBody(firstNumber + i), ...extra }));
+    return dataOf(await this.call('POST', `/v1/tenants/${tenantId}/keys/bulk`, { keys })).map(toKey);
+  }
+
+  /** Creates many keys and gives back `sample` of them, spread evenly. */
+  async fill(tenantId: string, count: number, sample: number, onProgress: (done: number) => void, extra: object = {}) {
+    const kept: Key[] = [];
+    const every = count / sample;
+    for (let done = 0; done < count; done += BULK) {
+      const keys = await this.createKeys(tenantId, Math.min(BULK, count - done), done, extra);
+      for (const [i, key] of keys.entries()) if (kept.length * every <= done + i) kept.push(key);
+      onProgress(done + keys.length);
+    }
+    return kept;
+  }
+
+  /** One page of a tenant's keys: its bytes do not matter, only where the next one starts. */
+  async nextCursor(tenantId: string, cursor: string | null): Promise<string | null> {
+    const answer = await this.call('GET', listPath(tenantId, cursor));
+    const page = field(answer, 'page');
+    const next = field(page, 'nextCursor');
+    return typeof next === 'string' ? next : null;
+  }
+
+  /** The passes that cleanup reported, newest first. */
+  async cleanups(tenantId: string): Promise<readonly CleanupReport[]> {
+    return dataOf(await this.call('GET', `/v1/tenants/${tenantId}/cleanup`)).map((report) => ({
+      startedAt: Date.parse(String(field(report, 'startedAt'))),
+      expired: Number(field(report, 'expired')),
+      remaining: Number(field(report, 'remaining')),
+    }));
+  }
+}
+
+/** What the benchmark's keys are like: a name, an owner and two scopes. */
+export function keyBody(number: number): object {
+  return { name: `Key ${number}`, owner: `owner-${number % 1000}`, scopes: ['invoices:read', 'invoices:write'] };
+}
+
+export function listPath(tenantId: string, cursor: string | null): string {
+  const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+  return `/v1/tenants/${tenantId}/keys?limit=${PAGE}${from}`;
+}
+
+function toKey(resource: unknown): Key {
+  const [id, secret] = [field(resource, 'id'), field(resource, 'secret')];
+  if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('the server answered no key');
+  return { id, secret };
+}
+
+function dataOf(answer: unknown): unknown[] {
+  const data = field(answer, 'data');
+  if (!Array.isArray(data)) throw new Error('the server answered no list');
+  return data;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}

@@ -1,0 +1,55 @@
+/** A server of the benchmark's own as a child process, which says on a line of JSON where it listens. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { Target } from './target.ts';
+
+const HOST = '127.0.0.1';
+
+export class ChildServer implements AsyncDisposable {
+  readonly target: Target;
+  /** The line with the port, and whatever else the server says on it. */
+  readonly announcement: object;
+  readonly #process: ChildProcess;
+
+  private constructor(target: Target, announcement: object, child: ChildProcess) {
+    this.target = target;
+    this.announcement = announcement;
+    this.#process = child;
+  }
+
+  /** Starts the program; it writes `{"port": …}` to descriptor 3 once it listens. */
+  static async start(program: string, args: readonly string[]): Promise<ChildServer> {
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      env: { PATH: process.env.PATH ?? '' },
+    });
+    const announced = await announcementOf(child);
+    if (announced === null || child.pid === undefined) throw new Error(`${program} ended at its start`);
+    const port: number = announced.port;
+    return new ChildServer({ host: HOST, port, pid: child.pid }, announced.message, child);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** The first line that names a port; null when the server ended before it. */
+async function announcementOf(
+  child: ChildProcess,
+): Promise<{ readonly port: number; readonly message: object } | null> {
+  const control = child.stdio[3];
+  if (!(control instanceof Readable)) throw new Error('the control descriptor is not a pipe');
+  for await (const line of createInterface({ input: control })) {
+    const message: unknown = JSON.parse(line);
+    if (typeof message !== 'object' || message === null) continue;
+    const port: unknown = Reflect.get(message, 'port');
+    if (typeof port === 'number') return { port, message };
+  }
+  return null;
+}

@@ -1,0 +1,59 @@
+/**
+ * Keystead as `npm start` runs it: the same bundle, the same configuration of the runtime, a fresh data folder; only without the launcher's announcements.
+ * Requests are logged from `warn` on, so that the console is not what is measured.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureBuilt } from '../../selfhost/build.ts';
+import { DataDirectory } from '../../selfhost/data-directory.ts';
+import { loadSecrets } from '../../selfhost/secrets.ts';
+import { Server } from '../../selfhost/server.ts';
+import { type Target, targetOf } from './target.ts';
+
+export class Keystead implements AsyncDisposable {
+  readonly target: Target;
+  readonly url: string;
+  readonly token: string;
+  readonly #server: Server;
+  readonly #directory: DataDirectory;
+  #stopped = false;
+
+  private constructor(server: Server, directory: DataDirectory, token: string) {
+    this.#server = server;
+    this.#directory = directory;
+    this.url = server.url;
+    this.target = targetOf(server.url, server.pid);
+    this.token = token;
+  }
+
+  static async start(dataDir: string, signal: AbortSignal): Promise<Keystead> {
+    const directory = new DataDirectory(dataDir);
+    await directory.open();
+    const secrets = loadSecrets({ LOG_LEVEL: 'warn' }, directory);
+    await ensureBuilt(signal);
+    secrets.store();
+    const settings = { host: '127.0.0.1', port: 0, dataDir };
+    const server = await Server.start(settings, directory.objectsPath, secrets);
+    if (!(await server.ready(signal))) throw new Error('interrupted');
+    return new Keystead(server, directory, secrets.values.ADMIN_TOKEN);
+  }
+
+  /** The database files of the tenants' objects. */
+  databases(): string[] {
+    const folder = join(this.#directory.objectsPath, 'keystead-tenant');
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.sqlite'))
+      .map((name) => join(folder, name));
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.#server.stop();
+    this.#directory.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
