@@ -241,9 +241,24 @@ async function checkState(run: Run, model: Model): Promise<void> {
   expect(mutations.length).toBe(model.mutations);
   expect(new Set(mutations.map((entry) => entry.id)).size).toBe(model.mutations);
   await runDueAlarms(run.tenantId);
+  await checkCounts(run.tenantId);
   const stored = await sqlIn(run.tenantId, 'SELECT id, status FROM keys');
   expect(new Map(stored.map((row) => [row.id, row.status]))).toEqual(
     new Map([...expected(model, now)].map(([id, key]) => [id, key.status])),
   );
   expect(await observe(run.tenantId)).toEqual(expected(model, now));
+}
+
+/** The numbers that are kept along agree with the rows that they count. */
+async function checkCounts(tenantId: string): Promise<void> {
+  const kept = await sqlIn(tenantId, 'SELECT kind, entry, n FROM counts WHERE n <> 0 ORDER BY kind, entry');
+  const counted = await sqlIn(
+    tenantId,
+    `SELECT * FROM (
+       SELECT 'keys' AS kind, 0 AS entry, count(*) AS n FROM keys
+       UNION ALL SELECT 'envelope', sealing_key_id, count(*) FROM keys WHERE sealing_key_id IS NOT NULL GROUP BY 2
+       UNION ALL SELECT 'signature', signing_key_id, count(*) FROM keys WHERE ended_at IS NULL GROUP BY 2
+     ) WHERE n <> 0 ORDER BY kind, entry`,
+  );
+  expect(kept).toEqual(counted);
 }

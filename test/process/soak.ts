@@ -4,6 +4,7 @@ import { grace } from './grace/campaign.ts';
 import { histories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
+import { leases } from './leases/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
@@ -15,6 +16,7 @@ type Campaign = (size: number, progress: Progress) => Promise<object>;
 const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Campaign }> = new Map([
   ['kill9', { size: 'rounds', run: kill9 }],
   ['histories', { size: 'runs', run: histories }],
+  ['leases', { size: 'keys', run: leases }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

@@ -32,7 +32,7 @@ export async function leases(trials: number, progress: (line: string) => void): 
     const urls = await listening(runtime);
     const isolates = urls.map((url) => new Client({ url, adminToken }));
     const report = { endings: 0, verifications: 0, leasedMeanwhile: 0 };
-    await isolates[0]?.createTenant('leased');
+    await isolates[0]?.createTenant('leased', { leaseSeconds: 1 });
     for (let done = 0; done < trials; done += KEYS_AT_ONCE) {
       await round(isolates, Math.min(KEYS_AT_ONCE, trials - done), report);
       progress(`${report.endings} keys ended, ${report.verifications} verifications`);
