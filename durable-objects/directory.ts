@@ -13,7 +13,7 @@ import { AUDIT_SCHEMA, type AuditEntry, AuditLog, type AuditQuery } from './audi
 import { type ObjectBindings, tenantStub } from './bindings.ts';
 import { IDEMPOTENCY_SCHEMA, KeptAnswers } from './idempotency.ts';
 import type { Idempotency, Operation } from './operation.ts';
-import { fail, ok, type Result } from './outcome.ts';
+import { fail, type Mutated, ok, type Result } from './outcome.ts';
 import { type Migration, migrate } from './storage/migrations.ts';
 import { type Page, startOf } from './storage/paging.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from './tenants/locator.ts';
@@ -72,7 +72,7 @@ export class Directory extends DurableObject<ObjectBindings> {
    * Before a tenant is created: an entry for it. Answers with the entry to create: an earlier one when this `Idempotency-Key` made one
    * before, so that a repeated creation is of the same tenant, a generated id included.
    */
-  add(ref: TenantRef, idempotency: Idempotency | null): Result<TenantRef> {
+  add(ref: TenantRef, idempotency: Idempotency | null): Mutated<TenantRef> {
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
       const kept = this.#keptRef(idempotency, now);
@@ -82,6 +82,15 @@ export class Directory extends DurableObject<ObjectBindings> {
       this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
       this.#keep(idempotency, ref, now);
       return ok(ref);
+    });
+  }
+
+  /** After a tenant could not be created, since its id is taken: drops the entry, and keeps that as the answer. Idempotent. */
+  refuse(ref: TenantRef, idempotency: Idempotency | null): void {
+    this.ctx.storage.transactionSync(() => {
+      this.remove(ref);
+      if (idempotency !== null)
+        this.#kept.keep(idempotency, JSON.stringify(fail({ code: 'tenant_exists' })), Date.now());
     });
   }
 
@@ -158,16 +167,16 @@ export class Directory extends DurableObject<ObjectBindings> {
     return this.#sql.exec<Row>(DIRECTORY_QUERIES.deleting, limit).toArray();
   }
 
-  #keptRef(idempotency: Idempotency | null, now: number): Result<TenantRef> | null {
+  #keptRef(idempotency: Idempotency | null, now: number): Mutated<TenantRef> | null {
     const kept = idempotency && this.#kept.find(idempotency.key, now);
     if (!kept) return null;
     if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
-    return ok(JSON.parse(kept.answer));
+    return { ...JSON.parse(kept.answer), replay: { sealedSecrets: null } };
   }
 
   #keep(idempotency: Idempotency | null, ref: TenantRef, now: number): void {
     if (idempotency === null) return;
-    this.#kept.keep(idempotency, JSON.stringify(ref), now);
+    this.#kept.keep(idempotency, JSON.stringify(ok(ref)), now);
     // Sooner than needed at times; the alarm sets itself again.
     void this.ctx.storage.setAlarm(now + FINISH_DELETION_AFTER_MS);
   }

@@ -1,6 +1,6 @@
 /** Tenants: two objects are concerned, the tenant's own, which decides, and the directory, which lists. */
 import { type Answer, json, noContent } from '../http/answer.ts';
-import type { Call } from '../http/call.ts';
+import type { Call, OperationTemplate } from '../http/call.ts';
 import { randomId } from '../http/request-id.ts';
 import { createTenantBody, listTenantsQuery, toTenantResource, updateTenantBody } from '../schemas/tenants.ts';
 import { marked, unwrap } from './answers.ts';
@@ -16,7 +16,7 @@ async function createTenant(call: Call): Promise<Answer> {
   const created = await call.objects.changeTenant(tenantId, operation, (tenant, op) =>
     tenant.create(tenantId, incarnation, { name: name ?? tenantId, settings }, op),
   );
-  if (!created.ok) await call.objects.directory((directory) => directory.remove(ref));
+  if (!created.ok) await call.objects.directory((directory) => directory.refuse(ref, operation.idempotency));
   return marked(json(toTenantResource(unwrap(created)), 201), created);
 }
 
@@ -69,18 +69,24 @@ async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
 async function deleteTenant(call: Call, tenantId: string): Promise<Answer> {
   const template = await call.operation(tenantId);
   const operation = { ...template, retry: false };
-  const { idempotency } = template;
-  if (idempotency !== null) {
-    const before = await call.objects.directory((directory) => directory.hasDeleted(idempotency));
-    if (unwrap(before)) return marked(noContent(), { ok: true, value: null, replay: { sealedSecrets: null } });
-  }
-  const { incarnation } = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId)));
+  if (await wasDeletedBefore(call, template)) return replayedDeletion();
+  const described = await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId));
+  // Another copy of this request may have been faster.
+  if (!described.ok && (await wasDeletedBefore(call, template))) return replayedDeletion();
+  const { incarnation } = unwrap(described);
   const ref = { tenantId, incarnation };
   await call.objects.directory((directory) => directory.beginDeletion(ref, operation));
   await call.objects.destroyTenant(ref, { ...operation, idempotency: null });
   await call.objects.directory((directory) => directory.remove(ref));
   return noContent();
 }
+
+async function wasDeletedBefore(call: Call, { idempotency }: OperationTemplate): Promise<boolean> {
+  if (idempotency === null) return false;
+  return unwrap(await call.objects.directory((directory) => directory.hasDeleted(idempotency)));
+}
+
+const replayedDeletion = () => marked(noContent(), { ok: true, value: null, replay: { sealedSecrets: null } });
 
 export const tenantRoutes: readonly Route[] = [
   deploymentRoute('POST', '/tenants', 'tenants:write', createTenant),

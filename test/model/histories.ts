@@ -42,7 +42,7 @@ const onTenant = weighted<Command>(
 const patch = fc.record(
   {
     name: fc.constantFrom('a', 'c'),
-    owner: fc.constantFrom(null, 'o3'),
+    owner,
     scopes: fc.constantFrom<string[]>([], ['a:b'], ['a:b', 'c:*']),
     enabled: fc.boolean(),
     expiresIn,
