@@ -117,6 +117,17 @@ export const rotationOut = v.strictObject({
   graceEndsAt: v.nullable(timeOut),
 });
 
+/** A key's course of life: the same for customers' keys and management keys. */
+export const lifeFields = {
+  createdAt: timeOut,
+  updatedAt: timeOut,
+  expiresAt: v.nullable(timeOut),
+  revokedAt: v.nullable(timeOut),
+  lastUsedAt: v.nullable(timeOut),
+  version: v.number(),
+  rotation: rotationOut,
+};
+
 const keyFields = {
   id: v.string(),
   tenantId: v.string(),
@@ -128,13 +139,7 @@ const keyFields = {
   metadata: v.record(v.string(), v.unknown()),
   status: v.picklist(KEY_STATUSES),
   enabled: v.boolean(),
-  createdAt: timeOut,
-  updatedAt: timeOut,
-  expiresAt: v.nullable(timeOut),
-  revokedAt: v.nullable(timeOut),
-  lastUsedAt: v.nullable(timeOut),
-  version: v.number(),
-  rotation: rotationOut,
+  ...lifeFields,
 };
 export const keyResource = v.strictObject(keyFields);
 export type KeyResource = v.InferOutput<typeof keyResource>;
@@ -159,12 +164,23 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
     tenantId,
     name: key.name,
     prefix: key.prefix,
-    hint: `${key.prefix}_...${key.lastFour}`,
+    hint: hintOf(key),
     owner: key.owner,
     scopes: [...key.scopes],
     metadata: parseMetadata(key.metadata),
     status: key.status,
     enabled: key.enabled,
+    ...toLife(key),
+  };
+}
+
+/** What people tell a key by: its prefix and the last four characters. */
+export function hintOf({ prefix, lastFour }: KeyView): string {
+  return `${prefix}_...${lastFour}`;
+}
+
+export function toLife(key: KeyView) {
+  return {
     createdAt: new Date(key.createdAt).toISOString(),
     updatedAt: new Date(key.updatedAt).toISOString(),
     expiresAt: isoTime(key.expiresAt),

@@ -1,11 +1,10 @@
 /** Shapes of management keys. */
 import * as v from 'valibot';
-import { isoTime } from '../../durable-objects/keys/changes.ts';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { grantOf } from '../callers/management-key.ts';
 import { PERMISSIONS } from '../callers/principal.ts';
-import { cursor, line, pageLimit, pageOut, tenantId, time, timeOut } from './common.ts';
-import { KEY_STATUSES, rotationOut, toRotation } from './keys.ts';
+import { cursor, line, pageLimit, pageOut, tenantId, time } from './common.ts';
+import { hintOf, KEY_STATUSES, lifeFields, toLife } from './keys.ts';
 import { gracePeriodSeconds } from './tenants.ts';
 
 const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
@@ -54,13 +53,7 @@ const managementKeyFields = {
   tenantId: v.nullable(v.string()),
   hint: v.string(),
   status: v.picklist(KEY_STATUSES),
-  createdAt: timeOut,
-  updatedAt: timeOut,
-  expiresAt: v.nullable(timeOut),
-  revokedAt: v.nullable(timeOut),
-  lastUsedAt: v.nullable(timeOut),
-  version: v.number(),
-  rotation: rotationOut,
+  ...lifeFields,
 };
 export const managementKeyResource = v.strictObject(managementKeyFields);
 export type ManagementKeyResource = v.InferOutput<typeof managementKeyResource>;
@@ -80,14 +73,8 @@ export function toManagementKeyResource(key: KeyView): ManagementKeyResource {
     role,
     permissions: [...permissions],
     tenantId: confinedTo,
-    hint: `${key.prefix}_...${key.lastFour}`,
+    hint: hintOf(key),
     status: key.status,
-    createdAt: new Date(key.createdAt).toISOString(),
-    updatedAt: new Date(key.updatedAt).toISOString(),
-    expiresAt: isoTime(key.expiresAt),
-    revokedAt: isoTime(key.revokedAt),
-    lastUsedAt: isoTime(key.lastUsedAt),
-    version: key.version,
-    rotation: toRotation(key),
+    ...toLife(key),
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { KeyRecord } from '../../durable-objects/keys/record.ts';
 import { verifiedKeyOf } from '../../durable-objects/keys/status.ts';
-import { revokeKey, updateKey } from '../../durable-objects/keys/transitions.ts';
+import { createKey, revokeKey, updateKey } from '../../durable-objects/keys/transitions.ts';
 import { decide, mayLease } from '../../durable-objects/keys/verification.ts';
 import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
 import { LeaseCache } from '../../src/leases/cache.ts';
@@ -209,29 +209,9 @@ export const RATE_MAX = 1.02;
 export const LEASE_MS = outlastMs(1000);
 
 function newRecord(): KeyRecord {
-  return {
-    seq: 1,
-    id: 'key_model',
-    name: '1',
-    prefix: 'ks',
-    lastFour: 'abcd',
-    owner: null,
-    scopes: [],
-    metadata: '{}',
-    expiresAt: null,
-    enabled: true,
-    digest: DIGEST,
-    envelope: null,
-    signingKeyId: 1,
-    sealingKeyId: null,
-    createdAt: 0,
-    updatedAt: 0,
-    revokedAt: null,
-    lastUsedAt: null,
-    version: 1,
-    replaces: null,
-    replacedBy: null,
-    rotatedAt: null,
-    graceEndsAt: null,
-  };
+  const minted = { id: 'key_model', prefix: 'ks', lastFour: 'abcd', digest: DIGEST, signingKeyId: 1 };
+  const attributes = { name: '1', owner: null, scopes: [], metadata: '{}', expiresAt: null, enabled: true };
+  const created = createKey({ ...minted, envelope: null, sealingKeyId: null }, attributes, 0);
+  if (!created.ok) throw new Error('the key of the world was refused');
+  return created.value;
 }
