@@ -1,5 +1,5 @@
 /**
- * Measuring rows in rounds. A row that is compared with another is always measured right after that other, and only the two of one round are divided: what the
+ * Measuring rows in rounds. A row that is compared with another is always measured right beside that other, and only the two of one round are divided: what the
  * machine does meanwhile (other programs, its clock) then touches both alike. Reported are the median of the rounds and their spread.
  *
  * The judge is processor time a request: with one client machine and one server on few cores, requests a second also tell how the two share them.
@@ -67,8 +67,10 @@ export async function measureRows(
     for (const row of rows) {
       progress.step(round < 1 ? 'warming up' : `round ${round} of ${rounds}`);
       progress.detail(row.name);
+      // In turn first, since the second of two finds the server and the processor warmer.
+      const ownFirst = round % 2 === 0 ? await take(row) : null;
       const other = row.against && (await take(row.against));
-      const own = await take(row);
+      const own = ownFirst ?? (await take(row));
       if (other !== undefined) pairs.set(row, [...(pairs.get(row) ?? []), { other, own }]);
     }
     if (round < 1) for (const taken of [samples, pairs]) taken.clear();

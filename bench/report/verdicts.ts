@@ -38,15 +38,7 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
   const faster = (name: string): Verdict[] => {
     const ratio = row(name)?.throughputRatio;
     if (ratio == null) return [];
-    return [
-      verdict(
-        `${shortOf(name)}: requests/s of ${names.STRICT} over its own`,
-        'at least',
-        PEER_FACTOR,
-        'x',
-        inverse(ratio),
-      ),
-    ];
+    return [verdict(`requests/s of strict over ${shortOf(name)}`, 'at least', PEER_FACTOR, 'x', inverse(ratio))];
   };
   const growth = (name: string) => cost(name, `${name}, CPU over that at 1,000`, 'at most', GROWTH_MAX);
   const last = names.listLast(options);
@@ -64,7 +56,7 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
       }),
     ),
     ...[names.PEER, names.PEER_UNLIMITED].flatMap((peer) => [
-      ...cost(peer, `${shortOf(peer)}: its CPU over that of ${names.STRICT}`, 'at least', PEER_FACTOR),
+      ...cost(peer, `CPU of ${shortOf(peer)}, over strict`, 'at least', PEER_FACTOR),
       ...faster(peer),
     ]),
   ];

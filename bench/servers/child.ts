@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { startWatcher } from '../../selfhost/watcher.ts';
 import type { Target } from './target.ts';
 
 const HOST = '127.0.0.1';
@@ -12,11 +13,14 @@ export class ChildServer implements AsyncDisposable {
   /** The line with the port, and whatever else the server says on it. */
   readonly announcement: object;
   readonly #process: ChildProcess;
+  /** Ends the server should the benchmark be killed. */
+  readonly #watcher: ChildProcess;
 
-  private constructor(target: Target, announcement: object, child: ChildProcess) {
+  private constructor(target: Target, announcement: object, child: ChildProcess, watcher: ChildProcess) {
     this.target = target;
     this.announcement = announcement;
     this.#process = child;
+    this.#watcher = watcher;
   }
 
   /** Starts the program; it writes `{"port": …}` to descriptor 3 once it listens. */
@@ -25,17 +29,21 @@ export class ChildServer implements AsyncDisposable {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
       env: { PATH: process.env.PATH ?? '' },
     });
+    if (child.pid === undefined) throw new Error(`${program} cannot be started`);
+    const watcher = startWatcher(child.pid);
     const announced = await announcementOf(child);
-    if (announced === null || child.pid === undefined) throw new Error(`${program} ended at its start`);
-    const port: number = announced.port;
-    return new ChildServer({ host: HOST, port, pid: child.pid }, announced.message, child);
+    if (announced === null) throw new Error(`${program} ended at its start`);
+    const { port } = announced;
+    return new ChildServer({ host: HOST, port, pid: child.pid }, announced.message, child, watcher);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await ended;
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const ended = once(this.#process, 'exit');
+      this.#process.kill('SIGKILL');
+      await ended;
+    }
+    this.#watcher.kill('SIGKILL');
   }
 }
 
