@@ -1,4 +1,5 @@
 /** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
+import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories } from './histories/campaign.ts';
@@ -38,6 +39,7 @@ try {
   const report = await campaign.run(Number(sizeText), (line) => console.log(line));
   console.log(`${name}: ${JSON.stringify({ ...report, seconds: Math.round((Date.now() - startedAt) / 1000) })}`);
 } catch (error) {
-  console.error(`${name}: ${error instanceof Error ? error.stack : String(error)}`);
+  // With its cause, which is where a property that failed says why.
+  console.error(`${name}: ${inspect(error)}`);
   process.exitCode = 1;
 }
