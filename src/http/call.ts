@@ -22,7 +22,7 @@ export class Call {
   readonly caller: Principal;
   readonly runtime: Runtime;
   readonly objects: Objects;
-  #bodyBytes: Uint8Array = new Uint8Array();
+  #bodyText = '';
 
   constructor(parts: Pick<Call, 'request' | 'requestId' | 'caller' | 'runtime' | 'objects'>) {
     this.request = parts.request;
@@ -34,8 +34,8 @@ export class Call {
 
   /** The body in the shape of the schema. */
   async body<const S extends v.GenericSchema>(schema: S, maxBytes = BODY_BYTES_MAX): Promise<v.InferOutput<S>> {
-    const { bytes, value } = await readJson(this.request, maxBytes);
-    this.#bodyBytes = bytes;
+    const { text, value } = await readJson(this.request, maxBytes);
+    this.#bodyText = text;
     return validate(schema, value);
   }
 
@@ -79,7 +79,7 @@ export class Call {
     const context = { tenantId, record, purpose: 'answer' as const };
     return {
       key: record,
-      fingerprint: await digest(this.#bodyBytes),
+      fingerprint: await digest(this.#bodyText),
       sealedSecrets: secrets.length === 0 ? null : await this.runtime.sealer.seal(plaintext, context),
     };
   }
@@ -87,7 +87,7 @@ export class Call {
   #idempotencyDigest(key: string): Promise<string> {
     const { pathname } = new URL(this.request.url);
     const parts = [this.caller.actor.type, this.caller.actor.id, this.request.method, pathname, key];
-    return digest(new TextEncoder().encode(JSON.stringify(parts)));
+    return digest(JSON.stringify(parts));
   }
 
   /** The position that a list request's cursor stands for, null for the start. */
@@ -113,7 +113,7 @@ export class Call {
   }
 }
 
-async function digest(bytes: Uint8Array): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+async function digest(text: string): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -7,6 +7,13 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const VALUE_OF_CODE = new Int8Array(128).fill(-1);
 for (let value = 0; value < 62; value++) VALUE_OF_CODE[DIGITS.charCodeAt(value)] = value;
 
+/** Every two digits there are, by their value. */
+const PAIR_FACTOR = 62 * 62;
+const PAIRS = Array.from(
+  { length: PAIR_FACTOR },
+  (_, value) => DIGITS.charAt(Math.floor(value / 62)) + DIGITS.charAt(value % 62),
+);
+
 const BITS_PER_DIGIT = Math.log2(62);
 
 /** Digits handled at once: 62^5 < 2^30, so that 16-bit limb * group + carry stays exact in a double (< 2^53). */
@@ -16,20 +23,22 @@ const LIMB = 0x10000;
 
 /** Encodes an even number of bytes into exactly `length` digits, which the caller has chosen large enough. */
 export function encodeBase62(bytes: Uint8Array, length: number): string {
-  const limbs = Array.from(
-    { length: bytes.length / 2 },
-    (_, i) => byteAt(bytes, 2 * i) * 256 + byteAt(bytes, 2 * i + 1),
-  );
+  const limbs = new Uint16Array(bytes.length / 2);
+  for (let i = 0; i < limbs.length; i++) limbs[i] = byteAt(bytes, 2 * i) * 256 + byteAt(bytes, 2 * i + 1);
   let text = '';
-  while (text.length < length) {
-    const digits = Math.min(GROUP, length - text.length);
-    const divisor = 62 ** digits;
+  // The first limb that can still be other than zero.
+  let first = 0;
+  for (let left = length; left > 0; left -= GROUP) {
+    const digits = Math.min(GROUP, left);
+    const divisor = digits === GROUP ? GROUP_FACTOR : 62 ** digits;
     let remainder = 0;
-    for (let i = 0; i < limbs.length; i++) {
+    for (let i = first; i < limbs.length; i++) {
       const dividend = remainder * LIMB + (limbs[i] ?? 0);
-      limbs[i] = Math.floor(dividend / divisor);
-      remainder = dividend % divisor;
+      const quotient = Math.floor(dividend / divisor);
+      limbs[i] = quotient;
+      remainder = dividend - quotient * divisor;
     }
+    while (first < limbs.length && limbs[first] === 0) first += 1;
     text = encodeNumber(remainder, digits) + text;
   }
   return text;
@@ -71,9 +80,11 @@ export function decodeBase62(text: string, byteLength: number): Uint8Array | nul
 export function encodeNumber(value: number, digits: number): string {
   let text = '';
   let rest = value;
-  for (let i = 0; i < digits; i++) {
-    text = DIGITS.charAt(rest % 62) + text;
-    rest = Math.floor(rest / 62);
+  for (let left = digits; left > 0; left -= 2) {
+    const quotient = Math.floor(rest / PAIR_FACTOR);
+    const pair = PAIRS[rest - quotient * PAIR_FACTOR] ?? '';
+    text = (left === 1 ? pair.charAt(1) : pair) + text;
+    rest = quotient;
   }
   return text;
 }
