@@ -372,9 +372,12 @@ export async function runHostileOn(
     tally.set(response.status, (tally.get(response.status) ?? 0) + 1);
     if (response.status >= 500) throw new Error(`answered ${response.status}`);
     await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
-    const changed = (await target.snapshot(victims)) !== stored;
+    const now = await target.snapshot(victims);
+    const changed = now !== stored;
     const mayChange = response.status < 400 && request.method !== 'GET';
-    if (changed && !mayChange) throw new Error(`answered ${response.status}, but rows changed`);
+    if (changed && !mayChange) {
+      throw new Error(`answered ${response.status}, but rows changed: ${difference(stored, now)}`);
+    }
     if (!changed) scene = { victims, stored };
   });
   await fc.assert(property, { numRuns: requests, ...(seed === undefined ? {} : { seed }) });
@@ -429,6 +432,14 @@ async function refuseEcho(response: Response, secrets: readonly string[]): Promi
 
 function withoutOwnTexts(name: string, member: unknown): unknown {
   return OWN_TEXTS.has(name) ? undefined : member;
+}
+
+/** Where two texts part, with what surrounds it. */
+function difference(before: string, after: string): string {
+  let at = 0;
+  while (at < before.length && before[at] === after[at]) at += 1;
+  const around = (text: string) => text.slice(Math.max(0, at - 300), at + 100);
+  return `${around(before)} -> ${around(after)}`;
 }
 
 function deep(levels: number): unknown {

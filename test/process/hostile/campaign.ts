@@ -18,12 +18,15 @@ export async function hostile(requests: number, progress: Progress): Promise<obj
     progress(`${route.method} ${route.path}: ${each} requests in ${Date.now() - startedAt} ms`);
   }
   const answers = Object.fromEntries([...tally].sort(([a], [b]) => a - b));
-  return { requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length, scenes: scenes.made, answers };
+  const { made, resets } = scenes;
+  return { requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length, scenes: made, resets, answers };
 }
 
 /** Victims one after the other, on one server after the other. */
 class Scenes implements Target, AsyncDisposable {
   made = 0;
+  /** Requests that had to be sent again because their connection was closed. */
+  resets = 0;
   #stage: Stage | null = null;
 
   get origin(): string {
@@ -39,8 +42,15 @@ class Scenes implements Target, AsyncDisposable {
     return (['ENCRYPTION_KEY', 'HMAC_SECRET'] as const).map((name) => storedSecret(dataDir, name).slice(2));
   }
 
-  send(request: Request): Promise<Response> {
-    return fetch(request);
+  /** A connection on which an answer came before its request was read to the end may be closed just when the next request is on its way. */
+  async send(request: Request): Promise<Response> {
+    const again = request.clone();
+    try {
+      return await fetch(request);
+    } catch {
+      this.resets += 1;
+      return fetch(again);
+    }
   }
 
   async prepare(): Promise<Victims> {

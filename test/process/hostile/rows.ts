@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Rows that a refused request may add or change all the same: an attempt to reveal is recorded, a refusal is an answer that is kept, and the use of a key is noted
- * aside from its own changes.
+ * What may change at any time, so also while a request is refused: an attempt to reveal is recorded, a refusal is an answer that is kept, the use of a key is noted
+ * aside from its own changes, and the alarm writes down what time made of keys that came to their end, with a report.
  */
 const SELECTS: Readonly<Record<string, string>> = {
-  keys: 'SELECT *, NULL AS last_used_at FROM keys',
+  keys: 'SELECT *, NULL AS last_used_at, NULL AS status, NULL AS due_at, NULL AS ended_at FROM keys',
   audit: "SELECT * FROM audit WHERE action <> 'key.reveal'",
   rotations: 'SELECT *, NULL AS successor_first_used_at FROM rotations',
 };
-const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency']);
+const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency', 'cleanups', 'counts']);
 
 /** One object's database. */
 export class StoredRows implements Disposable {
