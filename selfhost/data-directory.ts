@@ -11,7 +11,7 @@
  * volume. The system's lock ends with its holder, however that ends. The databases need such locks to work anyway.
  */
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writePrivateFile } from './private-file.ts';
@@ -42,8 +42,7 @@ export class DataDirectory {
   /** Makes the folder where it is missing and takes it for this process. */
   async open(): Promise<void> {
     try {
-      mkdirSync(this.path, { recursive: true, mode: DIRECTORY_MODE });
-      mkdirSync(this.objectsPath, { recursive: true, mode: DIRECTORY_MODE });
+      makeFolder(this.objectsPath);
       // Only what is Keystead's own: DATA_DIR itself may be a folder that others use too.
       chmodSync(this.objectsPath, DIRECTORY_MODE);
       accessSync(this.path, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -105,4 +104,14 @@ export class DataDirectory {
       return null;
     }
   }
+}
+
+/**
+ * Makes a folder and those above it that are missing. Not by `recursive`: where a folder above refuses with ENOENT, as in /proc, Node would try for
+ * ever.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: DIRECTORY_MODE });
 }

@@ -1,5 +1,5 @@
 /** Whatever the operator has to put right is one line on stderr and exit code 1: no stack, no secret. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -47,6 +47,8 @@ test('a data folder that cannot be made or written', async () => {
   // Under a regular file, since no permission stops a test that runs as root.
   expect(await refusal(join(file, 'data'))).toContain('cannot be written (ENOTDIR)');
   expect(await refusal(file)).toContain('cannot be written');
+  // Where nobody can make a folder, and the refusal is that there is none.
+  if (existsSync('/proc/self')) expect(await refusal('/proc/keystead')).toContain('cannot be written (ENOENT)');
 });
 
 test.each(['ADMIN_TOKEN', 'ENCRYPTION_KEY', 'HMAC_SECRET'])('a weak %s is named, not shown', async (name) => {
