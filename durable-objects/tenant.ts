@@ -5,9 +5,11 @@
  * It never sees a key string: it is given digests and sealed envelopes. Rules are pure functions in keys/ and tenants/; this class
  * brings them together with storage and reads like a table of contents.
  */
+
 import { DurableObject } from 'cloudflare:workers';
 import type { AuditEntry, AuditQuery } from './audit.ts';
 import type { ObjectBindings } from './bindings.ts';
+import { sameBytes } from './bytes.ts';
 import type { CleanupReport } from './cleanup.ts';
 import type { SealedItem } from './keys/envelopes.ts';
 import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
@@ -259,9 +261,4 @@ export class Tenant extends DurableObject<ObjectBindings> {
   #views(records: readonly KeyRecord[], now: number): KeyView[] {
     return records.map((record) => viewOf(this.#state.store.lastUsed.overlay(record), now));
   }
-}
-
-/** Constant-time, since a digest is a secret's shadow. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
 }

@@ -18,6 +18,7 @@ export const ENVELOPE_QUERIES = {
   moveTo: 'INSERT INTO walks (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq',
   stretch: 'SELECT seq, id, envelope, sealing_key_id AS entry FROM keys WHERE seq > ? ORDER BY seq LIMIT ?',
   replace: 'UPDATE keys SET envelope = ?, sealing_key_id = ? WHERE id = ? AND envelope = ? RETURNING seq',
+  drop: 'UPDATE keys SET envelope = NULL, sealing_key_id = NULL WHERE seq = ?',
 } as const;
 
 type Walk = 'reseal' | 'shed';
@@ -73,7 +74,7 @@ export class Envelopes {
     for (const row of rows) {
       walkedTo = row.seq;
       if (row.envelope === null) continue;
-      this.#sql.exec('UPDATE keys SET envelope = NULL, sealing_key_id = NULL WHERE seq = ?', row.seq);
+      this.#sql.exec(ENVELOPE_QUERIES.drop, row.seq);
       this.#counts.follow({ signature: null, envelope: row.entry }, { signature: null, envelope: null });
     }
     this.resumeFrom('shed', rows.length < STRETCH ? 0 : walkedTo);

@@ -3,6 +3,7 @@
  * function that the object uses, so that expiry, grace and scopes are as exact as there. Found by the key's id and accepted only with the
  * digest of the key string; no key string is kept. Pure: time is passed in, and must come from one clock.
  */
+import { sameBytes } from '../../durable-objects/bytes.ts';
 import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
 
 export type LeasedKey = {
@@ -92,9 +93,4 @@ export class LeaseCache {
       return;
     }
   }
-}
-
-/** Constant-time, since a digest is a secret's shadow. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
 }
