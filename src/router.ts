@@ -4,6 +4,7 @@
  */
 import { IttyRouter } from 'itty-router';
 import { mayReach, type Principal } from './callers/principal.ts';
+import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
 import { type Answer, toResponse } from './http/answer.ts';
@@ -16,37 +17,42 @@ import { type Background, DETACHED, Objects } from './objects.ts';
 import { HEALTH_PATHS, health } from './routes/health.ts';
 import { routes } from './routes/index.ts';
 import type { PathParams, Route } from './routes/route.ts';
+import { verifyRoute } from './routes/verify.ts';
 import { TENANT_ID_PATTERN } from './schemas/common.ts';
 
+/** One request on its way: what its route needs, and what its log line will say. */
 type Context = {
   readonly request: Request;
-  readonly env: Env;
+  readonly method: string;
+  readonly runtime: Runtime | ConfigProblem[];
+  readonly objects: Objects;
   readonly log: RequestLog;
-  readonly background: Background;
 };
 
 const router = IttyRouter();
 for (const path of HEALTH_PATHS) {
-  router.all(path, async (_, { request, env, log }: Context) => {
-    if (request.method !== 'GET') return undefined;
+  router.all(path, (_, { method, runtime, objects, log }: Context) => {
+    if (method !== 'GET') return undefined;
     log.route = path;
-    return counting(new Objects(env), log, (objects) => health(path, env, objects));
+    return health(path, runtime, objects);
   });
 }
 for (const route of routes) {
   router.all(route.path, ({ params }, context: Context) =>
-    context.request.method === route.method ? answer(route, params, context) : undefined,
+    context.method === route.method ? answer(route, params, context) : undefined,
   );
 }
 
 /** Answers a request, whatever it is. Never throws. */
 export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
   const startedAt = Date.now();
+  const { method } = request;
   const runtime = runtimeOf(env);
   if (!Array.isArray(runtime)) setLogLevel(runtime.logLevel);
+  const objects = new Objects(env, background);
   const log: RequestLog = {
     requestId: requestIdOf(request),
-    method: METHODS.has(request.method) ? request.method : 'OTHER',
+    method: METHODS.has(method) ? method : 'OTHER',
     route: null,
     status: 0,
     code: null,
@@ -55,39 +61,39 @@ export async function handle(request: Request, env: Env, background: Background 
     durationMs: 0,
     objectCalls: 0,
   };
-  const answer = await respond({ request, env, log, background });
-  log.status = answer.status;
+  let answered: Answer;
+  try {
+    answered = await respond({ request, method, runtime, objects, log });
+  } catch (error) {
+    const problem = error instanceof Problem ? error : new Problem('internal_error');
+    if (problem !== error) logError('request_failed', error, { requestId: log.requestId });
+    log.code = problem.code;
+    answered = problem.toAnswer(log.requestId);
+  }
+  log.status = answered.status;
   log.durationMs = Date.now() - startedAt;
+  log.objectCalls = objects.calls;
   logRequest(log);
-  return toResponse(answer, log.requestId);
+  return toResponse(answered, log.requestId);
 }
 
 /** Methods that are logged by name; any other is a caller's own word. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-async function respond(context: Context): Promise<Answer> {
-  const { request, log } = context;
-  try {
-    const path = pathOf(request.url);
-    const direct = DIRECT_ROUTES.get(`${request.method} ${path}`);
-    if (direct !== undefined) return await answer(direct, {}, context);
-    // Without its query, which the router would parse at a cost that is quadratic in repeated names.
-    const url = `http://router${path}`;
-    const found: Answer | undefined = await router.fetch({ method: request.method, url }, context);
-    if (found !== undefined) return found;
-    throw notRouted(path);
-  } catch (error) {
-    const problem = error instanceof Problem ? error : new Problem('internal_error');
-    if (problem !== error) logError('request_failed', error, { requestId: log.requestId });
-    log.code = problem.code;
-    return problem.toAnswer(log.requestId);
-  }
+/** Finds the route and has it answer. The one that is asked most needs no search. */
+function respond(context: Context): Promise<Answer> {
+  const path = pathOf(context.request.url);
+  const isVerification = path === verifyRoute.path && context.method === verifyRoute.method;
+  return isVerification ? answer(verifyRoute, {}, context) : routed(path, context);
 }
 
-/** Routes without parameters, found by their path alone: verification above all. */
-const DIRECT_ROUTES: ReadonlyMap<string, Route> = new Map(
-  routes.filter(({ path }) => !path.includes(':')).map((route) => [`${route.method} ${route.path}`, route]),
-);
+async function routed(path: string, context: Context): Promise<Answer> {
+  // Without its query, which the router would parse at a cost that is quadratic in repeated names.
+  const url = `http://router${path}`;
+  const found: Answer | undefined = await router.fetch({ method: context.method, url }, context);
+  if (found === undefined) throw notRouted(path);
+  return found;
+}
 
 /** The path of a URL as the platform gives it: absolute and normalised. */
 function pathOf(url: string): string {
@@ -96,37 +102,16 @@ function pathOf(url: string): string {
   return start < 0 ? '/' : url.slice(start, end < 0 ? undefined : end);
 }
 
-async function answer(route: Route, params: PathParams, { request, env, log, background }: Context): Promise<Answer> {
+async function answer(route: Route, params: PathParams, { request, runtime, objects, log }: Context): Promise<Answer> {
   log.route = route.path;
-  const runtime = runtimeOf(env);
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  return counting(new Objects(env, background), log, async (objects) => {
-    const caller = await authenticate(runtime, objects, request);
-    log.caller = caller.actor.id;
-    authorize(caller, route, params);
-    if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-    return route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
-  });
-}
-
-/** Runs something with objects and logs how often it called them. */
-async function counting(
-  objects: Objects,
-  log: RequestLog,
-  run: (objects: Objects) => Promise<Answer>,
-): Promise<Answer> {
-  try {
-    return await run(objects);
-  } finally {
-    log.objectCalls = objects.calls;
-  }
-}
-
-async function authenticate(runtime: Runtime, objects: Objects, request: Request): Promise<Principal> {
   const token = bearerToken(request);
   const caller = token === null ? null : await runtime.authenticator.authenticate(token, runtime, objects);
   if (caller === null) throw unauthenticated();
-  return caller;
+  log.caller = caller.actor.id;
+  authorize(caller, route, params);
+  if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
+  return await route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
 }
 
 function authorize(caller: Principal, route: Route, { tenantId }: PathParams): void {

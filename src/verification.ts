@@ -4,8 +4,9 @@
  */
 import type { VerifiedKey } from '../durable-objects/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../durable-objects/keys/verification.ts';
-import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/tenants/locator.ts';
 import type { Runtime } from './config/runtime.ts';
+import type { Lease } from './leases/cache.ts';
 import type { Objects } from './objects.ts';
 import { parseKeyString } from './secrets/key-string.ts';
 
@@ -28,10 +29,39 @@ export type VerificationOptions = {
   readonly fresh: boolean;
 };
 
-/** Verifies a key string as of now. */
-export async function verifyKeyString(
+/** Verifies a key string as of now. Without a wait when a lease decides. */
+export function verifyKeyString(
   text: string,
-  { scopes, within, system, fresh }: VerificationOptions,
+  options: VerificationOptions,
+  runtime: Runtime,
+  objects: Objects,
+): Verified | Promise<Verified> {
+  const now = Date.now();
+  const lease = options.fresh ? null : runtime.leases.get(text, now);
+  return lease === null
+    ? verifyAsking(text, options, runtime, objects)
+    : verifyLeased(lease, options, runtime, objects, now);
+}
+
+function verifyLeased(
+  lease: Lease,
+  { scopes, within, system }: VerificationOptions,
+  { leases }: Runtime,
+  objects: Objects,
+  now: number,
+): Verified {
+  const { tenantId, objectName, key } = lease;
+  const isWanted = (tenantId === SYSTEM_TENANT_ID) === system && within.every((id) => id === tenantId);
+  if (!isWanted) return { code: 'NOT_FOUND' };
+  // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
+  const { code, warnings } = decide('active', key, scopes, now);
+  if (code === 'VALID' && leases.isNewUse(lease, now)) objects.noteLeasedUse(objectName, key.id);
+  return { code, warnings, tenantId, key };
+}
+
+async function verifyAsking(
+  text: string,
+  { scopes, within, system }: VerificationOptions,
   { signer, leases, systemObjectName }: Runtime,
   objects: Objects,
 ): Promise<Verified> {
@@ -46,20 +76,12 @@ export async function verifyKeyString(
     if (objectNameOf(await locatorOf(tenantId)) !== objectName) return { code: 'NOT_FOUND' };
   }
 
-  const now = Date.now();
-  const leased = fresh ? null : leases.get(parsed.id, digest, now);
-  if (leased !== null) {
-    const { tenantId, key } = leased;
-    // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
-    const decision = decide('active', key, scopes, now);
-    if (decision.code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
-    return { ...decision, tenantId, key };
-  }
-
-  const asking = leases.ask(now);
-  const answer = await objects.tenantAt(objectName, (tenant) => tenant.verifyKey(parsed.id, digest, scopes));
+  const asking = leases.ask(Date.now());
+  const { id } = parsed;
+  const answer = await objects.tenantAt(objectName, (tenant) => tenant.verifyKey(id, digest, scopes));
   if (answer.code !== 'NOT_FOUND' && answer.leaseMs > 0) {
-    leases.put({ tenantId: answer.tenantId, key: answer.key, digest }, answer.leaseMs, asking, Date.now());
+    const { tenantId, key } = answer;
+    leases.put(text, { tenantId, objectName, key }, answer.leaseMs, asking, Date.now());
   }
   return answer;
 }

@@ -19,7 +19,7 @@ export function outlastMs(leaseMs: number): number {
   return leaseMs === 0 ? 0 : leaseMs + Math.max(leaseMs * DRIFT_SHARE, DRIFT_MIN_MS);
 }
 
-/** Ended leases are forgotten when this many keys have one. */
+/** Ended leases are forgotten when this many keys have one, or twice as many as the last sweep left: so each grant pays for one look on average. */
 const SWEEP_AT = 10_000;
 
 export class LeaseLedger {
@@ -31,6 +31,7 @@ export class LeaseLedger {
   #endOfUnknown: number;
   /** End of the latest lease that a change under way waits for. */
   #endOfWaits = 0;
+  #sweepAt = SWEEP_AT;
 
   /** `inForceMs`: the longest lease that an earlier instance may have granted, 0 when there was none. */
   constructor(startedAt: number, inForceMs: number) {
@@ -42,7 +43,7 @@ export class LeaseLedger {
     const end = Math.max(now + outlastMs(leaseMs), this.#endOf.get(keyId) ?? 0);
     this.#endOf.set(keyId, end);
     this.#endOfAll = Math.max(this.#endOfAll, end);
-    if (this.#endOf.size >= SWEEP_AT) this.#sweep(now);
+    if (this.#endOf.size >= this.#sweepAt) this.#sweep(now);
   }
 
   /**
@@ -65,5 +66,6 @@ export class LeaseLedger {
 
   #sweep(now: number): void {
     for (const [keyId, end] of this.#endOf) if (end <= now) this.#endOf.delete(keyId);
+    this.#sweepAt = Math.max(SWEEP_AT, 2 * this.#endOf.size);
   }
 }

@@ -1,12 +1,11 @@
 /** From a bearer token to the principal behind it. */
+import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
-import { type VerificationOptions, verifyKeyString } from '../verification.ts';
+import { type Fingerprint, Fingerprinter, sameFingerprint } from '../secrets/fingerprint.ts';
+import { type VerificationOptions, type Verified, verifyKeyString } from '../verification.ts';
 import { principalOf } from './management-key.ts';
 import { PERMISSIONS, type Principal } from './principal.ts';
-
-/** Longer tokens are nobody's; a bound for what is compared. */
-const TOKEN_LENGTH_MAX = 256;
 
 const ADMIN: Principal = {
   actor: { type: 'admin_token', id: 'admin' },
@@ -16,32 +15,28 @@ const ADMIN: Principal = {
 
 /** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */
 export class Authenticator {
-  readonly #adminToken: Uint8Array | null;
-  /** Filled and compared without a wait in between. */
-  readonly #scratch = new Uint8Array(TOKEN_LENGTH_MAX);
+  readonly #fingerprinter = new Fingerprinter(ADMIN_TOKEN_LENGTH_MAX);
+  readonly #adminToken: Fingerprint | null;
 
   constructor(adminToken: string | null) {
-    this.#adminToken = adminToken === null ? null : padded(adminToken, new Uint8Array(TOKEN_LENGTH_MAX));
+    this.#adminToken = adminToken === null ? null : this.#fingerprinter.of(adminToken);
   }
 
   /**
    * The principal, null for a token that is nobody's, or not any more. A management key is verified as any key is: it costs no object call
    * when it is forged or leased, one otherwise.
    */
-  async authenticate(token: string, runtime: Runtime, objects: Objects): Promise<Principal | null> {
-    if (token.length > TOKEN_LENGTH_MAX) return null;
-    if (this.#adminToken !== null && crypto.subtle.timingSafeEqual(padded(token, this.#scratch), this.#adminToken))
-      return ADMIN;
-    const answer = await verifyKeyString(token, MANAGEMENT, runtime, objects);
-    return answer.code === 'VALID' ? principalOf(answer.key) : null;
+  authenticate(token: string, runtime: Runtime, objects: Objects): Principal | null | Promise<Principal | null> {
+    const fingerprint = this.#fingerprinter.of(token);
+    if (fingerprint === null) return null;
+    if (this.#adminToken !== null && sameFingerprint(fingerprint, this.#adminToken)) return ADMIN;
+    const verified = verifyKeyString(token, MANAGEMENT, runtime, objects);
+    return verified instanceof Promise ? verified.then(holderOf) : holderOf(verified);
   }
 }
 
-const MANAGEMENT: VerificationOptions = { scopes: [], within: [], system: true, fresh: false };
-
-/** Always the same number of bytes, so that the comparison does not tell the length. */
-function padded(token: string, into: Uint8Array): Uint8Array {
-  // A bearer token is ASCII, as is the configured one.
-  for (let i = 0; i < TOKEN_LENGTH_MAX; i++) into[i] = i < token.length ? token.charCodeAt(i) : 0;
-  return into;
+function holderOf(verified: Verified): Principal | null {
+  return verified.code === 'VALID' ? principalOf(verified.key) : null;
 }
+
+const MANAGEMENT: VerificationOptions = { scopes: [], within: [], system: true, fresh: false };

@@ -36,10 +36,21 @@ export function grantOf(key: VerifiedKey): Grant {
   return { role, permissions, tenantId: key.owner };
 }
 
+/** Principals by what was verified, which under a lease is the same object each time. */
+const principals = new WeakMap<VerifiedKey, Principal>();
+
 /** The caller that holds this management key. */
 export function principalOf(key: VerifiedKey): Principal {
+  const known = principals.get(key);
+  if (known !== undefined) return known;
   const { permissions, tenantId } = grantOf(key);
-  return { actor: { type: 'management_key', id: key.id }, permissions: new Set(permissions), tenantId };
+  const principal: Principal = {
+    actor: { type: 'management_key', id: key.id },
+    permissions: new Set(permissions),
+    tenantId,
+  };
+  principals.set(key, principal);
+  return principal;
 }
 
 /**

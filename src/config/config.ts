@@ -25,7 +25,7 @@ export type Config = {
 export type ConfigProblem = { readonly variable: keyof ConfigVariables; readonly reason: string };
 
 const ADMIN_TOKEN_LENGTH_MIN = 32;
-const ADMIN_TOKEN_LENGTH_MAX = 256;
+export const ADMIN_TOKEN_LENGTH_MAX = 256;
 const DIFFERENT_CHARACTERS_MIN = 10;
 const PLACEHOLDER =
   /change.?me|placeholder|password|your.?(?:admin|token|secret)|example|insert.?here|replace.?(?:me|this)/i;

@@ -2,21 +2,25 @@
 
 export type Answer = {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Beside the content type and the request id, null for none. */
+  readonly headers: Readonly<Record<string, string>> | null;
+  readonly contentType: 'application/json' | 'application/problem+json' | null;
   /** Text of the body, null for none. */
   readonly body: string | null;
 };
 
-export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Answer {
-  return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
+export function json(value: unknown, status = 200, headers: Answer['headers'] = null): Answer {
+  return { status, headers, contentType: 'application/json', body: JSON.stringify(value) };
 }
 
-export const noContent = (): Answer => ({ status: 204, headers: {}, body: null });
+export const noContent = (): Answer => ({ status: 204, headers: null, contentType: null, body: null });
 
 export function withHeader(answer: Answer, name: string, value: string): Answer {
   return { ...answer, headers: { ...answer.headers, [name]: value } };
 }
 
-export function toResponse({ status, headers, body }: Answer, requestId: string): Response {
-  return new Response(body, { status, headers: { ...headers, 'X-Request-Id': requestId } });
+export function toResponse({ status, headers, contentType, body }: Answer, requestId: string): Response {
+  const own =
+    contentType === null ? { 'X-Request-Id': requestId } : { 'Content-Type': contentType, 'X-Request-Id': requestId };
+  return new Response(body, { status, headers: headers === null ? own : { ...own, ...headers } });
 }

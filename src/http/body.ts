@@ -6,24 +6,18 @@ export const BULK_BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 
-export type JsonBody = {
-  /** The body as it came, empty for none. */
-  readonly text: string;
-  /** The parsed body; `undefined` for an empty one, for routes whose fields are all optional. */
-  readonly value: unknown;
-};
-
 /** What a decoder puts where bytes are no UTF-8. */
 const REPLACEMENT_CHARACTER = '\ufffd';
 
-export async function readJson(request: Request, maxBytes: number): Promise<JsonBody> {
-  const text = await readText(request, maxBytes);
-  if (text === '') return { text, value: undefined };
-  if (!JSON_TYPE.test(request.headers.get('Content-Type') ?? '')) throw new Problem('unsupported_media_type');
+/** The value that the text of a body says; `undefined` for an empty one, for routes whose fields are all optional. */
+export function parseJson(text: string, contentType: string | null): unknown {
+  if (text === '') return undefined;
+  if (contentType !== 'application/json' && !JSON_TYPE.test(contentType ?? ''))
+    throw new Problem('unsupported_media_type');
   // Nobody writes this character but programs that lost another: what was sent was no UTF-8 here, or not even where it came from.
   if (text.includes(REPLACEMENT_CHARACTER)) throw new Problem('invalid_json');
   try {
-    return { text, value: JSON.parse(text) };
+    return JSON.parse(text);
   } catch {
     // The parser's own message would quote what the caller sent.
     throw new Problem('invalid_json');
@@ -31,23 +25,26 @@ export async function readJson(request: Request, maxBytes: number): Promise<Json
 }
 
 /** The body as text. One call into the platform for a body of declared length: verification has no cheaper way to read its question. */
-async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new Problem('payload_too_large', { detail: `The limit is ${maxBytes} bytes.` });
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get('Content-Length');
-  if (declared !== null) {
-    if (Number(declared) > maxBytes) throw tooLarge();
-    const text = await request.text();
-    if (text.length > maxBytes) throw tooLarge();
-    return text;
-  }
+  if (declared === null) return await readUndeclared(request, maxBytes);
+  if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  const text = await request.text();
+  if (text.length > maxBytes) throw tooLarge(maxBytes);
+  return text;
+}
+
+/** Without a declared length, counts while reading, so that no more than the limit is ever held. */
+async function readUndeclared(request: Request, maxBytes: number): Promise<string> {
   if (request.body === null) return '';
-  // Without a declared length, count while reading, so that no more than the limit is ever held.
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge();
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return new Blob(chunks).text();
 }
+
+const tooLarge = (maxBytes: number) => new Problem('payload_too_large', { detail: `The limit is ${maxBytes} bytes.` });

@@ -7,7 +7,7 @@ import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
-import { BODY_BYTES_MAX, readJson } from './body.ts';
+import { BODY_BYTES_MAX, parseJson, readText } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import { Problem } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
@@ -34,9 +34,9 @@ export class Call {
 
   /** The body in the shape of the schema. */
   async body<const S extends v.GenericSchema>(schema: S, maxBytes = BODY_BYTES_MAX): Promise<v.InferOutput<S>> {
-    const { text, value } = await readJson(this.request, maxBytes);
+    const text = await readText(this.request, maxBytes);
     this.#bodyText = text;
-    return validate(schema, value);
+    return validate(schema, parseJson(text, this.request.headers.get('Content-Type')));
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */
@@ -101,7 +101,7 @@ export class Call {
   /** A list's answer, with the `Link` header for the next page (RFC 8288). */
   async listResponse(data: readonly unknown[], page: Page<unknown>, limit: number, list: ListDescription) {
     const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
-    const headers = nextCursor === null ? {} : { Link: this.nextLink('cursor', nextCursor) };
+    const headers = nextCursor === null ? null : { Link: this.nextLink('cursor', nextCursor) };
     return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null } }, 200, headers);
   }
 

@@ -64,10 +64,10 @@ export class Problem extends Error {
 
   toAnswer(requestId: string): Answer {
     const { status, title } = PROBLEMS[this.code];
-    const { detail = `${title}.`, members, headers } = this.options;
+    const { detail = `${title}.`, members, headers = null } = this.options;
     const type = `urn:keystead:problem:${this.code}`;
     const body = { type, title, status, detail, code: this.code, requestId, ...members };
-    return json(body, status, { ...headers, 'Content-Type': 'application/problem+json' });
+    return { ...json(body, status, headers), contentType: 'application/problem+json' };
   }
 }
 

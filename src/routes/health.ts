@@ -1,7 +1,7 @@
 /** Health, for load balancers and people: no caller needed, nothing secret told. */
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
-import { runtimeOf } from '../config/runtime.ts';
-import type { Env } from '../env.ts';
+import type { ConfigProblem } from '../config/config.ts';
+import type { Runtime } from '../config/runtime.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { misconfigured } from '../http/problem.ts';
 import type { Objects } from '../objects.ts';
@@ -10,13 +10,12 @@ export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
 /** `/healthz`: the process answers. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
-export async function health(path: HealthPath, env: Env, objects: Objects): Promise<Answer> {
-  if (path === '/readyz') await checkReady(env, objects);
+export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: Objects): Promise<Answer> {
+  if (path === '/readyz') await checkReady(runtime, objects);
   return json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' });
 }
 
-async function checkReady(env: Env, objects: Objects): Promise<void> {
-  const runtime = runtimeOf(env);
+async function checkReady(runtime: Runtime | ConfigProblem[], objects: Objects): Promise<void> {
   if (Array.isArray(runtime)) throw misconfigured(runtime);
   await objects.directory((directory) => directory.list(null, 1));
   if (runtime.hasAdminToken) return;

@@ -6,10 +6,10 @@ import { managementKeyRoutes } from './management-keys.ts';
 import { rotationRoutes } from './rotations.ts';
 import type { Route } from './route.ts';
 import { tenantRoutes } from './tenants.ts';
-import { verifyRoutes } from './verify.ts';
+import { verifyRoute } from './verify.ts';
 
 export const routes: readonly Route[] = [
-  ...verifyRoutes,
+  verifyRoute,
   ...keyRoutes,
   ...rotationRoutes,
   ...tenantRoutes,

@@ -9,10 +9,10 @@ import { parseMetadata, rotationOut, toRotation } from './keys.ts';
 export const verifyBody = v.strictObject({
   /** Any text: what is no key gets a code, not an error. The body's own limit bounds it. */
   key: v.string(),
-  scopes: v.optional(scopes, []),
+  scopes: v.exactOptional(scopes),
   tenantId: v.exactOptional(tenantId),
   /** Ask the tenant's object even if an answer is leased. */
-  fresh: v.optional(v.boolean(), false),
+  fresh: v.exactOptional(v.boolean()),
 });
 
 export const VERIFICATION_CODES = [

@@ -35,24 +35,47 @@ const ID_BYTES = 12;
 /** ceil(12 * 8 / log2(62)) */
 const ID_DIGITS = 17;
 const RANDOM_BYTES = 20;
-const SIGNED_BYTES = 52;
+export const SIGNED_BYTES = 52;
 
 /** A key id as callers write it. */
 export const KEY_ID_PATTERN = /^key_[0-9A-Za-z]{17}$/;
 
-export type KeyString = {
+/** Longest text that can be a key string. */
+export const KEY_STRING_LENGTH_MAX = KEY_PREFIX_LENGTH_MAX + 1 + KEY_BODY_LENGTH;
+
+/** A well-formed key string. Its parts are taken out of the bytes when they are asked for: a forged one is refused before most of them matter. */
+export class KeyString {
   readonly prefix: string;
-  readonly signingKeyId: number;
-  /** 16 bytes. */
-  readonly locator: Uint8Array;
-  /** `key_…` */
-  readonly id: string;
-  /** What the signature covers beside the prefix. */
-  readonly signed: Uint8Array;
-  readonly signature: Uint8Array;
   /** All 64 bytes. */
   readonly bytes: Uint8Array;
-};
+
+  constructor(prefix: string, bytes: Uint8Array) {
+    this.prefix = prefix;
+    this.bytes = bytes;
+  }
+
+  get signingKeyId(): number {
+    return this.bytes[1] ?? 0;
+  }
+
+  get locator(): Uint8Array {
+    return this.bytes.slice(4, 4 + LOCATOR_BYTES);
+  }
+
+  /** `key_…` */
+  get id(): string {
+    return formatKeyId(this.bytes.slice(20, 20 + ID_BYTES));
+  }
+
+  /** What the signature covers beside the prefix. */
+  get signed(): Uint8Array {
+    return this.bytes.slice(0, SIGNED_BYTES);
+  }
+
+  get signature(): Uint8Array {
+    return this.bytes.slice(SIGNED_BYTES);
+  }
+}
 
 /** Reads a key string; null unless it is exactly one that `formatKeyString` writes. Says nothing about the signature. */
 export function parseKeyString(text: string): KeyString | null {
@@ -65,15 +88,7 @@ export function parseKeyString(text: string): KeyString | null {
   if (decodeNumber(text, crcStart, text.length) !== crc32(text, crcStart)) return null;
   const bytes = decodeBase62(text.slice(bodyStart, crcStart), BYTES);
   if (bytes === null || bytes[0] !== FORMAT_VERSION || bytes[2] !== 0 || bytes[3] !== 0) return null;
-  return {
-    prefix,
-    signingKeyId: bytes[1] ?? 0,
-    locator: bytes.subarray(4, 4 + LOCATOR_BYTES),
-    id: formatKeyId(bytes.subarray(20, 20 + ID_BYTES)),
-    signed: bytes.subarray(0, SIGNED_BYTES),
-    signature: bytes.subarray(SIGNED_BYTES),
-    bytes,
-  };
+  return new KeyString(prefix, bytes);
 }
 
 /** Writes the key string of 64 bytes. */

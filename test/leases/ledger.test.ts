@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
+
+const L = 1000;
+
+describe('a ledger of many leases', () => {
+  it('knows the end of each that is in force, and forgets those that are over', () => {
+    const ledger = new LeaseLedger(0, 0);
+    const KEYS = 25_000;
+    for (let i = 0; i < KEYS; i++) ledger.grant(`first ${i}`, L, 0);
+    // These come when the first ones are over, and bring the sweeps.
+    const later = 2 * L;
+    for (let i = 0; i < 3 * KEYS; i++) ledger.grant(`then ${i}`, L, later);
+    const waits = (keyId: string) => ledger.waitMs([keyId], L, later);
+    for (let i = 0; i < KEYS; i += 97) expect(waits(`first ${i}`)).toBe(0);
+    for (let i = 0; i < 3 * KEYS; i += 97) expect(waits(`then ${i}`)).toBe(outlastMs(L));
+  });
+});
