@@ -15,7 +15,7 @@ import { chart } from './report/chart.ts';
 import { machine, type Results } from './report/results.ts';
 import { report } from './report/table.ts';
 import { verdictsOf } from './report/verdicts.ts';
-import { Api } from './servers/api.ts';
+import { Api, type Instance } from './servers/api.ts';
 import { startFloors } from './servers/floors.ts';
 import { Keystead } from './servers/keystead.ts';
 
@@ -48,17 +48,17 @@ process.exit(stopping.signal.aborted ? 130 : 0);
 async function run(sizes: Options): Promise<Results> {
   const progress = stack.use(new Progress());
   progress.step('starting the servers');
-  const server = stack.use(await Keystead.start(join(folder, 'keystead'), stopping.signal));
+  const small = await startKeystead('small');
+  const large = await startKeystead('large');
   const floors = stack.use(await startFloors(join(folder, 'floors')));
   const generator = stack.use(new LoadGenerator());
-  const api = new Api(server);
-  const means = { options: sizes, server, api, floors: floors.target, generator, progress, folder, stack };
+  const means = { options: sizes, small, large, floors: floors.target, generator, progress, folder, stack };
   const { rows, filledPerSecond, notes } = await planOf(means);
   const measured = await measureRows(rows, generator, sizes, progress);
-  const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(api, server.target, sizes.batch, progress) : null;
-  const databases = isWanted(sizes, 'disk') ? await fillDatabases(server, api, generator, sizes.batch, progress) : [];
+  const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(large, sizes.batch, progress) : null;
+  const databases = isWanted(sizes, 'disk') ? await fillDatabases(large, generator, sizes.batch, progress) : [];
   progress.step('stopping');
-  await server.stop();
+  await large.server.stop();
   const disk = databases.map(sizeOf);
   progress[Symbol.dispose]();
   return {
@@ -72,6 +72,11 @@ async function run(sizes: Options): Promise<Results> {
     notes,
     verdicts: verdictsOf(measured, disk, sizes),
   };
+}
+
+async function startKeystead(name: string): Promise<Instance> {
+  const server = stack.use(await Keystead.start(join(folder, name), stopping.signal));
+  return { server, api: new Api(server) };
 }
 
 function publish(results: Results, sizes: Options): void {

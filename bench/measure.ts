@@ -1,6 +1,6 @@
 /**
- * Measuring rows in rounds. A row that is compared with another is always measured right beside that other, and only the two of one round are divided: what the
- * machine does meanwhile (other programs, its clock) then touches both alike. Reported are the median of the rounds and their spread.
+ * Measuring rows in rounds. A row that is compared with another is always measured in alternation with that other, and only the two of one round are divided: what
+ * the machine does meanwhile (other programs, its clock) then touches both alike. Reported are the median of the rounds and their spread.
  *
  * The judge is processor time a request: with one client machine and one server on few cores, requests a second also tell how the two share them.
  */
@@ -19,12 +19,16 @@ export type Row = {
   /** The requests of the next turn. With `once` each is sent once, and the turn ends with the last. */
   readonly requests: () => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   readonly once?: boolean;
+  /** Whether a turn takes something that there is one of for each turn, so that it cannot be sliced. */
+  readonly whole?: boolean;
   readonly connections?: number;
   /** The row that this one is compared with. */
   readonly against?: Row;
 };
 
 export type Sample = LoadResult & { readonly perSecond: number; readonly cpuMicros: number };
+
+type Pair = { readonly own: Sample; readonly other: Sample };
 
 export type Measured = {
   readonly name: string;
@@ -49,6 +53,8 @@ const CONNECTIONS = 16;
 /** A `once` turn ends with its requests; this bounds it if the server hangs. */
 const ONCE_MAX_MS = 60_000;
 const WARM_UP_TURNS = 1;
+/** Slices of a turn of two rows that are compared. */
+const SLICES = 6;
 
 export async function measureRows(
   rows: readonly Row[],
@@ -57,26 +63,65 @@ export async function measureRows(
   progress: Progress,
 ): Promise<Measured[]> {
   const samples = new Map<Row, Sample[]>();
-  const pairs = new Map<Row, { readonly other: Sample; readonly own: Sample }[]>();
-  const take = async (row: Row) => {
-    const sample = await turn(row, generator, turnMs);
-    samples.set(row, [...(samples.get(row) ?? []), sample]);
-    return sample;
-  };
+  const pairs = new Map<Row, Pair[]>();
   for (let round = 1 - WARM_UP_TURNS; round <= rounds; round++) {
     for (const row of rows) {
       progress.step(round < 1 ? 'warming up' : `round ${round} of ${rounds}`);
       progress.detail(row.name);
-      // In turn first, since the second of two finds the server and the processor warmer.
-      const ownFirst = round % 2 === 0 ? await take(row) : null;
-      const other = row.against && (await take(row.against));
-      const own = ownFirst ?? (await take(row));
-      if (other !== undefined) pairs.set(row, [...(pairs.get(row) ?? []), { other, own }]);
+      const { own, other } = await takeTurns(row, round % 2 === 0, generator, turnMs);
+      if (round < 1) continue;
+      samples.set(row, [...(samples.get(row) ?? []), own]);
+      if (row.against === undefined || other === null) continue;
+      samples.set(row.against, [...(samples.get(row.against) ?? []), other]);
+      pairs.set(row, [...(pairs.get(row) ?? []), { own, other }]);
     }
-    if (round < 1) for (const taken of [samples, pairs]) taken.clear();
   }
   const all = new Set([...rows.flatMap(({ against }) => (against === undefined ? [] : [against])), ...rows]);
   return [...all].map((row) => summarized(row, samples.get(row) ?? [], pairs.get(row) ?? []));
+}
+
+/**
+ * A turn of a row, and of the one that it is compared with, by slices in alternation: neighbours on the machine come and go within a second, and so
+ * disturb both alike. What is sent once, and what follows it, is not sliced.
+ */
+async function takeTurns(
+  row: Row,
+  ownFirst: boolean,
+  generator: LoadGenerator,
+  turnMs: number,
+): Promise<{ readonly own: Sample; readonly other: Sample | null }> {
+  const { against } = row;
+  if (against === undefined) return { own: await turn(row, generator, turnMs), other: null };
+  const slices = [row, against].some(({ once, whole }) => once || whole) ? 1 : SLICES;
+  const own: Sample[] = [];
+  const other: Sample[] = [];
+  for (let slice = 0; slice < slices; slice++) {
+    // In turn first, since the second of two finds the server and the processor warmer.
+    const isOwnFirst = ownFirst !== (slice % 2 === 1);
+    for (const isOwn of [isOwnFirst, !isOwnFirst]) {
+      (isOwn ? own : other).push(await turn(isOwn ? row : against, generator, turnMs / slices));
+    }
+  }
+  return { own: together(own), other: together(other) };
+}
+
+/** Slices of one turn as one sample; of latencies, the medians. */
+function together(slices: readonly Sample[]): Sample {
+  const sum = (of: (sample: Sample) => number) => slices.reduce((total, sample) => total + of(sample), 0);
+  const median = (of: (sample: Sample) => number) => spreadOf(slices.map(of)).median;
+  const answered = sum((sample) => sample.answered);
+  const seconds = sum((sample) => sample.seconds);
+  return {
+    answered,
+    seconds,
+    wrong: sum((sample) => sample.wrong),
+    firstWrong: slices.find((sample) => sample.firstWrong !== null)?.firstWrong ?? null,
+    p50Ms: median((sample) => sample.p50Ms),
+    p99Ms: median((sample) => sample.p99Ms),
+    generatorShare: sum((sample) => sample.generatorShare * sample.seconds) / seconds,
+    perSecond: answered / seconds,
+    cpuMicros: sum((sample) => sample.cpuMicros * sample.answered) / answered,
+  };
 }
 
 async function turn(row: Row, generator: LoadGenerator, turnMs: number): Promise<Sample> {
@@ -97,11 +142,7 @@ async function turn(row: Row, generator: LoadGenerator, turnMs: number): Promise
   return { ...result, perSecond: result.answered / result.seconds, cpuMicros: cpu / result.answered };
 }
 
-function summarized(
-  { name, against }: Row,
-  samples: readonly Sample[],
-  pairs: readonly { readonly other: Sample; readonly own: Sample }[],
-): Measured {
+function summarized({ name, against }: Row, samples: readonly Sample[], pairs: readonly Pair[]): Measured {
   return {
     name,
     against: against?.name ?? null,

@@ -7,8 +7,7 @@ import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import * as names from './report/names.ts';
 import { floorRow, type KeysOf, lastPage, peerRow, Rows, SMALL } from './rows.ts';
-import type { Api, Key } from './servers/api.ts';
-import type { Keystead } from './servers/keystead.ts';
+import type { Instance, Key } from './servers/api.ts';
 import { isPeerInstalled, PEER_INSTALLATION, startPeer } from './servers/peer.ts';
 import type { Target } from './servers/target.ts';
 
@@ -16,8 +15,10 @@ export type Plan = { readonly rows: readonly Row[]; readonly filledPerSecond: nu
 
 export type Means = {
   readonly options: Options;
-  readonly server: Keystead;
-  readonly api: Api;
+  /** As little on it as on the floors: what is compared with them. */
+  readonly small: Instance;
+  /** With many keys and tenants: what tells how cost grows. */
+  readonly large: Instance;
   readonly floors: Target;
   readonly generator: LoadGenerator;
   readonly progress: Progress;
@@ -40,55 +41,49 @@ export const isWanted = ({ rows }: Options, name: string) =>
   rows.length === 0 || rows.some((part) => name.includes(part));
 
 export async function planOf(means: Means): Promise<Plan> {
-  const { options, server, api, floors, generator, progress } = means;
+  const { options, small, large, floors, generator, progress } = means;
   progress.step(`a tenant of ${SMALL} keys`);
-  const rows = new Rows(server, api, generator);
-  const small = await rows.small(STRICT_SETTINGS);
-  const [key] = small.keys;
+  const rows = new Rows(small, generator);
+  const strictTenant = await rows.small(STRICT_SETTINGS);
+  const [key] = strictTenant.keys;
   if (key === undefined) throw new Error('no keys were made');
-  const floor = { a: floorRow(names.FLOOR_A, '/a', floors, key), b: floorRow(names.FLOOR_B, '/b', floors, key) };
+  const floorA = floorRow(names.FLOOR_A, '/a', floors, key);
+  const floorB = floorRow(names.FLOOR_B, '/b', floors, key);
   const floorC = floorRow(names.FLOOR_C, '/c', floors, key);
-  const strict = rows.verify(names.STRICT, small.keys, floor.b);
-  const fresh = () => rows.prepared();
-  const create = rows.create(names.CREATE, async () => (await fresh()).tenantId, floorC);
-  const rotate = rows.rotate(names.ROTATE, fresh, floorC);
+  const strict = rows.verify(names.STRICT, strictTenant.keys, floorB);
   const leased = await rows.small(LEASED_SETTINGS);
-  const hot = leased.keys.slice(0, HOT);
+  const prepared = () => rows.prepared();
   const smallRows = [
-    rows.forged(names.FORGED, small.keys, floor.a),
-    rows.verify(names.LEASED, hot, floor.a),
-    rows.verifyMissed(names.LEASE_MISSED, leased.keys.slice(HOT), floor.b),
+    rows.forged(names.FORGED, strictTenant.keys, floorA),
+    rows.verify(names.LEASED, leased.keys.slice(0, HOT), floorA),
+    rows.verifyMissed(names.LEASE_MISSED, leased.keys.slice(HOT), floorB),
     strict,
-    create,
-    rotate,
-    rows.revoke(names.REVOKE, fresh, floorC),
+    rows.create(names.CREATE, async () => (await prepared()).tenantId, floorC),
+    rows.rotate(names.ROTATE, prepared, floorC),
+    rows.revoke(names.REVOKE, prepared, floorC),
     rows.revokeLeased(names.REVOKE_LEASED, () => rows.small(LEASED_SETTINGS)),
   ];
-  const large = await largeRows(means, rows, { strict, create, rotate });
-  const tenants = await tenantRows(means, rows, floor.b);
-  await prepareSmall(means, rows);
+  await prepare(rows, means, [names.CREATE, names.ROTATE, names.REVOKE]);
+  const grown = new Rows(large, generator);
+  const growth = await growthRows(means, grown);
+  const tenants = await tenantRows(means, grown, floorB);
   const notes: string[] = [];
   const peers = await peerRows(means, strict, notes);
-  const all = [...smallRows, ...large.rows, ...tenants, ...peers];
-  return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond: large.filledPerSecond, notes };
+  const all = [...smallRows, ...growth.rows, ...tenants, ...peers];
+  return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond: growth.filledPerSecond, notes };
 }
 
-/** The small tenants that the turns of mutations use up: one each, those of the rows they are compared with included. */
-async function prepareSmall({ options, progress }: Means, rows: Rows): Promise<void> {
-  const { keys } = options;
-  const users = [names.CREATE, names.ROTATE, names.REVOKE, names.createAt(keys), names.rotateAt(keys)];
-  const turns = options.rounds + 1;
-  const count = users.filter((name) => isWanted(options, name)).length * turns;
-  progress.step(`${count} tenants of ${SMALL} keys`);
+/** Makes the small tenants that the turns of these rows of mutations use up, one each. */
+async function prepare(rows: Rows, { options, progress }: Means, users: readonly string[]): Promise<void> {
+  const count = users.filter((name) => isWanted(options, name)).length * (options.rounds + 1);
+  if (count > 0) progress.step(`${count} tenants of ${SMALL} keys`);
   await rows.prepare(count, STRICT_SETTINGS);
 }
 
-/** Rows about a tenant with many keys. Each turn of mutations takes keys of its own. */
-async function largeRows(
-  { options, api, progress }: Means,
-  rows: Rows,
-  small: { readonly strict: Row; readonly create: Row; readonly rotate: Row },
-): Promise<Pick<Plan, 'rows' | 'filledPerSecond'>> {
+/** Rows about a tenant with many keys, each beside the same about a small one on the same server. Each turn of mutations takes keys of its own. */
+async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' | 'filledPerSecond'>> {
+  const { options, progress } = means;
+  const { api } = means.large;
   const { keys } = options;
   const last = names.listLast(options);
   const spread = Math.min(keys, SPREAD_MAX);
@@ -108,15 +103,20 @@ async function largeRows(
   const filledPerSecond = (keys / (performance.now() - startedAt)) * 1000;
   const cursor = isWanted(options, last) ? await lastPage(api, tenantId, keys, progress) : null;
   const few = sample.filter((_, i) => i % Math.ceil(sample.length / SMALL) === 0);
-  const listFirst = rows.list(names.LIST_FIRST, tenantId, null);
+  const beside = await rows.small(STRICT_SETTINGS);
+  const strict = rows.verify(names.STRICT_BESIDE, beside.keys);
+  const prepared = () => rows.prepared();
+  const create = rows.create(names.CREATE_BESIDE, async () => (await prepared()).tenantId);
+  const rotate = rows.rotate(names.ROTATE_BESIDE, prepared);
+  await prepare(rows, means, [names.createAt(keys), names.rotateAt(keys)]);
   return {
     filledPerSecond,
     rows: [
-      rows.verify(names.strictAt(keys), few, small.strict),
-      rows.verify(names.strictSpread(options, spread), sample, small.strict),
-      rows.create(names.createAt(keys), () => tenantId, small.create),
-      rows.rotate(names.rotateAt(keys), inTurns(tenantId, sample), small.rotate),
-      rows.list(last, tenantId, cursor, listFirst),
+      rows.verify(names.strictAt(keys), few, strict),
+      rows.verify(names.strictSpread(options, spread), sample, strict),
+      rows.create(names.createAt(keys), () => tenantId, create),
+      rows.rotate(names.rotateAt(keys), inTurns(tenantId, sample), rotate),
+      rows.list(last, tenantId, cursor, rows.list(names.LIST_FIRST, tenantId, null)),
     ],
   };
 }
@@ -147,7 +147,7 @@ async function tenantRows(means: Means, rows: Rows, floor: Row): Promise<Row[]> 
 }
 
 /** One key in each of many tenants. */
-async function keysOfTenants({ options, api, progress }: Means): Promise<Key[]> {
+async function keysOfTenants({ options, large: { api }, progress }: Means): Promise<Key[]> {
   progress.step(`${options.tenants} tenants of one key`);
   const keys: Key[] = [];
   const AT_ONCE = 16;

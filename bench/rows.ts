@@ -6,7 +6,7 @@ import type { LoadGenerator } from './load/client.ts';
 import { request } from './load/client.ts';
 import type { Row } from './measure.ts';
 import type { Progress } from './progress.ts';
-import { type Api, type Key, keyBody, listPath, PAGE } from './servers/api.ts';
+import { type Api, type Instance, type Key, keyBody, listPath, PAGE } from './servers/api.ts';
 import type { Keystead } from './servers/keystead.ts';
 import type { Peer } from './servers/peer.ts';
 import type { Target } from './servers/target.ts';
@@ -32,7 +32,7 @@ export class Rows {
   readonly #prepared: KeysOf[] = [];
   #tenants = 0;
 
-  constructor(server: Keystead, api: Api, generator: LoadGenerator) {
+  constructor({ server, api }: Instance, generator: LoadGenerator) {
     this.#server = server;
     this.#api = api;
     this.#generator = generator;
@@ -84,13 +84,14 @@ export class Rows {
     return this.#row(name, '"FORGED"', () => requests, { against });
   }
 
-  create(name: string, tenantId: () => string | Promise<string>, against: Row): Row {
+  /** Creations in the tenant that each turn is given. */
+  create(name: string, tenantId: () => string | Promise<string>, against?: Row): Row {
     const requests = async () => [this.#post(`/v1/tenants/${await tenantId()}/keys`, keyBody(0))];
-    return this.#row(name, '"secret"', requests, { against });
+    return this.#row(name, '"secret"', requests, { against, whole: true });
   }
 
   /** Each turn rotates keys that were not rotated before. */
-  rotate(name: string, keys: () => Promise<KeysOf>, against: Row): Row {
+  rotate(name: string, keys: () => Promise<KeysOf>, against?: Row): Row {
     return this.#row(name, '"secret"', () => this.#onEach(keys, 'rotate', ONCE), { against, once: true });
   }
 
@@ -158,7 +159,7 @@ export class Rows {
     name: string,
     expected: string,
     requests: Row['requests'],
-    rest: { readonly against?: Row | undefined; readonly once?: boolean; readonly connections?: number },
+    rest: Pick<Row, 'once' | 'whole' | 'connections'> & { readonly against?: Row | undefined },
   ): Row {
     const { against, ...others } = rest;
     return {

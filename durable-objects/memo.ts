@@ -26,6 +26,7 @@ export class Memo<V> {
   }
 
   set(key: string, value: V): void {
+    this.#values.delete(key);
     this.#values.set(key, value);
     if (this.#values.size <= this.#max) return;
     for (const oldest of this.#values.keys()) {

@@ -4,11 +4,12 @@
  */
 import type { VerifiedKey } from '../durable-objects/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../durable-objects/keys/verification.ts';
-import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/tenants/locator.ts';
+import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
 import type { Runtime } from './config/runtime.ts';
-import type { Lease } from './leases/cache.ts';
+import type { LeaseCache, LeasedKey } from './leases/cache.ts';
 import type { Objects } from './objects.ts';
 import { parseKeyString } from './secrets/key-string.ts';
+import type { GenuineKey } from './secrets/known-keys.ts';
 
 export type Verified =
   | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
@@ -29,59 +30,79 @@ export type VerificationOptions = {
   readonly fresh: boolean;
 };
 
-/** Verifies a key string as of now. Without a wait when a lease decides. */
+/** Verifies a key string as of now. Without a wait when the key is known and leased. */
 export function verifyKeyString(
   text: string,
   options: VerificationOptions,
   runtime: Runtime,
   objects: Objects,
 ): Verified | Promise<Verified> {
-  const now = Date.now();
-  const lease = options.fresh ? null : runtime.leases.get(text, now);
-  return lease === null
-    ? verifyAsking(text, options, runtime, objects)
-    : verifyLeased(lease, options, runtime, objects, now);
+  const known = runtime.knownKeys.find(text);
+  return known === null
+    ? verifyUnknown(text, options, runtime, objects)
+    : verifyGenuine(known, options, runtime, objects);
 }
 
-function verifyLeased(
-  lease: Lease,
-  { scopes, within, system }: VerificationOptions,
-  { leases }: Runtime,
-  objects: Objects,
-  now: number,
-): Verified {
-  const { tenantId, objectName, key } = lease;
-  const isWanted = (tenantId === SYSTEM_TENANT_ID) === system && within.every((id) => id === tenantId);
-  if (!isWanted) return { code: 'NOT_FOUND' };
-  // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
-  const { code, warnings } = decide('active', key, scopes, now);
-  if (code === 'VALID' && leases.isNewUse(lease, now)) objects.noteLeasedUse(objectName, key.id);
-  return { code, warnings, tenantId, key };
-}
-
-async function verifyAsking(
+async function verifyUnknown(
   text: string,
-  { scopes, within, system }: VerificationOptions,
-  { signer, leases, systemObjectName }: Runtime,
+  options: VerificationOptions,
+  runtime: Runtime,
   objects: Objects,
 ): Promise<Verified> {
   const parsed = parseKeyString(text);
   if (parsed === null) return { code: 'MALFORMED' };
-  const digest = await signer.verify(parsed);
+  const digest = await runtime.signer.verify(parsed);
   if (digest === null) return { code: 'FORGED' };
-  // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
   const objectName = objectNameOf(parsed.locator);
-  if ((objectName === (await systemObjectName)) !== system) return { code: 'NOT_FOUND' };
+  const system = objectName === (await runtime.systemObjectName);
+  const genuine = { id: parsed.id, objectName, system, digest };
+  runtime.knownKeys.remember(text, genuine);
+  return await verifyGenuine(genuine, options, runtime, objects);
+}
+
+function verifyGenuine(
+  genuine: GenuineKey,
+  options: VerificationOptions,
+  { leases }: Runtime,
+  objects: Objects,
+): Verified | Promise<Verified> {
+  if (genuine.system !== options.system) return { code: 'NOT_FOUND' };
+  const now = Date.now();
+  const leased = options.fresh ? null : leases.get(genuine.id, genuine.digest, now);
+  return leased === null
+    ? askObject(genuine, options, leases, objects)
+    : decideLeased(leased, genuine, options, leases, objects, now);
+}
+
+function decideLeased(
+  { tenantId, key }: LeasedKey,
+  { objectName }: GenuineKey,
+  { scopes, within }: VerificationOptions,
+  leases: LeaseCache,
+  objects: Objects,
+  now: number,
+): Verified {
+  if (!within.every((id) => id === tenantId)) return { code: 'NOT_FOUND' };
+  // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
+  const { code, warnings } = decide('active', key, scopes, now);
+  if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
+  return { code, warnings, tenantId, key };
+}
+
+async function askObject(
+  { id, objectName, digest }: GenuineKey,
+  { scopes, within }: VerificationOptions,
+  leases: LeaseCache,
+  objects: Objects,
+): Promise<Verified> {
+  // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
   for (const tenantId of within) {
     if (objectNameOf(await locatorOf(tenantId)) !== objectName) return { code: 'NOT_FOUND' };
   }
-
   const asking = leases.ask(Date.now());
-  const { id } = parsed;
   const answer = await objects.tenantAt(objectName, (tenant) => tenant.verifyKey(id, digest, scopes));
   if (answer.code !== 'NOT_FOUND' && answer.leaseMs > 0) {
-    const { tenantId, key } = answer;
-    leases.put(text, { tenantId, objectName, key }, answer.leaseMs, asking, Date.now());
+    leases.put({ tenantId: answer.tenantId, key: answer.key, digest }, answer.leaseMs, asking, Date.now());
   }
   return answer;
 }

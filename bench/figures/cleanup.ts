@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuMicros } from '../load/cpu.ts';
 import type { Progress } from '../progress.ts';
-import type { Api } from '../servers/api.ts';
-import type { Target } from '../servers/target.ts';
+import type { Instance } from '../servers/api.ts';
 
 export type CleanupFigures = {
   readonly keys: number;
@@ -16,13 +15,12 @@ export type CleanupFigures = {
 const TENANT = 'bench-expiring';
 /** Keys made in a second at the least, so that all are made before the first expires. */
 const FILL_RATE = 1500;
-const MARGIN_MS = 5000;
+const MARGIN_MS = 2000;
 const POLL_MS = 100;
 const WAIT_MAX_MS = 600_000;
 
 export async function measureCleanup(
-  api: Api,
-  target: Target,
+  { server: { target }, api }: Instance,
   keys: number,
   progress: Progress,
 ): Promise<CleanupFigures> {

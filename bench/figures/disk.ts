@@ -7,8 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { LoadGenerator } from '../load/client.ts';
 import { request } from '../load/client.ts';
 import type { Progress } from '../progress.ts';
-import { type Api, keyBody } from '../servers/api.ts';
-import type { Keystead } from '../servers/keystead.ts';
+import { type Instance, keyBody } from '../servers/api.ts';
 
 export type DiskFigures = {
   readonly made: 'in bulk' | 'one by one';
@@ -28,16 +27,16 @@ const ONE_BY_ONE_MIN = 1000;
 const ONE_BY_ONE_MAX_MS = 600_000;
 
 export async function fillDatabases(
-  server: Keystead,
-  api: Api,
+  instance: Instance,
   generator: LoadGenerator,
   keys: number,
   progress: Progress,
 ): Promise<FilledDatabase[]> {
+  const { server, api } = instance;
   progress.step(`${keys} keys for the size on disk`);
-  const inBulk = await newDatabase(server, api, 'bench-disk-bulk');
+  const inBulk = await newDatabase(instance, 'bench-disk-bulk');
   await api.fill('bench-disk-bulk', keys, 1, (done) => progress.detail(`${done} made`));
-  const oneByOne = await newDatabase(server, api, 'bench-disk-single');
+  const oneByOne = await newDatabase(instance, 'bench-disk-single');
   const fewer = Math.max(ONE_BY_ONE_MIN, Math.ceil(keys / ONE_BY_ONE_SHARE));
   const requests = Array.from({ length: fewer }, (_, number) =>
     request('POST', '/v1/tenants/bench-disk-single/keys', server.token, keyBody(number)),
@@ -60,7 +59,7 @@ export async function fillDatabases(
 }
 
 /** Creates the tenant; the file that its object keeps its data in. */
-async function newDatabase(server: Keystead, api: Api, tenantId: string): Promise<string> {
+async function newDatabase({ server, api }: Instance, tenantId: string): Promise<string> {
   const before = new Set(server.databases());
   await api.createTenant(tenantId, { leaseSeconds: 0 });
   const path = server.databases().find((candidate) => !before.has(candidate));

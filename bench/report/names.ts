@@ -20,6 +20,11 @@ export const LIST_FIRST = 'list page 1';
 export const PEER = 'verify better-auth, defaults';
 export const PEER_UNLIMITED = 'verify better-auth, rate limit off';
 
+/** In a small tenant on the server that has the large one. */
+export const STRICT_BESIDE = 'verify strict, small tenant beside';
+export const CREATE_BESIDE = 'create, small tenant beside';
+export const ROTATE_BESIDE = 'rotate, small tenant beside';
+
 export const strictAt = (keys: number) => `verify strict, ${number(keys)} keys`;
 export const createAt = (keys: number) => `create, ${number(keys)} keys`;
 export const rotateAt = (keys: number) => `rotate, ${number(keys)} keys`;

@@ -16,6 +16,9 @@ export type CleanupReport = {
 export const BULK = 500;
 export const PAGE = 100;
 
+/** A running Keystead and the way to call it. */
+export type Instance = { readonly server: Keystead; readonly api: Api };
+
 export class Api {
   readonly #server: Keystead;
 

@@ -8,6 +8,7 @@ import { LeaseCache } from '../leases/cache.ts';
 import { CursorSigner } from '../secrets/cursor.ts';
 import { Sealer } from '../secrets/envelope.ts';
 import { KeySigner } from '../secrets/key-signer.ts';
+import { KnownKeys } from '../secrets/known-keys.ts';
 import { type Config, type ConfigProblem, type LogLevel, parseConfig } from './config.ts';
 
 export type Runtime = {
@@ -18,6 +19,7 @@ export type Runtime = {
   readonly signer: KeySigner;
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
+  readonly knownKeys: KnownKeys;
   readonly leases: LeaseCache;
   /** Name of the object of the management keys. */
   readonly systemObjectName: Promise<string>;
@@ -46,6 +48,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     signer: new KeySigner(hmac),
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
+    knownKeys: new KnownKeys(),
     leases: new LeaseCache(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),
     prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),

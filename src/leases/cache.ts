@@ -1,25 +1,22 @@
 /**
  * Leases as an isolate of the Worker holds them: records that are sure not to change for a while, decided about at each verification by the same
- * function that the object uses, so that expiry, grace and scopes are as exact as there. Found by the text of the key string, of which only a
- * fingerprint is kept: the same text was parsed, and its signature checked, before the lease came. Pure: time is passed in, and must come
- * from one clock.
+ * function that the object uses, so that expiry, grace and scopes are as exact as there. Found by the key's id and accepted only with the
+ * digest of the key string; no key string is kept. Pure: time is passed in, and must come from one clock.
  */
+import { sameBytes } from '../../durable-objects/bytes.ts';
 import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
-import { type Fingerprint, Fingerprinter, sameFingerprint } from '../secrets/fingerprint.ts';
-import { KEY_STRING_LENGTH_MAX } from '../secrets/key-string.ts';
+import { Memo } from '../../durable-objects/memo.ts';
 
 export type LeasedKey = {
   readonly tenantId: string;
-  /** Name of the tenant's object. */
-  readonly objectName: string;
   readonly key: VerifiedKey;
+  readonly digest: Uint8Array;
 };
 
 /** A question on its way to an object; the lease that the answer may bring is counted from here. */
 export type Asking = { readonly at: number; readonly epoch: number };
 
-export type Lease = LeasedKey & {
-  readonly fingerprint: Fingerprint;
+type Lease = LeasedKey & {
   readonly until: number;
   /** Minute of the last use that the object knows of, or has been told. */
   usedMinute: number;
@@ -30,46 +27,35 @@ const minuteOf = (now: number) => Math.floor(now / 60_000);
 /** Keys that an isolate holds leases on; the least recently used goes first. About 1 KB each. */
 const LEASES_MAX = 10_000;
 
-/** Where to look for a lease: the end of the key string, its checksum. Key strings that share it take turns. */
-const SLOT_LENGTH = 6;
-const slotOf = (keyString: string) => keyString.slice(-SLOT_LENGTH);
-
 export class LeaseCache {
-  readonly #leases = new Map<string, Lease>();
-  readonly #fingerprinter = new Fingerprinter(KEY_STRING_LENGTH_MAX);
-  readonly #max: number;
+  readonly #leases: Memo<Lease>;
   #lastNow = 0;
   /** Counts how often the clock was seen to go back. */
   #epoch = 0;
 
   constructor(max = LEASES_MAX) {
-    this.#max = max;
+    this.#leases = new Memo(max);
   }
 
-  /** The lease on the key with this key string, if one is in force at `now`. */
-  get(keyString: string, now: number): Lease | null {
+  /** The record with this id and digest, if a lease on it is in force at `now`. */
+  get(keyId: string, digest: Uint8Array, now: number): LeasedKey | null {
     this.#see(now);
-    const slot = slotOf(keyString);
-    const lease = this.#leases.get(slot);
+    const lease = this.#leases.find(keyId);
     if (lease === undefined) return null;
     if (lease.until <= now) {
-      this.#leases.delete(slot);
+      this.#leases.delete(keyId);
       return null;
     }
-    const fingerprint = this.#fingerprinter.of(keyString);
-    if (fingerprint === null || !sameFingerprint(lease.fingerprint, fingerprint)) return null;
-    // Back to the end of the line.
-    this.#leases.delete(slot);
-    this.#leases.set(slot, lease);
-    return lease;
+    return lease.digest === digest || sameBytes(lease.digest, digest) ? lease : null;
   }
 
   /**
-   * Whether a use at `now` of a leased key is news to the object: the first in its minute, since `lastUsedAt` is kept to the minute. True once
+   * Whether a use of this key at `now` is news to the object: the first in its minute, since `lastUsedAt` is kept to the minute. True once
    * for each.
    */
-  isNewUse(lease: Lease, now: number): boolean {
-    if (lease.usedMinute >= minuteOf(now)) return false;
+  isNewUse(keyId: string, now: number): boolean {
+    const lease = this.#leases.find(keyId);
+    if (lease === undefined || lease.usedMinute >= minuteOf(now)) return false;
     lease.usedMinute = minuteOf(now);
     return true;
   }
@@ -80,17 +66,13 @@ export class LeaseCache {
     return { at: now, epoch: this.#epoch };
   }
 
-  /** Takes a lease of `leaseMs` that came with the answer to a question about this key string. */
-  put(keyString: string, leased: LeasedKey, leaseMs: number, asking: Asking, now: number): void {
+  /** Takes a lease of `leaseMs` that came with the answer to a question. */
+  put(leased: LeasedKey, leaseMs: number, asking: Asking, now: number): void {
     this.#see(now);
-    const fingerprint = this.#fingerprinter.of(keyString);
-    if (asking.epoch !== this.#epoch || fingerprint === null) return;
-    const slot = slotOf(keyString);
-    this.#leases.delete(slot);
+    if (asking.epoch !== this.#epoch) return;
     // The object saw this very use.
     const usedMinute = minuteOf(asking.at);
-    this.#leases.set(slot, { ...leased, fingerprint, until: asking.at + leaseMs, usedMinute });
-    if (this.#leases.size > this.#max) this.#dropOldest();
+    this.#leases.set(leased.key.id, { ...leased, until: asking.at + leaseMs, usedMinute });
   }
 
   /** A clock that went back measures no duration: whatever was counted with it is void. */
@@ -100,12 +82,5 @@ export class LeaseCache {
       this.#epoch += 1;
     }
     this.#lastNow = now;
-  }
-
-  #dropOldest(): void {
-    for (const oldest of this.#leases.keys()) {
-      this.#leases.delete(oldest);
-      return;
-    }
   }
 }

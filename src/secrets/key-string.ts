@@ -28,7 +28,7 @@ const FORMAT_VERSION = 1;
 const BYTES = 64;
 /** ceil(64 * 8 / log2(62)) */
 const BYTES_DIGITS = 86;
-const CRC_DIGITS = 6;
+export const CRC_DIGITS = 6;
 export const KEY_BODY_LENGTH = BYTES_DIGITS + CRC_DIGITS;
 
 const ID_BYTES = 12;

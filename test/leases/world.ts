@@ -40,7 +40,6 @@ class Clock {
 }
 
 const DIGEST = new Uint8Array(20);
-const KEY_STRING = 'ks_model';
 
 /** A verification as it was answered: when it was asked, and by what version of the record. */
 type Answer = { readonly startedAt: number; readonly version: number };
@@ -69,11 +68,7 @@ export class World {
     this.#objectClock = new Clock(1_000_000, objectRate);
     this.#ledger = new LeaseLedger(this.#objectClock.now(0), 0);
     this.#isolates = isolateRates.map((rate, i) => {
-      return {
-        clock: new Clock(5_000_000 * (i + 1), rate),
-        cache: new LeaseCache(),
-        lastNow: 0,
-      };
+      return { clock: new Clock(5_000_000 * (i + 1), rate), cache: new LeaseCache(), lastNow: 0 };
     });
   }
 
@@ -139,7 +134,7 @@ export class World {
     if (isolate === undefined) return;
     const { cache } = isolate;
     const nowAt = (t: number) => this.#clockOf(isolate, t);
-    const leased = cache.get(KEY_STRING, nowAt(startedAt));
+    const leased = cache.get(this.#record.id, DIGEST, nowAt(startedAt));
     if (leased !== null) {
       this.answers.push({ startedAt, version: Number(leased.key.name) });
       return;
@@ -152,7 +147,7 @@ export class World {
       const leaseMs = mayLease(code) ? this.#leaseSeconds * 1000 : 0;
       if (leaseMs > 0) this.#ledger.grant(key.id, leaseMs, now);
       this.#later(arrived + back, (t) => {
-        if (leaseMs > 0) cache.put(KEY_STRING, { tenantId: 't', objectName: 't', key }, leaseMs, asking, nowAt(t));
+        if (leaseMs > 0) cache.put({ tenantId: 't', key, digest: DIGEST }, leaseMs, asking, nowAt(t));
         this.answers.push({ startedAt, version: Number(key.name) });
       });
     });
@@ -165,9 +160,9 @@ export class World {
   #setBack(index: number, by: number, t: number): void {
     const isolate = this.#isolates[index];
     if (isolate === undefined) return;
-    isolate.cache.get('another key', this.#clockOf(isolate, t));
+    isolate.cache.get('another key', DIGEST, this.#clockOf(isolate, t));
     isolate.clock.setBack(by);
-    isolate.cache.get('another key', this.#clockOf(isolate, t));
+    isolate.cache.get('another key', DIGEST, this.#clockOf(isolate, t));
   }
 
   /** What an isolate reads off its clock. Sabotaged, it is shown one that stands still where the real one went back. */

@@ -1,0 +1,48 @@
+/**
+ * Key strings that were found genuine, so that the next verification of one needs neither parsing nor HMAC: whether a text is genuine follows from the
+ * text and HMAC_SECRET alone, so what was found once stands as long as this configuration does. Says nothing about the record.
+ *
+ * The texts are not kept: they are found by their checksum and told apart by their fingerprints.
+ */
+import { Memo } from '../../durable-objects/memo.ts';
+import { type Fingerprint, Fingerprinter, sameFingerprint } from './fingerprint.ts';
+import { CRC_DIGITS, KEY_STRING_LENGTH_MAX } from './key-string.ts';
+
+/** What a genuine key string says. */
+export type GenuineKey = {
+  /** `key_…` */
+  readonly id: string;
+  /** Name of the object that holds the record. */
+  readonly objectName: string;
+  /** Whether it is a management key. */
+  readonly system: boolean;
+  /** 20 bytes that the record must have. */
+  readonly digest: Uint8Array;
+};
+
+/** About 400 bytes each. The least recently used goes first; key strings with the same checksum take turns. */
+const KEYS_MAX = 10_000;
+
+export class KnownKeys {
+  readonly #keys: Memo<{ readonly fingerprint: Fingerprint; readonly key: GenuineKey }>;
+  readonly #fingerprinter = new Fingerprinter(KEY_STRING_LENGTH_MAX);
+
+  constructor(max = KEYS_MAX) {
+    this.#keys = new Memo(max);
+  }
+
+  find(text: string): GenuineKey | null {
+    const found = this.#keys.find(checksumOf(text));
+    if (found === undefined) return null;
+    const fingerprint = this.#fingerprinter.of(text);
+    return fingerprint !== null && sameFingerprint(fingerprint, found.fingerprint) ? found.key : null;
+  }
+
+  /** To be called for genuine key strings only. */
+  remember(text: string, key: GenuineKey): void {
+    const fingerprint = this.#fingerprinter.of(text);
+    if (fingerprint !== null) this.#keys.set(checksumOf(text), { fingerprint, key });
+  }
+}
+
+const checksumOf = (text: string) => text.slice(-CRC_DIGITS);
