@@ -15,7 +15,7 @@ import type { SealedItem } from './keys/envelopes.ts';
 import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { KeyRecord, KeyView, MintedKey, VerifiedKey } from './keys/record.ts';
+import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
@@ -33,7 +33,8 @@ export type VerifyAnswer =
   | {
       readonly code: DecisionCode;
       readonly tenantId: string;
-      readonly key: VerifiedKey;
+      /** JSON text of a `VerifiedKey`. */
+      readonly keyJson: string;
       readonly warnings: readonly Warning[];
       /** How long the record is sure not to change (ms), 0 for no promise. */
       readonly leaseMs: number;
@@ -159,7 +160,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (code === 'VALID' && store.noteUse(hot.record, now)) this.#state.arm();
     const leaseMs = mayLease(code) ? tenant.settings.leaseSeconds * 1000 : 0;
     if (leaseMs > 0) leases.grant(keyId, leaseMs, now);
-    return { code, tenantId: tenant.id, key: hot.verified, warnings, leaseMs };
+    return { code, tenantId: tenant.id, keyJson: hot.verifiedJson, warnings, leaseMs };
   }
 
   /** Notes that a key was verified under a lease. */

@@ -101,8 +101,9 @@ async function askObject(
   }
   const asking = leases.ask(Date.now());
   const answer = await objects.tenantAt(objectName, (tenant) => tenant.verifyKey(id, digest, scopes));
-  if (answer.code !== 'NOT_FOUND' && answer.leaseMs > 0) {
-    leases.put({ tenantId: answer.tenantId, key: answer.key, digest }, answer.leaseMs, asking, Date.now());
-  }
-  return answer;
+  if (answer.code === 'NOT_FOUND') return answer;
+  const { code, tenantId, warnings, leaseMs } = answer;
+  const key: VerifiedKey = JSON.parse(answer.keyJson);
+  if (leaseMs > 0) leases.put({ tenantId, key, digest }, leaseMs, asking, Date.now());
+  return { code, tenantId, key, warnings };
 }
