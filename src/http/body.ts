@@ -10,7 +10,9 @@ const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 const REPLACEMENT_CHARACTER = '\ufffd';
 
 /** The value that the text of a body says; `undefined` for an empty one, for routes whose fields are all optional. */
-export function parseJson(text: string, contentType: string | null): unknown {
+export function parseJson(text: string, contentType: string | null, maxBytes: number): unknown {
+  // Whatever length was declared.
+  if (text.length > maxBytes) throw tooLarge(maxBytes);
   if (text === '') return undefined;
   if (contentType !== 'application/json' && !JSON_TYPE.test(contentType ?? ''))
     throw new Problem('unsupported_media_type');
@@ -25,13 +27,11 @@ export function parseJson(text: string, contentType: string | null): unknown {
 }
 
 /** The body as text. One call into the platform for a body of declared length: verification has no cheaper way to read its question. */
-export async function readText(request: Request, maxBytes: number): Promise<string> {
+export function readText(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get('Content-Length');
-  if (declared === null) return await readUndeclared(request, maxBytes);
+  if (declared === null) return readUndeclared(request, maxBytes);
   if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  const text = await request.text();
-  if (text.length > maxBytes) throw tooLarge(maxBytes);
-  return text;
+  return request.text();
 }
 
 /** Without a declared length, counts while reading, so that no more than the limit is ever held. */

@@ -36,7 +36,7 @@ export class Call {
   async body<const S extends v.GenericSchema>(schema: S, maxBytes = BODY_BYTES_MAX): Promise<v.InferOutput<S>> {
     const text = await readText(this.request, maxBytes);
     this.#bodyText = text;
-    return validate(schema, parseJson(text, this.request.headers.get('Content-Type')));
+    return validate(schema, parseJson(text, this.request.headers.get('Content-Type'), maxBytes));
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */
