@@ -84,8 +84,9 @@ function publish(results: Results, sizes: Options): void {
   // A part of the rows is no result to keep.
   if (sizes.rows.length === 0) {
     mkdirSync(RESULTS_FOLDER, { recursive: true });
-    writeFileSync(join(RESULTS_FOLDER, 'latest.json'), json);
-    writeFileSync(join(RESULTS_FOLDER, 'latest.svg'), chart(results));
+    const name = sizes.quick ? 'quick' : 'latest';
+    writeFileSync(join(RESULTS_FOLDER, `${name}.json`), json);
+    writeFileSync(join(RESULTS_FOLDER, `${name}.svg`), chart(results));
   }
   if (sizes.json !== null) writeFileSync(sizes.json, json);
   console.log(report(results));
