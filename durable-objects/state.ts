@@ -2,7 +2,6 @@
  * The state of a tenant's object and how it changes: one transaction for each mutation, memory that follows only what was committed, the alarm
  * for what is due next, and the leases that a change waits for. The public methods in tenant.ts are all made of `read` and `mutate`.
  */
-import type { CleanupTrigger } from './cleanup.ts';
 import { mustShed } from './cleanup.ts';
 import { LEASE_SECONDS_MAX, LeaseLedger } from './leases/ledger.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
@@ -154,11 +153,11 @@ export class TenantState {
   }
 
   /** The alarm has gone off: runs a cleanup pass and sets the next alarm. Throws when the pass does, having changed nothing. */
-  cleanUp(trigger: CleanupTrigger): void {
+  cleanUp(): void {
     this.#alarmAt = null;
     const tenant = this.#tenant;
     if (tenant === null) return;
-    this.#transaction(() => cleanUp(this.store, tenant, trigger, Date.now()));
+    this.#transaction(() => cleanUp(this.store, tenant, 'alarm', Date.now()));
     // Nobody waits for an alarm: what it changes, time has decided already.
     this.store.keys.takeChanged();
     this.arm();

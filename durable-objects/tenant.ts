@@ -250,7 +250,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
    */
   override async alarm(): Promise<void> {
     try {
-      this.#state.cleanUp('alarm');
+      this.#state.cleanUp();
     } catch (error) {
       const name = error instanceof Error ? error.name : typeof error;
       const tenantId = this.#state.tenant?.id;

@@ -56,5 +56,5 @@ export class Fingerprinter {
 
 export function sameFingerprint(one: Fingerprint, other: Fingerprint): boolean {
   const { length, a, b, c, d } = other;
-  return one.length === length && one.a === a && one.b === b && one.c === c && one.d === d;
+  return ((one.length ^ length) | (one.a ^ a) | (one.b ^ b) | (one.c ^ c) | (one.d ^ d)) === 0;
 }
