@@ -50,9 +50,10 @@ async function run(sizes: Options): Promise<Results> {
   progress.step('starting the servers');
   const small = await startKeystead('small');
   const large = await startKeystead('large');
+  const many = await startKeystead('many');
   const floors = stack.use(await startFloors(join(folder, 'floors')));
   const generator = stack.use(new LoadGenerator());
-  const means = { options: sizes, small, large, floors: floors.target, generator, progress, folder, stack };
+  const means = { options: sizes, small, large, many, floors: floors.target, generator, progress, folder, stack };
   const { rows, filledPerSecond, notes } = await planOf(means);
   const measured = await measureRows(rows, generator, sizes, progress);
   const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(large, sizes.batch, progress) : null;

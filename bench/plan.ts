@@ -17,8 +17,10 @@ export type Means = {
   readonly options: Options;
   /** As little on it as on the floors: what is compared with them. */
   readonly small: Instance;
-  /** With many keys and tenants: what tells how cost grows. */
+  /** With many keys in one tenant: what tells how cost grows with them. */
   readonly large: Instance;
+  /** With many tenants. */
+  readonly many: Instance;
   readonly floors: Target;
   readonly generator: LoadGenerator;
   readonly progress: Progress;
@@ -64,9 +66,8 @@ export async function planOf(means: Means): Promise<Plan> {
     rows.revokeLeased(names.REVOKE_LEASED, () => rows.small(LEASED_SETTINGS)),
   ];
   await prepare(rows, means, [names.CREATE, names.ROTATE, names.REVOKE]);
-  const grown = new Rows(large, generator);
-  const growth = await growthRows(means, grown);
-  const tenants = await tenantRows(means, grown, floorB);
+  const growth = await growthRows(means, new Rows(large, generator));
+  const tenants = await tenantRows(means, new Rows(means.many, generator), floorB);
   const notes: string[] = [];
   const peers = await peerRows(means, strict, notes);
   const all = [...smallRows, ...growth.rows, ...tenants, ...peers];
@@ -147,7 +148,7 @@ async function tenantRows(means: Means, rows: Rows, floor: Row): Promise<Row[]> 
 }
 
 /** One key in each of many tenants. */
-async function keysOfTenants({ options, large: { api }, progress }: Means): Promise<Key[]> {
+async function keysOfTenants({ options, many: { api }, progress }: Means): Promise<Key[]> {
   progress.step(`${options.tenants} tenants of one key`);
   const keys: Key[] = [];
   const AT_ONCE = 16;

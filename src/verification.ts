@@ -18,6 +18,8 @@ export type Verified =
       readonly tenantId: string;
       readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
+      /** Whether a lease decided: then `key` is the same object at each verification while it lasts. */
+      readonly leased: boolean;
     };
 
 export type VerificationOptions = {
@@ -86,7 +88,7 @@ function decideLeased(
   // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
   const { code, warnings } = decide('active', key, scopes, now);
   if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
-  return { code, warnings, tenantId, key };
+  return { code, warnings, tenantId, key, leased: true };
 }
 
 async function askObject(
@@ -105,5 +107,5 @@ async function askObject(
   const { code, tenantId, warnings, leaseMs } = answer;
   const key: VerifiedKey = JSON.parse(answer.keyJson);
   if (leaseMs > 0) leases.put({ tenantId, key, digest }, leaseMs, asking, Date.now());
-  return { code, tenantId, key, warnings };
+  return { code, tenantId, key, warnings, leased: false };
 }

@@ -1,8 +1,9 @@
 /** Verification of customers' keys. */
+import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { type Answer, json } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { toVerification, verifyBody } from '../schemas/verification.ts';
-import { verifyKeyString } from '../verification.ts';
+import { type Verified, verifyKeyString } from '../verification.ts';
 import { deploymentRoute, type Route } from './route.ts';
 
 const NO_SCOPES: readonly string[] = [];
@@ -12,7 +13,20 @@ async function verify(call: Call): Promise<Answer> {
   const within = [tenantId, call.caller.tenantId].filter((id) => id != null);
   // A management key opens Keystead itself; no customer presents one.
   const options = { scopes, within, system: false, fresh };
-  return json(toVerification(await verifyKeyString(key, options, call.runtime, call.objects)));
+  return answerTo(await verifyKeyString(key, options, call.runtime, call.objects));
+}
+
+/** Answers that follow from a leased key alone, each made once and kept as long as the key is. */
+const standing = new WeakMap<VerifiedKey, Answer>();
+
+function answerTo(verified: Verified): Answer {
+  const stands = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
+  if (!stands) return json(toVerification(verified));
+  const known = standing.get(verified.key);
+  if (known !== undefined) return known;
+  const answer = json(toVerification(verified));
+  standing.set(verified.key, answer);
+  return answer;
 }
 
 export const verifyRoute: Route = deploymentRoute('POST', '/keys/verify', 'keys:verify', verify, {
