@@ -133,7 +133,7 @@ const sent = new Map<Row, number>();
 async function nextRequests(row: Row, turnMs: number): Promise<readonly Uint8Array[]> {
   const all = await row.requests();
   const count = Math.ceil(turnMs * REQUESTS_PER_MS_MAX);
-  if (row.once || all.length <= count) return all;
+  if (row.once || all.length === 0) return all;
   const start = (sent.get(row) ?? 0) % all.length;
   return [...all.slice(start), ...all.slice(0, start)].slice(0, count);
 }
