@@ -5,24 +5,26 @@
  * one order whatever the clock does, a time range is a range of the primary key and needs no index, and more than 1024 entries in one millisecond
  * borrow from the next. 2^53 holds it until the year 2248.
  */
-import type { Operation } from './operation.ts';
+import { actorOf, type Operation } from './operation.ts';
 import { mergeBySeq, type Order, type Page, takePage } from './storage/paging.ts';
 
-export type AuditAction =
-  | 'tenant.create'
-  | 'tenant.update'
-  | 'tenant.delete'
-  | 'key.create'
-  | 'key.update'
-  | 'key.rotate'
-  | 'key.revoke'
-  | 'key.revoke_owner'
-  | 'key.delete'
-  | 'key.reveal'
-  | 'key.rotation_complete'
-  | 'key.rotation_cancel'
-  | 'encryption.reseal'
-  | 'cleanup.run';
+export const AUDIT_ACTIONS = [
+  'tenant.create',
+  'tenant.update',
+  'tenant.delete',
+  'key.create',
+  'key.update',
+  'key.rotate',
+  'key.revoke',
+  'key.revoke_owner',
+  'key.delete',
+  'key.reveal',
+  'key.rotation_complete',
+  'key.rotation_cancel',
+  'encryption.reseal',
+  'cleanup.run',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /** What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new values, counts. */
 export type AuditSubject = {
@@ -43,6 +45,7 @@ export type AuditEntry = {
   readonly keyId: string | null;
   readonly requestId: string;
   readonly ip: string | null;
+  readonly onBehalfOf: string | null;
   /** JSON text of an object, null for none. */
   readonly changes: string | null;
 };
@@ -69,8 +72,12 @@ type AuditRow = {
   successor_id: string | null;
   request_id: string;
   ip: string | null;
+  on_behalf_of: string | null;
   changes: string | null;
 };
+
+/** Where an entry comes from: the operation, whoever asked for it, and for whom. */
+export type AuditOrigin = Pick<Operation, 'id' | 'actor' | 'requestId' | 'ip' | 'onBehalfOf'>;
 
 const SEQ_PER_MS = 1024;
 /** How far back a repeated call is looked for. The Worker repeats within seconds; the rest is allowance for clocks. */
@@ -97,14 +104,18 @@ export const AUDIT_SCHEMA = `
   CREATE INDEX audit_by_successor ON audit (successor_id) WHERE successor_id IS NOT NULL;
 `;
 
-const COLUMNS = 'seq, id, action, actor_type, actor_id, key_id, successor_id, request_id, ip, changes';
+const COLUMNS = 'seq, id, action, actor_type, actor_id, key_id, successor_id, request_id, ip, on_behalf_of, changes';
 const newestFirst = (where: string) =>
   `SELECT ${COLUMNS} FROM audit WHERE ${where} seq >= ? AND seq < ? ORDER BY seq DESC`;
 
 export const AUDIT_QUERIES = {
   last: 'SELECT seq FROM audit ORDER BY seq DESC LIMIT 1',
-  append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  recent: 'SELECT 1 FROM audit WHERE seq >= ? AND id = ?',
+  append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  recent: 'SELECT 1 FROM (SELECT id FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?',
+  since: `SELECT ${COLUMNS} FROM audit WHERE seq >= ? AND id = ? ORDER BY seq LIMIT 1`,
+  first: 'SELECT seq FROM audit ORDER BY seq LIMIT 1',
+  trim: 'DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < ? ORDER BY seq LIMIT ?)',
+  countOld: 'SELECT count(*) AS n FROM (SELECT 1 FROM audit WHERE seq < ? LIMIT ?)',
   walkAll: newestFirst(''),
   walkAction: newestFirst("action = ? AND action <> 'key.create' AND"),
   walkActor: newestFirst('actor_id = ? AND'),
@@ -112,47 +123,91 @@ export const AUDIT_QUERIES = {
   walkSuccessor: newestFirst('successor_id = ? AND'),
 } as const;
 
+/** Entries that the search for a repeated call looks at most: the Worker repeats within seconds. */
+const RECENT_MAX = 10_000;
+
 export class AuditLog {
   readonly #sql: SqlStorage;
+  /** The last entry's, null while this instance has not looked. May run ahead of the log when a transaction did not commit. */
+  #lastSeq: number | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
   /** One entry for each subject, in order. The first carries the operation's id, the others count on from it. */
-  append(operation: Operation, subjects: readonly AuditSubject[], now: number): void {
-    if (subjects.length === 0) return;
-    let seq = this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
+  append(origin: AuditOrigin, subjects: readonly AuditSubject[], now: number): void {
     for (const [index, subject] of subjects.entries()) {
-      seq = Math.max(seq + 1, now * SEQ_PER_MS);
-      this.#sql.exec(
-        AUDIT_QUERIES.append,
-        seq,
-        index === 0 ? operation.id : `${operation.id}.${index}`,
-        subject.action,
-        operation.actor.type,
-        operation.actor.id,
-        subject.keyId ?? null,
-        subject.successorId ?? null,
-        operation.requestId,
-        operation.ip,
-        isEmpty(subject.changes) ? null : JSON.stringify(subject.changes),
-      );
+      this.#insert(index === 0 ? origin.id : `${origin.id}.${index}`, origin, subject, now);
     }
+  }
+
+  /** Entries for keys that an operation of earlier changed all together. */
+  appendLater(
+    origin: AuditOrigin,
+    subjects: readonly (AuditSubject & { readonly keyId: string })[],
+    now: number,
+  ): void {
+    for (const subject of subjects) this.#insert(`${origin.id}.${subject.keyId}`, origin, subject, now);
+  }
+
+  #insert(id: string, origin: AuditOrigin, subject: AuditSubject, now: number): void {
+    this.#lastSeq ??= this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
+    this.#lastSeq = Math.max(this.#lastSeq + 1, now * SEQ_PER_MS);
+    this.#sql.exec(
+      AUDIT_QUERIES.append,
+      this.#lastSeq,
+      id,
+      subject.action,
+      origin.actor.type,
+      origin.actor.id,
+      subject.keyId ?? null,
+      subject.successorId ?? null,
+      origin.requestId,
+      origin.ip,
+      origin.onBehalfOf,
+      isEmpty(subject.changes) ? null : JSON.stringify(subject.changes),
+    );
+  }
+
+  /** The first entry of an operation that was applied at or after `since` (ms), null when it is there no more. */
+  entryOf(operationId: string, since: number): AuditEntry | null {
+    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.since, since * SEQ_PER_MS, operationId).toArray()[0];
+    return row === undefined ? null : toEntry(row);
+  }
+
+  /** Forgets entries from before `before` (ms), oldest first, `limit` at most; how many. */
+  trim(before: number, limit: number): number {
+    const old = this.countOld(before, limit);
+    if (old > 0) this.#sql.exec(AUDIT_QUERIES.trim, before * SEQ_PER_MS, limit);
+    return old;
+  }
+
+  countOld(before: number, limit: number): number {
+    return this.#sql.exec<{ n: number }>(AUDIT_QUERIES.countOld, before * SEQ_PER_MS, limit).one().n;
+  }
+
+  /** Time of the oldest entry (ms), null without any. */
+  firstAt(): number | null {
+    const first = this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.first).toArray()[0];
+    return first === undefined ? null : Math.floor(first.seq / SEQ_PER_MS);
   }
 
   /** Whether this operation has been applied, asked only for a repeated call. */
   has(operationId: string, now: number): boolean {
     const since = (now - RETRY_WINDOW_MS) * SEQ_PER_MS;
-    return this.#sql.exec(AUDIT_QUERIES.recent, since, operationId).toArray().length > 0;
+    return this.#sql.exec(AUDIT_QUERIES.recent, since, RECENT_MAX, operationId).toArray().length > 0;
   }
 
-  /** One page, newest first. */
-  list({ filter, limit, after }: AuditQuery): Page<AuditEntry> {
+  /** One page, newest first. `also` belongs to the key that is asked for without naming it. */
+  list({ filter, limit, after }: AuditQuery, also: AuditEntry | null = null): Page<AuditEntry> {
     const from = filter.since === undefined ? 0 : filter.since * SEQ_PER_MS;
     const until = filter.until === undefined ? Number.MAX_SAFE_INTEGER : filter.until * SEQ_PER_MS;
     const before = after === null ? until : Math.min(until, after);
-    return takePage(this.#candidates(filter, from, before), limit, (entry) => matches(entry, filter));
+    const found = this.#candidates(filter, from, before);
+    const isIn = also !== null && also.seq >= from && also.seq < before;
+    const candidates = isIn ? mergeBySeq(found, [also], 'desc') : found;
+    return takePage(candidates, limit, (entry) => matches(entry, filter));
   }
 
   #candidates({ keyId, actor, action }: AuditFilter, from: number, before: number): Iterable<AuditEntry> {
@@ -192,6 +247,12 @@ function toEntry(row: AuditRow): AuditEntry {
     keyId: row.key_id,
     requestId: row.request_id,
     ip: row.ip,
+    onBehalfOf: row.on_behalf_of,
     changes: row.changes,
   };
+}
+
+/** Where an entry came from, for entries that follow from it later. */
+export function originOf({ id, actorId, requestId, ip, onBehalfOf }: AuditEntry): AuditOrigin {
+  return { id, actor: actorOf(actorId), requestId, ip, onBehalfOf };
 }

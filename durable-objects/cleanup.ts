@@ -1,76 +1,53 @@
 /**
- * The cleanup pass, run by the alarm or by hand: makes stored statuses catch up with the time and purges ended keys after
- * retention. Each pass is bounded and each row idempotent, so a pass that is cut off loses nothing. No answer waits for a pass: readers
- * compare times themselves.
+ * The cleanup pass, run by the alarm or by hand: takes a batch of each job that is due (jobs/tenant-jobs.ts) and reports what it did. Each pass is short
+ * and each row idempotent, so a pass that is cut off loses nothing. No answer waits for a pass: readers compare times themselves.
  */
-import { statusOf } from './keys/status.ts';
-import type { TenantStore } from './store.ts';
-import type { TenantRecord } from './tenants/record.ts';
+import { TENANT_JOBS, type TenantJobContext, type TenantJobsDone } from './jobs/tenant-jobs.ts';
 
 export type CleanupTrigger = 'alarm' | 'manual';
 
-export type CleanupReport = {
+export type CleanupReport = TenantJobsDone & {
   readonly seq: number;
   readonly trigger: CleanupTrigger;
   readonly startedAt: number;
   readonly durationMs: number;
-  readonly expired: number;
-  readonly rotationsEnded: number;
-  readonly purged: number;
-  readonly idempotencyPurged: number;
   /** Rows still due after the pass, counted up to `REMAINING_MAX` of each kind. */
   readonly remaining: number;
 };
 
-/** Rows of each kind that a pass takes at most: tens of milliseconds, during which the object serves nobody else. */
-export const CLEANUP_BATCH = 1000;
-export const REMAINING_MAX = 100_000;
+/** Rows of each job that a pass takes at most: some milliseconds in all, during which the object serves nobody else. */
+export const CLEANUP_BATCH = 100;
+const REMAINING_MAX = 10_000;
 /** Reports kept; older ones go as new ones come. */
 export const REPORTS_KEPT = 100;
 
 export const CLEANUP_QUERIES = {
   insert:
-    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, remaining) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq',
+    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq',
+  amend:
+    'UPDATE cleanups SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) = (?, ?, ?, ?, ?, ?, ?) WHERE seq = ?',
   trim: 'DELETE FROM cleanups WHERE seq <= ?',
-  list: 'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, remaining FROM cleanups ORDER BY seq DESC',
+  latest:
+    'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining FROM cleanups ORDER BY seq DESC LIMIT ?',
 } as const;
 
-/** What a pass did, before it is written down. */
-export type PassResult = Pick<
-  CleanupReport,
-  'expired' | 'rotationsEnded' | 'purged' | 'idempotencyPurged' | 'remaining'
->;
-
-/** One bounded pass at `now` (ms). Call inside a transaction. */
-export function cleanupPass(store: TenantStore, tenant: TenantRecord, now: number): PassResult {
-  const { keys, rotations, envelopes, keptAnswers } = store;
-  const endedBefore = now - tenant.settings.retentionSeconds * 1000;
-  let expired = 0;
-  let rotationsEnded = 0;
-  for (const { owner } of keys.ownerRevocations.pending.slice(0, 1))
-    keys.writeOwnerRevocation(owner, CLEANUP_BATCH, now);
-  for (const record of keys.due(now, CLEANUP_BATCH)) {
-    keys.update(record, now);
-    const status = statusOf(record, now);
-    if (status === 'expired') expired += 1;
-    if (status === 'rotated') rotationsEnded += 1;
+/** One pass at `now` (ms) with its report; an alarm that found nothing to do leaves none. Call inside a transaction. */
+export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): CleanupReport {
+  const { store, now } = context;
+  const done = { expired: 0, rotationsEnded: 0, purged: 0, idempotencyPurged: 0, auditTrimmed: 0 };
+  let remaining = 0;
+  for (const job of TENANT_JOBS) {
+    for (const [name, n] of entriesOf(job.run(context, CLEANUP_BATCH))) done[name] += n;
+    remaining += job.remaining(context, REMAINING_MAX);
   }
-  const purged = keys.purge(endedBefore, CLEANUP_BATCH);
-  for (const id of purged) rotations.forget(id);
-  const idempotencyPurged = keptAnswers.purge(now, CLEANUP_BATCH);
-  if (mustShed(store, tenant)) envelopes.shed();
-  const remaining = keys.countOverdue(now, endedBefore, REMAINING_MAX) + keptAnswers.countOld(now, REMAINING_MAX);
-  return { expired, rotationsEnded, purged: purged.length, idempotencyPurged, remaining };
+  const report = { trigger, startedAt: now, durationMs: Date.now() - now, ...done, remaining };
+  const isEmpty = remaining === 0 && Object.values(done).every((n) => n === 0);
+  return trigger === 'alarm' && isEmpty ? { seq: 0, ...report } : store.reports.append(report);
 }
 
-/** Whether envelopes are left that the tenant does not want kept. */
-export function mustShed(store: TenantStore, tenant: TenantRecord): boolean {
-  return tenant.settings.storage === 'digest' && store.envelopes.any();
-}
-
-/** Whether a pass found nothing at all that was due. */
-export function didNothing({ expired, rotationsEnded, purged, idempotencyPurged, remaining }: PassResult): boolean {
-  return expired + rotationsEnded + purged + idempotencyPurged + remaining === 0;
+function entriesOf(done: Partial<TenantJobsDone>): [keyof TenantJobsDone, number][] {
+  const names = ['expired', 'rotationsEnded', 'purged', 'idempotencyPurged', 'auditTrimmed'] as const;
+  return names.map((name) => [name, done[name] ?? 0]);
 }
 
 export class CleanupReports {
@@ -80,24 +57,41 @@ export class CleanupReports {
     this.#sql = sql;
   }
 
+  /** A pass by alarm that goes on with what the one before left over is told in the same report. */
   append(report: Omit<CleanupReport, 'seq'>): CleanupReport {
-    const { trigger, startedAt, durationMs, expired, rotationsEnded, purged, idempotencyPurged, remaining } = report;
-    const done = [expired, rotationsEnded, purged, idempotencyPurged, remaining];
-    const values = [trigger, startedAt, durationMs, ...done];
+    const [latest] = this.#latest(1);
+    const goesOn = latest?.trigger === 'alarm' && latest.remaining > 0 && report.trigger === 'alarm';
+    return goesOn ? this.#amend(latest, report) : this.#insert(report);
+  }
+
+  #insert(report: Omit<CleanupReport, 'seq'>): CleanupReport {
+    const values = [report.trigger, report.startedAt, ...countsOf(report)];
     const { seq } = this.#sql.exec<{ seq: number }>(CLEANUP_QUERIES.insert, ...values).one();
     this.#sql.exec(CLEANUP_QUERIES.trim, seq - REPORTS_KEPT);
     return { seq, ...report };
   }
 
-  /** The report of the pass before; there must have been one. */
-  latest(): CleanupReport {
-    const [latest] = this.list();
-    if (latest === undefined) throw new Error('no cleanup pass has been reported');
-    return latest;
+  #amend(before: CleanupReport, report: Omit<CleanupReport, 'seq'>): CleanupReport {
+    const amended = {
+      ...before,
+      durationMs: before.durationMs + report.durationMs,
+      expired: before.expired + report.expired,
+      rotationsEnded: before.rotationsEnded + report.rotationsEnded,
+      purged: before.purged + report.purged,
+      idempotencyPurged: before.idempotencyPurged + report.idempotencyPurged,
+      auditTrimmed: before.auditTrimmed + report.auditTrimmed,
+      remaining: report.remaining,
+    };
+    this.#sql.exec(CLEANUP_QUERIES.amend, ...countsOf(amended), before.seq);
+    return amended;
   }
 
   /** Newest first. */
   list(): CleanupReport[] {
+    return this.#latest(REPORTS_KEPT);
+  }
+
+  #latest(limit: number): CleanupReport[] {
     type Row = {
       seq: number;
       trigger: CleanupTrigger;
@@ -107,17 +101,25 @@ export class CleanupReports {
       rotations_ended: number;
       purged: number;
       idempotency_purged: number;
+      audit_trimmed: number;
       remaining: number;
     };
     return this.#sql
-      .exec<Row>(CLEANUP_QUERIES.list)
+      .exec<Row>(CLEANUP_QUERIES.latest, limit)
       .toArray()
-      .map(({ started_at, duration_ms, rotations_ended, idempotency_purged, ...rest }) => ({
+      .map(({ started_at, duration_ms, rotations_ended, idempotency_purged, audit_trimmed, ...rest }) => ({
         ...rest,
         startedAt: started_at,
         durationMs: duration_ms,
         rotationsEnded: rotations_ended,
         idempotencyPurged: idempotency_purged,
+        auditTrimmed: audit_trimmed,
       }));
   }
+}
+
+/** In the order of the columns. */
+function countsOf(report: Omit<CleanupReport, 'seq'>): number[] {
+  const { durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining } = report;
+  return [durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining];
 }

@@ -1,32 +1,33 @@
 /**
- * The directory object: which tenants there may be. One small object for the deployment, asked for lists only, never to verify a key.
- *
- * The tenant's own object decides whether a tenant exists. An entry here is made before the tenant and removed after it, under the tenant's
- * incarnation. So a failure between the two objects leaves at worst an entry without a tenant, which lists pass over; and
- * whatever order a deletion and a new creation of the same id interleave in, the deletion removes only the entry of what it deleted.
- *
- * A deletion is decided here (mark and audit entry in one transaction) and then carried out on the tenant's object by the Worker, or by the alarm
- * if the Worker did not get that far.
+ * The directory object: which tenants there may be. One small object for the deployment, never asked to verify a key. What it decides and how a tenant
+ * comes and goes is written down in tenants/lifecycle.ts.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { AlarmClock, earliest } from './alarm-clock.ts';
 import { AUDIT_SCHEMA, type AuditEntry, AuditLog, type AuditQuery } from './audit.ts';
 import { type ObjectBindings, tenantStub } from './bindings.ts';
-import { IDEMPOTENCY_SCHEMA, KeptAnswers } from './idempotency.ts';
+import { IDEMPOTENCY_SCHEMA, KEPT_FOR_MS, KeptAnswers } from './idempotency.ts';
+import type { Job } from './jobs/job.ts';
+import { logError } from './log.ts';
 import type { Idempotency, Operation } from './operation.ts';
-import { fail, type Mutated, ok, type Result } from './outcome.ts';
-import { type Migration, migrate } from './storage/migrations.ts';
+import { fail, type Mutated, ok } from './outcome.ts';
+import { type Migration, migrate, schemaVersion } from './storage/migrations.ts';
 import { type Page, startOf } from './storage/paging.ts';
+import { type Confirmation, grantOwner, retryDelayMs } from './tenants/lifecycle.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from './tenants/locator.ts';
+import type { Bound, TenantRef } from './tenants/target.ts';
 
-export type DirectoryEntry = { readonly seq: number; readonly tenantId: string; readonly incarnation: string };
-export type TenantRef = Omit<DirectoryEntry, 'seq'>;
+export type DirectoryEntry = TenantRef & { readonly seq: number };
 
 /** A creation that has not reached the tenant's object by then never will: the request that made the entry is long over. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
-/** How long the Worker has to carry out a deletion before the alarm does it, and between the alarm's attempts. */
+/** How long a request has to finish a deletion before the alarm does it as well. */
 const FINISH_DELETION_AFTER_MS = 15_000;
+/** Deletions that one alarm attempts, side by side. */
 const FINISH_BATCH = 20;
-const PURGE_BATCH = 1000;
+const PURGE_BATCH = 50;
+/** How long the alarm waits after a failure of its own. */
+const ALARM_RETRY_MS = 30_000;
 
 const DIRECTORY_MIGRATIONS: readonly Migration[] = [
   `
@@ -42,82 +43,250 @@ const DIRECTORY_MIGRATIONS: readonly Migration[] = [
   ${AUDIT_SCHEMA}
   ${IDEMPOTENCY_SCHEMA}
   `,
+  `
+  ALTER TABLE tenants ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;   -- failed ones to finish the deletion
+  ALTER TABLE tenants ADD COLUMN attempt_at INTEGER;                    -- when the alarm tries to finish it next
+  UPDATE tenants SET attempt_at = 0 WHERE deleting IS NOT NULL;
+  DROP INDEX tenants_deleting;
+  CREATE INDEX tenants_to_delete ON tenants (attempt_at) WHERE deleting IS NOT NULL;
+  ALTER TABLE audit ADD COLUMN on_behalf_of TEXT;
+  ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
+  CREATE TABLE probe (at INTEGER NOT NULL) STRICT;
+  INSERT INTO probe VALUES (0);
+  `,
 ];
 
 export const DIRECTORY_QUERIES = {
   add: 'INSERT INTO tenants (id, incarnation, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-  has: 'SELECT 1 FROM tenants WHERE id = ? AND incarnation = ?',
-  mark: 'UPDATE tenants SET deleting = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL RETURNING seq',
+  ofId: 'SELECT id AS tenantId, incarnation, deleting IS NOT NULL AS deleting FROM tenants WHERE id = ?',
+  decide:
+    'UPDATE tenants SET deleting = ?, attempt_at = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL RETURNING seq',
+  decided: 'SELECT deleting AS operation, attempts FROM tenants WHERE id = ? AND incarnation = ?',
+  failed: 'UPDATE tenants SET attempts = ?, attempt_at = ? WHERE id = ? AND incarnation = ?',
   remove: 'DELETE FROM tenants WHERE id = ? AND incarnation = ?',
-  prune: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND added_at < ?',
-  list: 'SELECT seq, id AS tenantId, incarnation FROM tenants WHERE seq > ? ORDER BY seq LIMIT ?',
-  deleting:
-    'SELECT id AS tenantId, incarnation, deleting AS operation FROM tenants WHERE deleting IS NOT NULL ORDER BY seq LIMIT ?',
+  refuse: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND deleting IS NULL',
+  prune: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND deleting IS NULL AND added_at < ?',
+  list: 'SELECT seq, id AS tenantId, incarnation FROM tenants WHERE deleting IS NULL AND seq > ? ORDER BY seq LIMIT ?',
+  toDelete:
+    'SELECT id AS tenantId, incarnation FROM tenants WHERE deleting IS NOT NULL AND attempt_at <= ? ORDER BY attempt_at LIMIT ?',
+  firstToDelete: 'SELECT attempt_at AS at FROM tenants WHERE deleting IS NOT NULL ORDER BY attempt_at LIMIT 1',
+  probe: 'UPDATE probe SET at = ?',
 } as const;
+
+type JobContext = { readonly now: number };
 
 export class Directory extends DurableObject<ObjectBindings> {
   readonly #sql: SqlStorage;
   readonly #audit: AuditLog;
   readonly #kept: KeptAnswers;
+  readonly #alarmClock: AlarmClock;
+  /** Deletions that are being finished now: whoever else asks for one waits for the same attempt. */
+  readonly #finishing = new Map<string, Promise<void>>();
+  readonly #jobs: readonly Job<JobContext, object>[];
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
     this.#audit = new AuditLog(this.#sql);
     this.#kept = new KeptAnswers(this.#sql);
-    migrate(ctx.storage, DIRECTORY_MIGRATIONS);
+    migrate(ctx.storage, DIRECTORY_MIGRATIONS, schemaVersion(this.#sql));
+    this.#jobs = [
+      {
+        name: 'deletions',
+        dueAt: () => this.#sql.exec<{ at: number }>(DIRECTORY_QUERIES.firstToDelete).toArray()[0]?.at ?? null,
+        // Each attempt goes on by itself, and notes when the next one is due should it fail: so none holds up the others, or the purge.
+        run: ({ now }, limit) => {
+          const due = this.#sql.exec<TenantRef>(DIRECTORY_QUERIES.toDelete, now, limit).toArray();
+          for (const ref of due) {
+            this.#postpone(ref, now, false);
+            this.ctx.waitUntil(this.#finish(ref).catch(() => {}));
+          }
+          return {};
+        },
+        remaining: () => 0,
+      },
+      {
+        name: 'kept_answers',
+        dueAt: () => this.#kept.firstDueAt(),
+        run: ({ now }) => {
+          this.#kept.purge(now, PURGE_BATCH);
+          return {};
+        },
+        remaining: ({ now }, limit) => this.#kept.countOld(now, limit),
+      },
+    ];
+    this.#alarmClock = new AlarmClock(ctx.storage, () => earliest(...this.#jobs.map((job) => job.dueAt({ now: 0 }))));
   }
 
+  // ---- creation ----
+
   /**
-   * Before a tenant is created: an entry for it. Answers with the entry to create: an earlier one when this `Idempotency-Key` made one
-   * before, so that a repeated creation is of the same tenant, a generated id included.
+   * Before a tenant is created: an entry for it, once no earlier tenant of this id is being deleted any more. Answers with the entry to create: an
+   * earlier one when this `Idempotency-Key` made one before, so that a repeated creation is of the same tenant, a generated id included.
    */
-  add(ref: TenantRef, idempotency: Idempotency | null): Mutated<TenantRef> {
+  async add(ref: TenantRef, operation: Operation): Promise<Mutated<TenantRef>> {
+    await this.#finishAllOf(ref.tenantId);
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      const kept = this.#keptRef(idempotency, now);
+      const kept = this.#keptRef(operation.idempotency, now);
       // A tenant that was deleted since does not come back by asking for its creation again.
-      if (kept?.ok && !this.#has(kept.value)) return fail({ code: 'tenant_not_found' });
+      if (kept?.ok && this.#stateOf(kept.value) !== 'listed') return fail({ code: 'tenant_not_found' });
       if (kept !== null) return kept;
       this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
-      this.#keep(idempotency, ref, now);
+      this.#keep(operation, ref, now);
       return ok(ref);
     });
   }
 
+  /** Asked by the tenant's object before it writes anything of a new incarnation. */
+  confirm(ref: TenantRef): Confirmation {
+    const earlierDeletion = this.#entriesOf(ref.tenantId).some(({ deleting }) => deleting);
+    return { allowed: this.#stateOf(ref) === 'listed', earlierDeletion };
+  }
+
   /** After a tenant could not be created, since its id is taken: drops the entry, and keeps that as the answer. Idempotent. */
-  refuse(ref: TenantRef, idempotency: Idempotency | null): void {
+  refuse(ref: TenantRef, operation: Operation): void {
     this.ctx.storage.transactionSync(() => {
-      this.remove(ref);
-      if (idempotency !== null)
-        this.#kept.keep(idempotency, JSON.stringify(fail({ code: 'tenant_exists' })), Date.now());
+      this.#sql.exec(DIRECTORY_QUERIES.refuse, ref.tenantId, ref.incarnation);
+      const { idempotency, id } = operation;
+      if (idempotency === null) return;
+      this.#kept.keep(idempotency, id, JSON.stringify(fail({ code: 'tenant_exists' })), Date.now());
     });
   }
 
-  /** Whether a deletion with this `Idempotency-Key` was decided before. */
-  hasDeleted(idempotency: Idempotency): Result<boolean> {
-    const kept = this.#keptRef(idempotency, Date.now());
-    return kept === null ? ok(false) : kept.ok ? ok(true) : kept;
+  // ---- deletion ----
+
+  /**
+   * Deletes the tenant of this id: decides it, with the audit entry, and finishes it. A repeated call decides nothing new but returns no sooner than the
+   * deletion is finished. Throws when it is decided but could not be finished yet; the alarm goes on with it.
+   */
+  async deleteTenant(tenantId: string, bound: Bound | null, operation: Operation): Promise<Mutated<null>> {
+    const before = await this.#deletedBefore(tenantId, operation);
+    if (before !== null) return before;
+    if (this.#entriesOf(tenantId).length === 0) return fail({ code: 'tenant_not_found' });
+    const tenant = tenantStub(this.env, objectNameOf(await locatorOf(tenantId)));
+    const described = await tenant.describe({ tenantId, bound });
+    if (!described.ok) {
+      await this.#finishAllOf(tenantId);
+      // Another copy of this request may have been faster.
+      return (await this.#deletedBefore(tenantId, operation)) ?? described;
+    }
+    const ref = { tenantId, incarnation: described.value.incarnation };
+    const isFirst = this.#decide(ref, operation);
+    await this.#finish(ref);
+    if (isFirst) return ok(null);
+    return (await this.#deletedBefore(tenantId, operation)) ?? ok(null);
   }
 
-  /** Decides the deletion of this incarnation, with the audit entry. Idempotent: the first call's operation counts. */
-  beginDeletion(ref: TenantRef, operation: Operation): void {
+  /** The answer to a deletion with this `Idempotency-Key`, or by this operation, that was decided before; null for none. */
+  async #deletedBefore(tenantId: string, { idempotency, id, retry }: Operation): Promise<Mutated<null> | null> {
+    const now = Date.now();
+    if (idempotency === null) {
+      if (!retry || !this.#audit.has(id, now)) return null;
+      await this.#finishAllOf(tenantId);
+      return ok(null);
+    }
+    const kept = this.#kept.find(idempotency.key, now);
+    if (kept === null) return null;
+    if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
+    const ref: Mutated<TenantRef> = JSON.parse(kept.answer);
+    if (!ref.ok) return ref;
+    await this.#finish(ref.value);
+    const isOwn = retry && kept.operationId === id;
+    return isOwn ? ok(null) : { ...ok(null), replay: { sealedSecrets: null } };
+  }
+
+  /** Decides the deletion of this incarnation; whether this call was the one that did. */
+  #decide(ref: TenantRef, operation: Operation): boolean {
     const { tenantId, incarnation } = ref;
     const now = Date.now();
-    this.ctx.storage.transactionSync(() => {
+    return this.ctx.storage.transactionSync(() => {
+      const { idempotency } = operation;
+      if (idempotency !== null && this.#kept.find(idempotency.key, now) !== null) return false;
       this.#sql.exec(DIRECTORY_QUERIES.add, tenantId, incarnation, now);
-      const { idempotency, ...rest } = operation;
-      const marked = this.#sql.exec(DIRECTORY_QUERIES.mark, JSON.stringify(rest), tenantId, incarnation).toArray();
-      if (marked.length === 0) return;
+      const attemptAt = now + FINISH_DELETION_AFTER_MS;
+      const stored = JSON.stringify({ ...operation, idempotency: null });
+      const decided = this.#sql.exec(DIRECTORY_QUERIES.decide, stored, attemptAt, tenantId, incarnation).toArray();
+      if (decided.length === 0) return false;
       this.#audit.append(operation, [{ action: 'tenant.delete', changes: { tenantId } }], now);
-      this.#keep(idempotency, ref, now);
-      void this.ctx.storage.setAlarm(now + FINISH_DELETION_AFTER_MS);
+      this.#keep(operation, ref, now);
+      this.#alarmClock.arm(attemptAt, now);
+      return true;
     });
   }
 
-  /** Drops the entry of a tenant that is gone, or was never made. Idempotent. */
-  remove({ tenantId, incarnation }: TenantRef): void {
-    this.#sql.exec(DIRECTORY_QUERIES.remove, tenantId, incarnation);
+  /** Finishes every deletion of a tenant of this id that is decided. */
+  async #finishAllOf(tenantId: string): Promise<void> {
+    const deleting = this.#entriesOf(tenantId).filter((entry) => entry.deleting);
+    await Promise.all(deleting.map((ref) => this.#finish(ref)));
+  }
+
+  /** Finishes a decided deletion; at once when it is finished already. */
+  #finish(ref: TenantRef): Promise<void> {
+    const name = grantOwner(ref);
+    const running = this.#finishing.get(name);
+    if (running !== undefined) return running;
+    const attempt = this.#attempt(ref).finally(() => this.#finishing.delete(name));
+    this.#finishing.set(name, attempt);
+    return attempt;
+  }
+
+  async #attempt(ref: TenantRef): Promise<void> {
+    const operation = this.#decidedOperation(ref);
+    if (operation === null) return;
+    try {
+      await Promise.all([this.#revokeGrants(ref, operation), this.#destroy(ref)]);
+      this.#sql.exec(DIRECTORY_QUERIES.remove, ref.tenantId, ref.incarnation);
+    } catch (error) {
+      this.#postpone(ref, Date.now(), true);
+      logError('deletion_not_finished', error, { tenant: ref.tenantId });
+      throw error;
+    }
+  }
+
+  async #destroy({ tenantId, incarnation }: TenantRef): Promise<void> {
+    await tenantStub(this.env, objectNameOf(await locatorOf(tenantId))).destroy(incarnation);
+  }
+
+  /** Revokes the management keys that are bound to the incarnation, those from before incarnations were noted included. */
+  async #revokeGrants(ref: TenantRef, operation: Operation): Promise<void> {
+    const system = tenantStub(this.env, objectNameOf(await locatorOf(SYSTEM_TENANT_ID)));
+    const target = { tenantId: SYSTEM_TENANT_ID, bound: null };
+    for (const owner of [grantOwner(ref), ref.tenantId]) {
+      const revocation = { ...operation, id: `${operation.id}.${owner}`, retry: false, grows: false, ifVersions: null };
+      await system.revokeKeys(target, { owner }, revocation);
+    }
+  }
+
+  #decidedOperation({ tenantId, incarnation }: TenantRef): Operation | null {
+    type Row = { operation: string | null };
+    const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
+    if (row === undefined || row.operation === null) return null;
+    // Deletions that an earlier version decided say nothing about the fields that came later.
+    return { onBehalfOf: null, grows: false, ...JSON.parse(row.operation), idempotency: null };
+  }
+
+  /** Notes when the alarm attempts this deletion next, later with each attempt that failed. */
+  #postpone({ tenantId, incarnation }: TenantRef, now: number, failed: boolean): void {
+    type Row = { attempts: number };
+    const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
+    if (row === undefined) return;
+    const attempts = row.attempts + (failed ? 1 : 0);
+    const attemptAt = now + retryDelayMs(attempts);
+    this.#sql.exec(DIRECTORY_QUERIES.failed, attempts, attemptAt, tenantId, incarnation);
+    this.#alarmClock.arm(attemptAt, now);
+  }
+
+  // ---- questions ----
+
+  /**
+   * Whether there may be a tenant of this id, so that its object is worth asking: one that was never asked leaves nothing behind. Where a
+   * deletion is under way the answer waits for its end.
+   */
+  async mayExist(tenantId: string): Promise<boolean> {
+    if (this.#entriesOf(tenantId).some(({ deleting }) => !deleting)) return true;
+    await this.#finishAllOf(tenantId);
+    return this.#entriesOf(tenantId).length > 0;
   }
 
   /** Drops entries whose tenants were found missing, unless their creation may still be under way. */
@@ -140,31 +309,37 @@ export class Directory extends DurableObject<ObjectBindings> {
     return this.#audit.list(query);
   }
 
-  /** Carries out decided deletions that the Worker did not finish, and forgets answers that were kept long enough. */
-  override async alarm(): Promise<void> {
-    // First of all, so that a failure below never leaves a deletion without a next attempt.
-    await this.ctx.storage.setAlarm(Date.now() + FINISH_DELETION_AFTER_MS);
-    const pending = this.#deleting(FINISH_BATCH);
-    await Promise.all(
-      pending.map(async ({ operation, ...ref }) => {
-        await destroyTenant(this.env, ref, { ...JSON.parse(operation), idempotency: null });
-        this.remove(ref);
-      }),
-    );
-    this.#kept.purge(Date.now(), PURGE_BATCH);
-    const next = this.#kept.firstDueAt();
-    if (this.#deleting(1).length > 0) return;
-    if (next === null) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(next);
+  /** Writes a row, so that whoever asks knows that storage takes writes. */
+  probe(): void {
+    this.#sql.exec(DIRECTORY_QUERIES.probe, Date.now());
   }
 
-  #has({ tenantId, incarnation }: TenantRef): boolean {
-    return this.#sql.exec(DIRECTORY_QUERIES.has, tenantId, incarnation).toArray().length > 0;
+  // ---- the alarm ----
+
+  /** Starts what is due and sets the next alarm. */
+  override alarm(): void {
+    const now = Date.now();
+    this.#alarmClock.wentOff();
+    try {
+      for (const job of this.#jobs) job.run({ now }, FINISH_BATCH);
+      this.#alarmClock.armForAll(now);
+    } catch (error) {
+      logError('alarm_failed', error, { object: 'directory' });
+      this.#alarmClock.wentOff();
+      this.#alarmClock.arm(now + ALARM_RETRY_MS, now);
+    }
   }
 
-  #deleting(limit: number) {
-    type Row = TenantRef & { operation: string };
-    return this.#sql.exec<Row>(DIRECTORY_QUERIES.deleting, limit).toArray();
+  #entriesOf(tenantId: string): (TenantRef & { readonly deleting: boolean })[] {
+    type Row = TenantRef & { deleting: number };
+    const rows = this.#sql.exec<Row>(DIRECTORY_QUERIES.ofId, tenantId).toArray();
+    return rows.map((row) => ({ ...row, deleting: row.deleting !== 0 }));
+  }
+
+  #stateOf({ tenantId, incarnation }: TenantRef): 'listed' | 'deleting' | null {
+    const entry = this.#entriesOf(tenantId).find((found) => found.incarnation === incarnation);
+    if (entry === undefined) return null;
+    return entry.deleting ? 'deleting' : 'listed';
   }
 
   #keptRef(idempotency: Idempotency | null, now: number): Mutated<TenantRef> | null {
@@ -174,22 +349,9 @@ export class Directory extends DurableObject<ObjectBindings> {
     return { ...JSON.parse(kept.answer), replay: { sealedSecrets: null } };
   }
 
-  #keep(idempotency: Idempotency | null, ref: TenantRef, now: number): void {
+  #keep({ idempotency, id }: Operation, ref: TenantRef, now: number): void {
     if (idempotency === null) return;
-    this.#kept.keep(idempotency, JSON.stringify(ok(ref)), now);
-    // Sooner than needed at times; the alarm sets itself again.
-    void this.ctx.storage.setAlarm(now + FINISH_DELETION_AFTER_MS);
+    this.#kept.keep(idempotency, id, JSON.stringify(ok(ref)), now);
+    this.#alarmClock.arm(now + KEPT_FOR_MS, now);
   }
-}
-
-/**
- * Carries out the deletion of a tenant, whoever does it: management keys confined to it are revoked first, so that none of them opens a later tenant of
- * the same id. Idempotent.
- */
-export async function destroyTenant(env: ObjectBindings, ref: TenantRef, operation: Operation): Promise<void> {
-  const system = tenantStub(env, objectNameOf(await locatorOf(SYSTEM_TENANT_ID)));
-  const revocation = { ...operation, id: `${operation.id}.management`, retry: true, ifVersions: null };
-  await system.revokeKeys(SYSTEM_TENANT_ID, { owner: ref.tenantId }, revocation);
-  const tenant = tenantStub(env, objectNameOf(await locatorOf(ref.tenantId)));
-  await tenant.destroy(ref.incarnation);
 }

@@ -3,11 +3,10 @@
  * exactly when there is an effect. A decided failure is an answer too. Key strings in an answer are kept only sealed.
  */
 import type { Idempotency } from './operation.ts';
+import { textParts } from './storage/text-parts.ts';
 
 /** How long an answer is kept (contract: 24 h). */
 export const KEPT_FOR_MS = 24 * 60 * 60 * 1000;
-/** Characters of an answer in one row: rows end at 2 MB, and a character may take three bytes. */
-const PART_CHARACTERS = 500_000;
 
 /** The tables, the same in every object that keeps answers. Part of released migrations: never edit, append a migration. */
 export const IDEMPOTENCY_SCHEMA = `
@@ -27,10 +26,10 @@ export const IDEMPOTENCY_SCHEMA = `
 `;
 
 export const IDEMPOTENCY_QUERIES = {
-  find: 'SELECT fingerprint, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
+  find: 'SELECT fingerprint, operation_id, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
   forget: 'DELETE FROM idempotency WHERE key = ?',
   insert:
-    'INSERT INTO idempotency (key, part, fingerprint, answer, sealed_secrets, sealing_key_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO idempotency (key, part, fingerprint, operation_id, answer, sealed_secrets, sealing_key_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   first: 'SELECT created_at AS at FROM idempotency ORDER BY created_at LIMIT 1',
   purge:
     'DELETE FROM idempotency WHERE seq IN (SELECT seq FROM idempotency WHERE created_at <= ? ORDER BY created_at LIMIT ?)',
@@ -45,6 +44,8 @@ export const IDEMPOTENCY_QUERIES = {
 
 export type KeptAnswer = {
   readonly fingerprint: string;
+  /** The operation that was answered so, null for answers from before that was noted. */
+  readonly operationId: string | null;
   /** JSON of the answer. */
   readonly answer: string;
   readonly sealedSecrets: Uint8Array | null;
@@ -58,26 +59,31 @@ export class KeptAnswers {
   }
 
   find(key: string, now: number): KeptAnswer | null {
-    type Row = { fingerprint: string; answer: string; sealed_secrets: ArrayBuffer | null };
+    type Row = {
+      fingerprint: string;
+      operation_id: string | null;
+      answer: string;
+      sealed_secrets: ArrayBuffer | null;
+    };
     const parts = this.#sql.exec<Row>(IDEMPOTENCY_QUERIES.find, key, now - KEPT_FOR_MS).toArray();
     const [first] = parts;
     if (first === undefined) return null;
     return {
       fingerprint: first.fingerprint,
+      operationId: first.operation_id,
       answer: parts.map((part) => part.answer).join(''),
       sealedSecrets: first.sealed_secrets && new Uint8Array(first.sealed_secrets),
     };
   }
 
-  keep({ key, fingerprint, sealedSecrets }: Idempotency, answer: string, now: number): void {
+  keep({ key, fingerprint, sealedSecrets }: Idempotency, operationId: string, answer: string, now: number): void {
     // An answer that is too old to be given again may still wait for its purge.
     this.#sql.exec(IDEMPOTENCY_QUERIES.forget, key);
-    for (let part = 0; part * PART_CHARACTERS < answer.length; part++) {
+    for (const [part, text] of textParts(answer).entries()) {
       const secrets = part === 0 && sealedSecrets !== null ? new Uint8Array(sealedSecrets) : null;
-      const text = answer.slice(part * PART_CHARACTERS, (part + 1) * PART_CHARACTERS);
       // The second byte of an envelope names the keyring entry (src/secrets/envelope.ts).
       const sealed = [secrets?.buffer ?? null, secrets?.[1] ?? null];
-      this.#sql.exec(IDEMPOTENCY_QUERIES.insert, key, part, fingerprint, text, ...sealed, now);
+      this.#sql.exec(IDEMPOTENCY_QUERIES.insert, key, part, fingerprint, operationId, text, ...sealed, now);
     }
   }
 

@@ -1,5 +1,6 @@
-/** What a mutation is made of. How it runs (transaction, audit entry, kept answer, alarm) is the same for all: `Tenant.#mutate`. */
+/** What a mutation is made of. How it runs (transaction, audit entries, kept result, alarm, leases) is the same for all: `TenantState.mutate`. */
 import type { AuditSubject } from './audit.ts';
+import type { Operation } from './operation.ts';
 import type { Failure, Result } from './outcome.ts';
 import type { TenantStore } from './store.ts';
 import type { TenantRecord } from './tenants/record.ts';
@@ -8,17 +9,27 @@ export type MutationContext = {
   readonly store: TenantStore;
   readonly tenant: TenantRecord;
   readonly now: number;
-  readonly ifVersions: readonly number[] | null;
+  readonly operation: Operation;
+};
+
+/** What a mutation did, all of it made inside the transaction: whatever repeats the call gets this very value again. */
+export type Change<T> = {
+  /** The answer: plain data that survives JSON. */
+  readonly value: T;
+  /** What the audit entries say: one for each thing that was changed, none when there was nothing to change. */
+  readonly audit: readonly AuditSubject[];
+  /** Whether the change concerns every key of the tenant; else it concerns those that were written. */
+  readonly concerns?: 'everything';
+  /** The tenant's own record, if it was changed. */
+  readonly tenant?: TenantRecord;
 };
 
 export type Mutation<T, F = Failure> = {
-  /** Whether answers about any key of the tenant may be different afterwards; else those about the keys that `apply` wrote. */
-  readonly concerns?: 'every key';
   /**
-   * Decides first and writes then, so that a failure has written nothing. Returns what the audit entries say: one for each thing that was
-   * changed, none when there was nothing to change.
+   * What the answer tells something about, changed or not: ids of keys, or everything of the tenant. A refusal or a repetition waits until
+   * changes of these that are under way have returned.
    */
-  readonly apply: (context: MutationContext) => Result<readonly AuditSubject[], F>;
-  /** The answer, read from what stands there after `apply`. */
-  readonly answer: (context: MutationContext) => Result<T, Failure>;
+  readonly about: readonly string[] | 'everything';
+  /** Decides first and writes then, so that a failure has written nothing. */
+  readonly run: (context: MutationContext) => Result<Change<T>, F>;
 };

@@ -15,7 +15,8 @@ export type Failure =
   | { readonly code: 'successor_rotated' }
   | { readonly code: 'expiry_in_past'; readonly index?: number }
   | { readonly code: 'precondition_failed' }
-  | { readonly code: 'idempotency_key_reused' };
+  | { readonly code: 'idempotency_key_reused' }
+  | { readonly code: 'storage_full' };
 
 /**
  * The Worker minted a key string with another prefix than the record calls for; it mints again with this one. Never reaches a

@@ -1,47 +1,71 @@
 /**
  * The state of a tenant's object and how it changes: one transaction for each mutation, memory that follows only what was committed, the alarm
- * for what is due next, and the leases that a change waits for. The public methods in tenant.ts are all made of `read` and `mutate`.
+ * for what is due next, and the leases that a change waits for. The public methods in tenant.ts are all made of `read`, `mutate` and `verify`.
  */
-import { mustShed } from './cleanup.ts';
-import { LEASE_SECONDS_MAX, LeaseLedger } from './leases/ledger.ts';
+import { AlarmClock, earliest } from './alarm-clock.ts';
+import { cleanUp } from './cleanup.ts';
+import { KEPT_FOR_MS } from './idempotency.ts';
+import { firstDueAt } from './jobs/tenant-jobs.ts';
+import { FLUSH_AFTER_MS } from './keys/last-used.ts';
+import type { HotKey } from './keys/table.ts';
+import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger, outlastMs } from './leases/ledger.ts';
+import { logError } from './log.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import type { Operation } from './operation.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from './outcome.ts';
 import { migrate, schemaVersion } from './storage/migrations.ts';
 import { TenantStore } from './store.ts';
-import { cleanUp } from './tenants/mutations.ts';
+import { type Confirm, NOT_CONFIRMED } from './tenants/lifecycle.ts';
 import type { TenantRecord } from './tenants/record.ts';
 import { TENANT_MIGRATIONS } from './tenants/schema.ts';
-import { readTenant, settleLeases, writeTenant } from './tenants/table.ts';
+import { insertTenant, readTenant, settleLeases, writeLeasesOut } from './tenants/table.ts';
+import { isMeant, type TenantTarget } from './tenants/target.ts';
 
-/** How far ahead an alarm is set at most: the platform takes no dates after 2189. One that finds nothing due sets the next. */
-const ALARM_AHEAD_MAX_MS = 365 * 24 * 60 * 60 * 1000;
+/** Passes that one alarm makes, others being served between them. */
+const PASSES_PER_ALARM = 20;
+/** How long the alarm waits after a pass that threw, so that work is never dropped and a bug does not spin. */
+const ALARM_RETRY_MS = 30_000;
 
-/** At once, or when the leases on what was changed have ended. */
+/**
+ * An object's database ends at 10 GB on Cloudflare. From here on only what ends something is taken, so that there is always room to revoke, disable
+ * and delete, and to trim the audit log.
+ */
+const GROWS_UP_TO_BYTES = 10_000_000_000 - 200_000_000;
+
+const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
+
+/** At once, or when changes that an answer tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
 export class TenantState {
   store: TenantStore;
-  leases: LeaseLedger;
   readonly #storage: DurableObjectStorage;
   readonly #startedAt = Date.now();
-  /** Whether this instance never held a tenant. */
-  #beganEmpty = true;
+  readonly #alarm: AlarmClock;
+  #leases = new LeaseLedger(0);
+  #leasesOut = false;
   #tenant: TenantRecord | null = null;
-  /** When the alarm is set for, null for never, undefined when this instance does not know. */
-  #alarmAt: number | null | undefined;
+  #settling = false;
+  /** Creations that wait for the directory. A deletion calls off those of what it deletes. */
+  readonly #creations = new Set<{ readonly incarnation: string; calledOff: boolean }>();
+  /** Incarnations that this instance has deleted itself, so that it knows the leases on them. */
+  readonly #destroyed = new Set<string>();
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.store = new TenantStore(storage.sql);
-    this.leases = new LeaseLedger(this.#startedAt, 0);
+    this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
     // A tenant that was never created keeps an empty database: a question about it must leave nothing behind.
-    if (schemaVersion(storage.sql) === 0) return;
-    migrate(storage, TENANT_MIGRATIONS);
-    this.#tenant = readTenant(storage.sql);
-    this.#beganEmpty = this.#tenant === null;
-    this.store.keys.ownerRevocations.reload();
-    this.leases = new LeaseLedger(this.#startedAt, (this.#tenant?.leaseSecondsInForce ?? 0) * 1000);
+    const version = schemaVersion(storage.sql);
+    if (version === 0) return;
+    migrate(storage, TENANT_MIGRATIONS, version);
+    const stored = readTenant(storage.sql);
+    if (stored === null) return;
+    this.#tenant = stored.record;
+    this.#leasesOut = stored.leasesOut;
+    this.store.keys.groupRevocations.reload();
+    const unknownMs = stored.leasesOut ? outlastMs(stored.record.leaseSecondsInForce * 1000) : 0;
+    this.#leases = new LeaseLedger(unknownMs === 0 ? 0 : this.#startedAt + unknownMs);
   }
 
   /** What is committed of the tenant's row, null while the tenant does not exist. */
@@ -49,64 +73,189 @@ export class TenantState {
     return this.#tenant;
   }
 
-  /** Answers about the tenant with this id. */
-  read<T>(tenantId: string, answer: (tenant: TenantRecord, now: number) => Result<T>): Result<T> {
-    if (this.#tenant?.id !== tenantId) return fail({ code: 'tenant_not_found' });
-    return answer(this.#tenant, Date.now());
+  /**
+   * Answers about the tenant that is meant. `tells` names the keys whose state the answer tells, so that it does not tell of a change before that
+   * has returned; null for an answer that tells of changes as soon as they are committed.
+   */
+  read<T>(
+    target: TenantTarget,
+    answer: (tenant: TenantRecord, now: number) => Result<T>,
+    tells: (result: Result<T>) => Concerned | null = () => null,
+  ): Later<Result<T>> {
+    const now = Date.now();
+    if (this.#tenant === null || !isMeant(this.#tenant, target)) return this.#missing(now);
+    const result = answer(this.#tenant, now);
+    const about = tells(result);
+    return about === null ? result : this.#after(this.#leases.telling(about, this.#inForceMs, now), result);
   }
 
   /**
-   * Runs a mutation: change, audit entries, kept answer and alarm in one transaction. A repeated call of an operation that was applied
-   * already is only answered; a request whose `Idempotency-Key` was answered before gets that answer again. The change is committed at once
-   * and for all to see; the answer waits until no isolate holds a lease from before.
+   * Runs a mutation: change, audit entries, kept result and alarm in one transaction. A repeated call of an operation that was applied already, and
+   * a request whose `Idempotency-Key` was answered before, get the first result again. The change is committed at once; the answer waits until no
+   * isolate holds a lease from before, and one that changed nothing until the changes that it tells of have returned.
    */
-  mutate<T, F>(tenantId: string, operation: Operation, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
-    const tenant = this.#tenant;
-    if (tenant?.id !== tenantId) return fail({ code: 'tenant_not_found' });
+  mutate<T, F>(target: TenantTarget, operation: Operation, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
     const now = Date.now();
-    const context = { store: this.store, tenant, now, ifVersions: operation.ifVersions };
-    const done = this.#transaction(() => this.#apply(context, operation, mutation));
-    // Memory follows only what was committed.
-    this.#tenant = done.tenant;
-    if (this.#isSooner(done.dueAt)) this.#alarmAt = done.dueAt;
-    const changed = this.store.keys.takeChanged();
-    if (!done.answer.ok) return done.answer;
-    // What changed nothing may still repeat, or find done, a change that has not returned yet.
-    const concerned = !done.isChange ? null : mutation.concerns === 'every key' ? 'everything' : changed;
-    const waitMs = this.leases.waitMs(concerned, done.tenant.leaseSecondsInForce * 1000, now);
-    return waitMs === 0 ? done.answer : scheduler.wait(waitMs).then(() => done.answer);
+    const tenant = this.#tenant;
+    if (tenant === null || !isMeant(tenant, target)) return this.#missing(now);
+    if (operation.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
+    const context = { store: this.store, tenant, now, operation };
+    const { answer, changed } = this.#transaction(() => this.#apply(context, mutation));
+    const waitMs =
+      changed === null
+        ? this.#leases.telling(mutation.about, this.#inForceMs, now)
+        : this.#leases.change(changed, this.#inForceMs, now);
+    return this.#after(waitMs, answer);
   }
 
-  #apply<T, F>(context: MutationContext, operation: Operation, mutation: Mutation<T, F>): Applied<T, F | Failure> {
-    const { store, tenant, now } = context;
-    const unchanged = { tenant, dueAt: null, isChange: false };
-    if (operation.retry && store.audit.has(operation.id, now))
-      return { ...unchanged, answer: mutation.answer(context) };
-    const kept = this.#keptAnswer<T, F>(operation, now);
-    if (kept !== null) return { ...unchanged, answer: kept };
+  #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
+    const { store, tenant, now, operation } = context;
+    const known = this.#knownResult<T, F>(operation, now);
+    if (known !== null) return { answer: known, changed: null };
 
-    const change = mutation.apply(context);
-    store.audit.append(operation, change.ok ? change.value : [], now);
-    const updated = readTenant(store.sql) ?? tenant;
-    const answer = change.ok ? mutation.answer({ ...context, tenant: updated }) : change;
-    if (operation.idempotency !== null && !isPrefixMismatch(answer)) {
-      store.keptAnswers.keep(operation.idempotency, JSON.stringify(answer), now);
+    const change = mutation.run(context);
+    const written = store.keys.takeWritten();
+    const isChange = change.ok && change.value.audit.length > 0;
+    if (isChange) store.audit.append(operation, change.value.audit, now);
+    const answer: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
+    this.#keepResult(operation, answer, isChange, now);
+    const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
+    this.#alarm.arm(this.#dueAfter(updated, written, operation, now), now);
+    if (updated !== tenant) {
+      this.#tenant = updated;
+      this.#alarm.armForAll(now);
     }
-    const dueAt = this.#nextDueAt(updated);
-    if (this.#isSooner(dueAt)) void this.#storage.setAlarm(dueAt);
-    return { tenant: updated, dueAt, answer, isChange: change.ok && change.value.length > 0 };
+    if (!change.ok || !isChange) return { answer, changed: null };
+    return { answer, changed: change.value.concerns ?? written.changed };
+  }
+
+  /** What a mutation that was applied before has to answer again, null for one that was not. */
+  #knownResult<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
+    const { idempotency, retry, id } = operation;
+    if (idempotency !== null) return this.#keptAnswer<T, F>(operation, now);
+    if (!retry) return null;
+    const result = this.store.results.find(id);
+    if (result !== null) return JSON.parse(result);
+    // Applied, but so many mutations ago that its result is gone. It must not be applied again.
+    if (this.store.audit.has(id, now)) throw new Error('the result of a repeated operation is not kept any more');
+    return null;
   }
 
   #keptAnswer<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
-    const { idempotency } = operation;
+    const { idempotency, retry } = operation;
     const kept = idempotency && this.store.keptAnswers.find(idempotency.key, now);
     if (!kept) return null;
     if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
-    return { ...JSON.parse(kept.answer), replay: { sealedSecrets: kept.sealedSecrets } };
+    const answer: Mutated<T, F | Failure> = JSON.parse(kept.answer);
+    // The Worker's own repetition is still the first request of its caller. Its key strings are those that were minted for it.
+    return retry && kept.operationId === operation.id
+      ? answer
+      : { ...answer, replay: { sealedSecrets: kept.sealedSecrets } };
   }
 
-  /** Creates the tenant. The same incarnation again is the same creation repeated. */
-  create(tenant: TenantRecord, operation: Operation): Mutated<TenantRecord> {
+  #keepResult(operation: Operation, answer: Mutated<unknown, unknown>, isChange: boolean, now: number): void {
+    const { idempotency, id } = operation;
+    if (idempotency === null) {
+      if (isChange) this.store.results.keep(id, JSON.stringify(answer), now);
+    } else if (!isPrefixMismatch(answer)) {
+      this.store.keptAnswers.keep(idempotency, id, JSON.stringify(answer), now);
+    }
+  }
+
+  /** When what a mutation has written is due first (ms), null for never. */
+  #dueAfter(
+    { settings }: TenantRecord,
+    { dueAt, endedAt }: { readonly dueAt: number | null; readonly endedAt: number | null },
+    { idempotency }: Operation,
+    now: number,
+  ): number | null {
+    return earliest(
+      dueAt,
+      endedAt === null ? null : endedAt + settings.retentionSeconds * 1000,
+      idempotency === null ? null : now + KEPT_FOR_MS,
+      this.store.keys.groupRevocations.pending.length > 0 ? now : null,
+    );
+  }
+
+  // ---- verification ----
+
+  /** Notes that a key was used at `now`. Nothing is written yet, and the verification does not depend on whether it can be. */
+  noteUse(hot: HotKey, now: number): void {
+    this.store.lastUsed.note(hot, now);
+    if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);
+  }
+
+  /**
+   * Grants a lease on a key: for how long (ms), 0 for none. The first of a busy time is noted in storage before the answer leaves. If that cannot be
+   * written the platform gives up this object, and the Worker asks again without wanting a lease.
+   */
+  grantLease(tenant: TenantRecord, keyId: string, now: number): number {
+    const leaseMs = tenant.settings.leaseSeconds * 1000;
+    if (leaseMs === 0) return 0;
+    if (!this.#leasesOut) {
+      writeLeasesOut(this.store.sql, true);
+      this.#leasesOut = true;
+    }
+    this.#leases.grant(keyId, leaseMs, now);
+    this.#settleSoon(FLUSH_AFTER_MS);
+    return leaseMs;
+  }
+
+  /**
+   * Sees to it that what memory owes to storage is written soon: uses, and that no lease is out any more. By a timer, since that needs no write, and
+   * sooner than the platform takes an idle object from memory (about 10 s).
+   */
+  #settleSoon(ms: number): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    setTimeout(() => {
+      this.#settling = false;
+      try {
+        this.#settle(Date.now());
+      } catch (error) {
+        logError('settling_failed', error, this.#tenant === null ? {} : { tenant: this.#tenant.id });
+        this.#settleSoon(FLUSH_AFTER_MS);
+      }
+    }, ms);
+  }
+
+  #settle(now: number): void {
+    if (this.#tenant === null) return;
+    const { lastUsed, keys, rotations, sql } = this.store;
+    const uses = lastUsed.batch();
+    const isQuiet = this.#leasesOut && this.#leases.endOfAll <= now;
+    if (uses.length > 0 || isQuiet) {
+      this.#transaction(() => {
+        lastUsed.write(uses, keys, rotations);
+        if (isQuiet) writeLeasesOut(sql, false);
+      });
+      lastUsed.written(uses);
+      if (isQuiet) this.#leasesOut = false;
+    }
+    this.#leases.sweep(now);
+    if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
+    else if (this.#leasesOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, this.#leases.endOfAll - now));
+  }
+
+  // ---- the tenant's own life (tenants/lifecycle.ts) ----
+
+  /** Creates the tenant, if the directory confirms that it may. The same incarnation again is the same creation repeated. */
+  async create(tenant: TenantRecord, operation: Operation, confirm: Confirm): Promise<Mutated<TenantRecord>> {
+    const creation = { incarnation: tenant.incarnation, calledOff: false };
+    this.#creations.add(creation);
+    try {
+      const { allowed, earlierDeletion } = await confirm();
+      if (!allowed || creation.calledOff) return NOT_CONFIRMED;
+      const created = this.#createNow(tenant, operation);
+      // A key string of an earlier tenant of this id may still be leased.
+      if (earlierDeletion) await scheduler.wait(this.#deletionWaitMs(null, Date.now()));
+      return created;
+    } finally {
+      this.#creations.delete(creation);
+    }
+  }
+
+  #createNow(tenant: TenantRecord, operation: Operation): Mutated<TenantRecord> {
     const existing = this.#tenant;
     if (existing?.incarnation === tenant.incarnation) {
       if (operation.idempotency === null || operation.retry) return ok(existing);
@@ -114,111 +263,131 @@ export class TenantState {
     }
     if (existing !== null) return fail({ code: 'tenant_exists' });
     const { createdAt, name, settings } = tenant;
-    this.#storage.transactionSync(() => {
-      migrate(this.#storage, TENANT_MIGRATIONS);
-      writeTenant(this.store.sql, tenant);
+    this.#transaction(() => {
+      migrate(this.#storage, TENANT_MIGRATIONS, schemaVersion(this.store.sql));
+      insertTenant(this.store.sql, tenant);
       this.store.audit.append(operation, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
       if (operation.idempotency === null) return;
-      this.store.keptAnswers.keep(operation.idempotency, JSON.stringify(ok(tenant)), createdAt);
-      void this.#storage.setAlarm(this.#nextDueAt(tenant) ?? createdAt);
+      this.store.keptAnswers.keep(operation.idempotency, operation.id, JSON.stringify(ok(tenant)), createdAt);
+      this.#alarm.arm(createdAt + KEPT_FOR_MS, createdAt);
     });
     this.#tenant = tenant;
-    this.#beganEmpty = false;
+    this.#leasesOut = false;
     return ok(tenant);
   }
 
   /** Notes that the change which led to this tenant has been waited for: its setting is what is in force. A later change sees to itself. */
-  settleLeases({ version }: TenantRecord): void {
-    if (this.#tenant?.version === version) this.#tenant = settleLeases(this.store.sql, this.#tenant);
+  settleLeases({ incarnation, version }: TenantRecord): void {
+    const tenant = this.#tenant;
+    if (tenant?.incarnation !== incarnation || tenant.version !== version) return;
+    this.#tenant = settleLeases(this.store.sql, tenant);
   }
 
   /** Deletes everything, alarm included, if it is of this incarnation; resolves when no lease on any of it is left. Idempotent. */
   async destroy(incarnation: string): Promise<void> {
+    for (const creation of this.#creations) if (creation.incarnation === incarnation) creation.calledOff = true;
     const tenant = this.#tenant;
     const now = Date.now();
     if (tenant?.incarnation !== incarnation) {
-      // Gone already, but its leases may not be: an earlier instance may have deleted it and died before it had waited. No row tells their length.
-      const leases = this.#beganEmpty ? new LeaseLedger(this.#startedAt, LEASE_SECONDS_MAX * 1000) : this.leases;
-      if (tenant === null) await scheduler.wait(leases.waitMs(null, LEASE_SECONDS_MAX * 1000, now));
+      await scheduler.wait(this.#deletionWaitMs(incarnation, now));
       return;
     }
-    const waitMs = this.leases.waitMs('everything', tenant.leaseSecondsInForce * 1000, now);
+    const waitMs = this.#leases.change('everything', tenant.leaseSecondsInForce * 1000, now);
     // Memory first: from here on every question is answered as if the tenant had never been.
     this.#tenant = null;
+    this.#leasesOut = false;
+    this.#destroyed.add(incarnation);
     this.store = new TenantStore(this.#storage.sql);
-    this.#alarmAt = undefined;
+    this.#alarm.forget();
     await this.#storage.deleteAlarm();
     await this.#storage.deleteAll();
     await scheduler.wait(waitMs);
   }
 
-  /** The alarm has gone off: runs a cleanup pass and sets the next alarm. Throws when the pass does, having changed nothing. */
-  cleanUp(): void {
-    this.#alarmAt = null;
+  /**
+   * How long leases on deleted tenants of this id may last from `now` on (ms). What this instance deleted itself it has in its ledger; about a
+   * deletion that an earlier instance did not see to its end no row is left, so the longest lease that there can be is assumed.
+   */
+  #deletionWaitMs(incarnation: string | null, now: number): number {
+    const known = this.#leases.telling('everything', LEASE_MAX_MS, now);
+    if (incarnation !== null && this.#destroyed.has(incarnation)) return known;
+    return Math.max(known, Math.min(this.#startedAt + LEASE_OUTLAST_MAX_MS - now, LEASE_OUTLAST_MAX_MS), 0);
+  }
+
+  // ---- the alarm ----
+
+  /** The alarm has gone off: makes passes until nothing is due, or others may have waited long enough, and sets the next alarm. */
+  async runAlarm(): Promise<void> {
+    this.#alarm.wentOff();
+    for (let pass = 0; pass < PASSES_PER_ALARM; pass++) {
+      if (!this.#pass()) break;
+      await scheduler.wait(0);
+    }
+    this.#alarm.armForAll(Date.now());
+  }
+
+  /** One pass; whether there is more to do. */
+  #pass(): boolean {
     const tenant = this.#tenant;
-    if (tenant === null) return;
-    this.#transaction(() => cleanUp(this.store, tenant, 'alarm', Date.now()));
+    if (tenant === null) return false;
+    const now = Date.now();
+    const { remaining } = this.#transaction(() => cleanUp({ store: this.store, tenant, now }, 'alarm'));
     // Nobody waits for an alarm: what it changes, time has decided already.
-    this.store.keys.takeChanged();
-    this.arm();
+    this.store.keys.takeWritten();
+    return remaining > 0;
   }
 
-  /** Sets the alarm for a time of its own, whatever is due. */
-  async armFor(time: number): Promise<void> {
-    await this.#storage.setAlarm(time);
-    this.#alarmAt = time;
+  /** After an alarm that failed: sets the next one, since the platform gives up on an alarm that throws a few times. */
+  armAfterFailure(): void {
+    this.#alarm.wentOff();
+    const now = Date.now();
+    this.#alarm.arm(now + ALARM_RETRY_MS, now);
   }
 
-  /** Sees to an alarm for all that is due next, not only for what is new: a fresh instance does not know what the alarm is set for. */
-  arm(): void {
-    const dueAt = this.#tenant && this.#nextDueAt(this.#tenant);
-    if (!this.#isSooner(dueAt)) return;
-    void this.#storage.setAlarm(dueAt);
-    this.#alarmAt = dueAt;
+  #firstDueAt(now: number): number | null {
+    return this.#tenant === null ? null : firstDueAt({ store: this.store, tenant: this.#tenant, now });
+  }
+
+  // ---- what all of them share ----
+
+  /** The longest lease that may be in force (ms), also on what was deleted. */
+  get #inForceMs(): number {
+    return this.#tenant === null ? LEASE_MAX_MS : this.#tenant.leaseSecondsInForce * 1000;
+  }
+
+  /** That there is no such tenant, told when it is true everywhere. */
+  #missing(now: number): Later<{ readonly ok: false; readonly failure: { readonly code: 'tenant_not_found' } }> {
+    return this.#after(this.#leases.telling([], LEASE_MAX_MS, now), fail({ code: 'tenant_not_found' }));
+  }
+
+  #after<T>(waitMs: number, answer: T): Later<T> {
+    return waitMs === 0 ? answer : scheduler.wait(waitMs).then(() => answer);
   }
 
   /** A transaction that takes memory back with it when it does not commit. */
   #transaction<T>(run: () => T): T {
+    const tenant = this.#tenant;
     try {
       return this.#storage.transactionSync(run);
     } catch (error) {
-      this.store.keys.ownerRevocations.reload();
-      this.store.keys.takeChanged();
+      this.#tenant = tenant;
+      this.#alarm.forget();
+      this.store.keys.groupRevocations.reload();
+      this.store.keys.takeWritten();
       this.store.keys.forgetHot();
       throw error;
     }
   }
-
-  /** When the alarm has something to do next (ms), null if it never has. */
-  #nextDueAt(tenant: TenantRecord): number | null {
-    const { keys, keptAnswers, lastUsed } = this.store;
-    const firstEndedAt = keys.firstEndedAt();
-    const purgeAt = firstEndedAt === null ? null : firstEndedAt + tenant.settings.retentionSeconds * 1000;
-    const atOnce = keys.ownerRevocations.pending.length > 0 || mustShed(this.store, tenant) ? Date.now() : null;
-    const dueAt = earliest(keys.firstDueAt(), purgeAt, keptAnswers.firstDueAt(), lastUsed.flushAt, atOnce);
-    return dueAt === null ? null : Math.min(dueAt, Date.now() + ALARM_AHEAD_MAX_MS);
-  }
-
-  #isSooner(dueAt: number | null): dueAt is number {
-    return dueAt !== null && (this.#alarmAt === undefined || this.#alarmAt === null || dueAt < this.#alarmAt);
-  }
 }
 
 type Applied<T, F> = {
-  readonly tenant: TenantRecord;
-  readonly dueAt: number | null;
   readonly answer: Mutated<T, F>;
-  /** Whether anything was changed now. */
-  readonly isChange: boolean;
+  /** What was changed now, null when nothing was. */
+  readonly changed: Concerned | null;
 };
 
 function isPrefixMismatch(answer: Result<unknown, unknown>): boolean {
   if (answer.ok) return false;
   const { failure } = answer;
   return typeof failure === 'object' && failure !== null && 'code' in failure && failure.code === 'prefix_mismatch';
-}
-
-function earliest(...times: readonly (number | null)[]): number | null {
-  const set = times.filter((time) => time !== null);
-  return set.length === 0 ? null : Math.min(...set);
 }

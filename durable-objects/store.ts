@@ -1,5 +1,5 @@
 /** Everything that a tenant's object keeps, in one place: the tables, and the little that lives in memory between writes. */
-import { AuditLog } from './audit.ts';
+import { type AuditEntry, AuditLog, type AuditQuery } from './audit.ts';
 import { CleanupReports } from './cleanup.ts';
 import { KeptAnswers } from './idempotency.ts';
 import { Envelopes } from './keys/envelopes.ts';
@@ -8,7 +8,9 @@ import type { KeyRecord, KeyView } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
 import { KeyTable } from './keys/table.ts';
 import { type Failure, fail, ok, type Result } from './outcome.ts';
+import { Results } from './results.ts';
 import { RotationTable } from './rotations/table.ts';
+import type { Page } from './storage/paging.ts';
 
 export class TenantStore {
   readonly sql: SqlStorage;
@@ -18,6 +20,7 @@ export class TenantStore {
   readonly audit: AuditLog;
   readonly reports: CleanupReports;
   readonly keptAnswers: KeptAnswers;
+  readonly results: Results;
   readonly lastUsed = new LastUsed();
 
   constructor(sql: SqlStorage) {
@@ -28,6 +31,7 @@ export class TenantStore {
     this.audit = new AuditLog(sql);
     this.reports = new CleanupReports(sql);
     this.keptAnswers = new KeptAnswers(sql);
+    this.results = new Results(sql);
   }
 
   /** A key with its latest use, which storage may not know yet. */
@@ -38,16 +42,29 @@ export class TenantStore {
 
   /** A key as a caller may see it at `now`. */
   viewKey(id: string, now: number): Result<KeyView, Failure> {
-    const record = this.getKey(id);
-    return record === undefined ? fail({ code: 'key_not_found' }) : ok(viewOf(record, now));
+    const record = this.keys.get(id);
+    return record === undefined ? fail({ code: 'key_not_found' }) : ok(this.viewOf(record, now));
   }
 
-  /** Notes a successful verification; whether an alarm has to be seen to. */
-  noteUse(record: KeyRecord, now: number): boolean {
-    return this.lastUsed.note(record, this.keys, this.rotations, now);
+  /** A record as a caller may see it at `now`, with its latest use. */
+  viewOf(record: KeyRecord, now: number): KeyView {
+    return viewOf(this.lastUsed.overlay(record), now);
   }
 
-  flushUses(): void {
-    this.lastUsed.flush(this.keys, this.rotations);
+  /** When a key that replaced another was first used, if storage does not know it yet. */
+  firstUseOf(keyId: string): number | null {
+    const record = this.lastUsed.any ? this.keys.get(keyId) : undefined;
+    return record === undefined ? null : this.lastUsed.firstUseOf(record.seq);
+  }
+
+  /** The audit log. The log of a key that was revoked with its whole group has the entry of that, until the key has its own. */
+  listAudit(query: AuditQuery): Page<AuditEntry> {
+    const { keyId } = query.filter;
+    const record =
+      keyId === undefined || this.keys.groupRevocations.pending.length === 0 ? undefined : this.keys.get(keyId);
+    const revocation = record === undefined ? null : this.keys.groupRevocations.of(record);
+    const operationId = revocation?.operationId ?? null;
+    if (revocation === null || operationId === null) return this.audit.list(query);
+    return this.audit.list(query, this.audit.entryOf(operationId, revocation.revokedAt));
   }
 }

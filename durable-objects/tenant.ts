@@ -8,7 +8,7 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import type { AuditEntry, AuditQuery } from './audit.ts';
-import type { ObjectBindings } from './bindings.ts';
+import { directoryStub, type ObjectBindings } from './bindings.ts';
 import { sameBytes } from './bytes.ts';
 import type { CleanupReport } from './cleanup.ts';
 import type { SealedItem } from './keys/envelopes.ts';
@@ -16,23 +16,25 @@ import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from '
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
 import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
-import { viewOf } from './keys/status.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
+import { logError } from './log.ts';
 import type { Operation } from './operation.ts';
 import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from './outcome.ts';
 import type { RotationState, RotationView } from './rotations/table.ts';
 import { type Later, TenantState } from './state.ts';
 import type { Page } from './storage/paging.ts';
+import { SYSTEM_TENANT_ID } from './tenants/locator.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenants/mutations.ts';
 import * as tenantMutations from './tenants/mutations.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from './tenants/record.ts';
+import type { TenantIdentity, TenantRef, TenantTarget } from './tenants/target.ts';
 
 export type VerifyAnswer =
   | { readonly code: 'NOT_FOUND' }
   | {
       readonly code: DecisionCode;
-      readonly tenantId: string;
+      readonly tenant: TenantIdentity;
       /** JSON text of a `VerifiedKey`. */
       readonly keyJson: string;
       readonly warnings: readonly Warning[];
@@ -41,9 +43,6 @@ export type VerifyAnswer =
     };
 
 export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
-
-/** How long the alarm waits after a pass that threw, so that work is never dropped and a bug does not spin. */
-const ALARM_RETRY_MS = 30_000;
 
 export class Tenant extends DurableObject<ObjectBindings> {
   readonly #state: TenantState;
@@ -57,20 +56,28 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   /** Creates the tenant. The same incarnation again is the same creation repeated. */
   create(
-    id: string,
-    incarnation: string,
+    ref: TenantRef,
     input: { readonly name: string; readonly settings: Partial<TenantSettings> },
     operation: Operation,
-  ): Mutated<TenantRecord> {
-    return this.#state.create(newTenant(id, incarnation, input, Date.now()), operation);
+  ): Promise<Mutated<TenantRecord>> {
+    const tenant = newTenant(ref.tenantId, ref.incarnation, input, Date.now());
+    // The tenant of the management keys is in no list and is never deleted.
+    const isSystem = ref.tenantId === SYSTEM_TENANT_ID;
+    const confirm = async () =>
+      isSystem ? { allowed: true, earlierDeletion: false } : directoryStub(this.env).confirm(ref);
+    return this.#state.create(tenant, operation, confirm);
   }
 
-  describe(tenantId: string): Result<TenantRecord> {
-    return this.#state.read(tenantId, (tenant) => ok(tenant));
+  describe(target: TenantTarget): Later<Result<TenantRecord>> {
+    return this.#state.read(
+      target,
+      (tenant) => ok(tenant),
+      () => [],
+    );
   }
 
-  async update(tenantId: string, patch: TenantPatch, operation: Operation): Promise<Mutated<TenantRecord>> {
-    const updated = await this.#state.mutate(tenantId, operation, tenantMutations.tenantUpdate(patch));
+  async update(target: TenantTarget, patch: TenantPatch, operation: Operation): Promise<Mutated<TenantRecord>> {
+    const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));
     if (updated.ok) this.#state.settleLeases(updated.value);
     return updated;
   }
@@ -84,142 +91,166 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   /** Stores keys that the Worker minted: all, or none. */
   createKeys(
-    tenantId: string,
+    target: TenantTarget,
     newKeys: readonly NewKey[],
     operation: Operation,
   ): Later<Mutated<readonly KeyView[], Failure | PrefixMismatch>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.creation(newKeys));
+    return this.#state.mutate(target, operation, keyMutations.creation(newKeys));
   }
 
-  getKey(tenantId: string, keyId: string): Result<KeyView> {
-    return this.#state.read(tenantId, (_tenant, now) => this.#state.store.viewKey(keyId, now));
+  getKey(target: TenantTarget, keyId: string): Later<Result<KeyView>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => this.#state.store.viewKey(keyId, now),
+      () => [keyId],
+    );
   }
 
-  listKeys(tenantId: string, query: KeyListQuery): Result<Page<KeyView>> {
-    return this.#state.read(tenantId, (_tenant, now) => {
-      const { items, next } = listKeys(this.#state.store.keys, query, now);
-      return ok({ items: this.#views(items, now), next });
-    });
+  listKeys(target: TenantTarget, query: KeyListQuery): Later<Result<Page<KeyView>>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => {
+        const { items, next } = listKeys(this.#state.store.keys, query, now);
+        return ok({ items: this.#views(items, now), next });
+      },
+      idsIn,
+    );
   }
 
   listKeysByOffset(
-    tenantId: string,
+    target: TenantTarget,
     query: Omit<KeyListQuery, 'after'> & { readonly offset: number },
-  ): Result<OffsetPage<KeyView>> {
-    return this.#state.read(tenantId, (_tenant, now) => {
-      const { items, total } = listKeysByOffset(this.#state.store.keys, query, now);
-      return ok({ items: this.#views(items, now), total });
-    });
+  ): Later<Result<OffsetPage<KeyView>>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => {
+        const { items, total } = listKeysByOffset(this.#state.store.keys, query, now);
+        return ok({ items: this.#views(items, now), total });
+      },
+      idsIn,
+    );
   }
 
-  updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.update(keyId, patch));
+  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.update(keyId, patch));
   }
 
   revokeKey(
-    tenantId: string,
+    target: TenantTarget,
     keyId: string,
     input: { readonly reason: string | null; readonly lineage: boolean },
     operation: Operation,
   ): Later<Mutated<KeyView>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.revocation(keyId, input));
+    return this.#state.mutate(target, operation, keyMutations.revocation(keyId, input));
   }
 
   /** Revokes the keys with these ids, or all of an owner's: all, or none. */
   revokeKeys(
-    tenantId: string,
-    target: { readonly ids: readonly string[] } | { readonly owner: string },
+    target: TenantTarget,
+    which: { readonly ids: readonly string[] } | { readonly owner: string },
     operation: Operation,
   ): Later<Mutated<{ readonly revoked: number }>> {
     const mutation =
-      'ids' in target ? keyMutations.revocationOf(target.ids) : keyMutations.revocationOfOwner(target.owner);
-    return this.#state.mutate(tenantId, operation, mutation);
+      'ids' in which ? keyMutations.revocationOf(which.ids) : keyMutations.revocationOfOwner(which.owner);
+    return this.#state.mutate(target, operation, mutation);
   }
 
   /** Forgets the record; the audit trail stays. */
-  deleteKey(tenantId: string, keyId: string, operation: Operation): Later<Mutated<null>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.deletion(keyId));
+  deleteKey(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<null>> {
+    return this.#state.mutate(target, operation, keyMutations.deletion(keyId));
   }
 
   /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
-  revealKey(tenantId: string, keyId: string, operation: Operation): Later<Mutated<Revealed | null>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.disclosure(keyId));
+  revealKey(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<Revealed | null>> {
+    return this.#state.mutate(target, operation, keyMutations.disclosure(keyId));
   }
 
   /**
    * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from it: a record with
-   * this id but another digest belongs to another key string.
+   * this id but another digest belongs to another key string. Without `wantsLease` nothing is written for the answer, so that it needs no write
+   * to succeed.
    */
-  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[]): VerifyAnswer {
-    const { tenant, store, leases } = this.#state;
+  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyAnswer {
+    const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const now = Date.now();
     const { code, warnings } = decide(tenant.status, hot.record, wantedScopes, now);
-    if (code === 'VALID' && store.noteUse(hot.record, now)) this.#state.arm();
-    const leaseMs = mayLease(code) ? tenant.settings.leaseSeconds * 1000 : 0;
-    if (leaseMs > 0) leases.grant(keyId, leaseMs, now);
-    return { code, tenantId: tenant.id, keyJson: hot.verifiedJson, warnings, leaseMs };
+    if (code === 'VALID') this.#state.noteUse(hot, now);
+    const leaseMs = wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;
+    const { id, incarnation, createdAt } = tenant;
+    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, leaseMs };
   }
 
   /** Notes that a key was verified under a lease. */
   noteLeasedUse(keyId: string): void {
     const { tenant, store } = this.#state;
-    const record = tenant && store.keys.get(keyId);
-    if (record && store.noteUse(record, Date.now())) this.#state.arm();
+    const hot = tenant === null ? undefined : store.keys.getHot(keyId);
+    if (hot !== undefined) this.#state.noteUse(hot, Date.now());
   }
 
   // ---- rotation ----
 
   /** Rotates an active key to the minted successor: both in one step, or nothing. */
   rotateKey(
-    tenantId: string,
+    target: TenantTarget,
     keyId: string,
     minted: MintedKey,
     request: RotationRequest,
     operation: Operation,
   ): Later<Mutated<RotatedPair, Failure | PrefixMismatch>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.rotation(keyId, minted, request, operation.actor));
+    return this.#state.mutate(target, operation, keyMutations.rotation(keyId, minted, request));
   }
 
-  completeRotation(tenantId: string, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.rotationCompletion(keyId));
+  completeRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.rotationCompletion(keyId));
   }
 
-  cancelRotation(tenantId: string, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(tenantId, operation, keyMutations.rotationCancellation(keyId));
+  cancelRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.rotationCancellation(keyId));
   }
 
   listRotations(
-    tenantId: string,
+    target: TenantTarget,
     query: { readonly state?: RotationState; readonly limit: number; readonly after: number | null },
-  ): Result<Page<RotationView>> {
-    const { rotations, lastUsed } = this.#state.store;
-    const get = (id: string) => this.#state.store.getKey(id);
-    return this.#state.read(tenantId, (_tenant, now) =>
-      ok(rotations.list(query, get, (id) => lastUsed.firstUseOf(id), now)),
+  ): Later<Result<Page<RotationView>>> {
+    const { store } = this.#state;
+    return this.#state.read(
+      target,
+      (_tenant, now) =>
+        ok(
+          store.rotations.list(
+            query,
+            (id) => store.getKey(id),
+            (id) => store.firstUseOf(id),
+            now,
+          ),
+        ),
+      (result) =>
+        result.ok ? result.value.items.flatMap(({ predecessor, successor }) => [predecessor, successor]) : [],
     );
   }
 
   // ---- audit, encryption, cleanup ----
 
-  listAudit(tenantId: string, query: AuditQuery): Result<Page<AuditEntry>> {
-    return this.#state.read(tenantId, () => ok(this.#state.store.audit.list(query)));
+  /** The log tells of a change as soon as it is committed, before the change has returned. */
+  listAudit(target: TenantTarget, query: AuditQuery): Later<Result<Page<AuditEntry>>> {
+    return this.#state.read(target, () => ok(this.#state.store.listAudit(query)));
   }
 
   /** How much depends on each keyring entry. */
-  countDependents(tenantId: string): Result<Dependents> {
-    return this.#state.read(tenantId, () => ok(tenantMutations.dependents(this.#state.store)));
+  countDependents(target: TenantTarget): Later<Result<Dependents>> {
+    return this.#state.read(target, () => ok(tenantMutations.dependents(this.#state.store)));
   }
 
   /** The next batch of what is not sealed with this keyring entry, for the Worker to seal anew. */
   takeForReseal(
-    tenantId: string,
+    target: TenantTarget,
     currentId: number,
     limit: number,
-  ): Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }> {
-    return this.#state.read(tenantId, () => {
+  ): Later<Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }>> {
+    return this.#state.read(target, () => {
       const { items, walkedTo } = this.#state.store.envelopes.sealedOtherwise(currentId, limit);
       const answers = this.#state.store.keptAnswers
         .sealedOtherwise(currentId, limit - items.length)
@@ -230,36 +261,39 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
-  reseal(tenantId: string, batch: ResealBatch, operation: Operation): Later<Mutated<ResealProgress>> {
-    return this.#state.mutate(tenantId, operation, tenantMutations.resealing(batch));
+  reseal(target: TenantTarget, batch: ResealBatch, operation: Operation): Later<Mutated<ResealProgress>> {
+    return this.#state.mutate(target, operation, tenantMutations.resealing(batch));
   }
 
   /** Runs the pass that the alarm runs, now. */
-  runCleanup(tenantId: string, operation: Operation): Later<Mutated<CleanupReport>> {
-    return this.#state.mutate(tenantId, operation, tenantMutations.manualCleanup());
+  runCleanup(target: TenantTarget, operation: Operation): Later<Mutated<CleanupReport>> {
+    return this.#state.mutate(target, operation, tenantMutations.manualCleanup());
   }
 
-  async listCleanups(tenantId: string): Promise<Result<CleanupOverview>> {
+  async listCleanups(target: TenantTarget): Promise<Result<CleanupOverview>> {
     const nextAlarmAt = await this.ctx.storage.getAlarm();
-    return this.#state.read(tenantId, () => ok({ reports: this.#state.store.reports.list(), nextAlarmAt }));
+    return this.#state.read(target, () => ok({ reports: this.#state.store.reports.list(), nextAlarmAt }));
   }
 
   /**
-   * Makes stored state catch up with the time, one bounded pass per alarm, and arms the next. The platform gives up on an alarm that
+   * Makes stored state catch up with the time, a few bounded passes per alarm, and arms the next. The platform gives up on an alarm that
    * throws a few times; this one arms itself again instead, so that nothing due is ever dropped.
    */
   override async alarm(): Promise<void> {
     try {
-      this.#state.cleanUp();
+      await this.#state.runAlarm();
     } catch (error) {
-      const name = error instanceof Error ? error.name : typeof error;
-      const tenantId = this.#state.tenant?.id;
-      console.error(JSON.stringify({ level: 'error', event: 'alarm_failed', tenantId, error: name }));
-      await this.#state.armFor(Date.now() + ALARM_RETRY_MS);
+      const tenant = this.#state.tenant?.id;
+      logError('alarm_failed', error, { object: 'tenant', ...(tenant === undefined ? {} : { tenant }) });
+      this.#state.armAfterFailure();
     }
   }
 
   #views(records: readonly KeyRecord[], now: number): KeyView[] {
-    return records.map((record) => viewOf(this.#state.store.lastUsed.overlay(record), now));
+    return records.map((record) => this.#state.store.viewOf(record, now));
   }
+}
+
+function idsIn(result: Result<{ readonly items: readonly KeyView[] }>): readonly string[] {
+  return result.ok ? result.value.items.map(({ id }) => id) : [];
 }

@@ -3,22 +3,30 @@
  *
  * A call that the platform reports as retryable is repeated, few times and with jitter, with a fresh stub (a broken one stays broken). An overloaded object
  * is never called again: that would only add to its load. Mutations may be repeated too, since each carries an operation that the
- * object recognises; the second call is told that it is one.
+ * object recognises; the second call is told that it is one. Verifications are repeated whatever went wrong, and then ask for nothing that the
+ * object would have to write.
  */
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
-import { type Directory, destroyTenant, type TenantRef } from '../durable-objects/directory.ts';
+import type { Directory } from '../durable-objects/directory.ts';
+import { Memo } from '../durable-objects/memo.ts';
 import type { Operation } from '../durable-objects/operation.ts';
-import type { Tenant } from '../durable-objects/tenant.ts';
-import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
+import { fail } from '../durable-objects/outcome.ts';
+import type { Tenant, VerifyAnswer } from '../durable-objects/tenant.ts';
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/tenants/locator.ts';
+import type { Bound, TenantTarget } from '../durable-objects/tenants/target.ts';
 import type { Env } from './env.ts';
 import { logError } from './http/log.ts';
-import { unavailable } from './http/problem.ts';
+import { storageFull, unavailable } from './http/problem.ts';
 
+/** Attempts of a call, and the first wait before a repetition; doubled each time, and between half and all of it is waited. */
 const ATTEMPTS = 3;
-/** First wait before a repetition; doubled each time, and between half and all of it is waited. */
 const BACKOFF_MS = 100;
+/** Where the disk is full a self-hosted server gives up its reserve within a moment: what ends something then goes through. */
+const ATTEMPTS_WHEN_FULL = 5;
+/** Tenants that an isolate knows to exist, and whose object's name it knows. */
+const TENANTS_REMEMBERED = 10_000;
 
-type OperationTemplate = Omit<Operation, 'retry'>;
+export type OperationTemplate = Omit<Operation, 'retry'>;
 
 /** Where work goes on after the answer: the execution context of the request. */
 export type Background = { waitUntil(work: Promise<unknown>): void };
@@ -26,13 +34,51 @@ export type Background = { waitUntil(work: Promise<unknown>): void };
 /** For calls that answer nobody. */
 export const DETACHED: Background = { waitUntil: () => {} };
 
+/** The tenant that a caller is confined to. */
+export type Confinement = { readonly tenantId: string; readonly bound: Bound };
+
+/** What an isolate remembers of tenants. Nothing here is ever wrong for long: an object that holds no such tenant says so. */
+export class TenantMemory {
+  readonly #existing = new Memo<true>(TENANTS_REMEMBERED);
+  readonly #objectNames = new Memo<string>(TENANTS_REMEMBERED);
+
+  isKnown(tenantId: string): boolean {
+    return tenantId === SYSTEM_TENANT_ID || this.#existing.find(tenantId) === true;
+  }
+
+  learn(tenantId: string): void {
+    this.#existing.set(tenantId, true);
+  }
+
+  forget(tenantId: string): void {
+    this.#existing.delete(tenantId);
+  }
+
+  /** Name of the object of a tenant id, undefined while it is not computed. */
+  objectName(tenantId: string): string | undefined {
+    return this.#objectNames.find(tenantId);
+  }
+
+  async computeObjectName(tenantId: string): Promise<string> {
+    const name = objectNameOf(await locatorOf(tenantId));
+    this.#objectNames.set(tenantId, name);
+    return name;
+  }
+}
+
+type Failed = { readonly ok: false; readonly failure: { readonly code: string } };
+type Succeeded = { readonly ok: true };
+
 export class Objects {
   readonly #env: Env;
+  readonly #memory: TenantMemory;
   readonly #background: Background;
+  #confinement: Confinement | null = null;
   #calls = 0;
 
-  constructor(env: Env, background: Background = DETACHED) {
+  constructor(env: Env, memory: TenantMemory, background: Background = DETACHED) {
     this.#env = env;
+    this.#memory = memory;
     this.#background = background;
   }
 
@@ -41,24 +87,88 @@ export class Objects {
     return this.#calls;
   }
 
-  /** Asks the object of a tenant id. */
-  async tenant<T>(tenantId: string, ask: (tenant: Remote<Tenant>) => Promise<T>): Promise<T> {
-    return this.tenantAt(objectNameOf(await locatorOf(tenantId)), ask);
+  /** From here on calls are a caller's who is confined to this tenant. */
+  confineTo(confinement: Confinement | null): void {
+    this.#confinement = confinement;
   }
 
-  /** Asks the object of this name (see `objectNameOf`). */
-  tenantAt<T>(objectName: string, ask: (tenant: Remote<Tenant>) => Promise<T>): Promise<T> {
-    return this.#call(() => ask(tenantStub(this.#env, objectName)));
+  /** A tenant id as this request's caller means it. */
+  target(tenantId: string): TenantTarget {
+    const bound = this.#confinement?.tenantId === tenantId ? this.#confinement.bound : null;
+    return { tenantId, bound };
   }
 
-  /** Has the object of a tenant id change something, once even when the call is repeated. */
-  async changeTenant<T>(
+  /** Name of the object of a tenant id (see `objectNameOf`). */
+  objectNameOf(tenantId: string): string | Promise<string> {
+    return this.#memory.objectName(tenantId) ?? this.#memory.computeObjectName(tenantId);
+  }
+
+  /** Asks the object of a tenant, if the directory knows of the tenant. */
+  tenant<T extends Succeeded | Failed>(
+    tenantId: string,
+    ask: (tenant: Remote<Tenant>, target: TenantTarget) => Promise<T>,
+  ): Promise<T | ReturnType<typeof notFound>> {
+    return this.#ofExisting(tenantId, (objectName) =>
+      this.#call(() => ask(tenantStub(this.#env, objectName), this.target(tenantId))),
+    );
+  }
+
+  /** Has the object of a tenant change something, once even when the call is repeated. */
+  changeTenant<T extends Succeeded | Failed>(
     tenantId: string,
     operation: OperationTemplate,
-    change: (tenant: Remote<Tenant>, operation: Operation) => Promise<T>,
+    change: (tenant: Remote<Tenant>, target: TenantTarget, operation: Operation) => Promise<T>,
+  ): Promise<T | ReturnType<typeof notFound>> {
+    return this.#ofExisting(tenantId, (objectName) =>
+      this.#call((retry) => change(tenantStub(this.#env, objectName), this.target(tenantId), { ...operation, retry })),
+    );
+  }
+
+  /** Has the object of a tenant id create the tenant, which the directory has listed. */
+  async createTenant<T extends Succeeded | Failed>(
+    tenantId: string,
+    operation: OperationTemplate,
+    create: (tenant: Remote<Tenant>, operation: Operation) => Promise<T>,
   ): Promise<T> {
-    const objectName = objectNameOf(await locatorOf(tenantId));
-    return this.#call((retry) => change(tenantStub(this.#env, objectName), { ...operation, retry }));
+    const objectName = await this.objectNameOf(tenantId);
+    const created = await this.#call((retry) => create(tenantStub(this.#env, objectName), { ...operation, retry }));
+    if (created.ok) this.#memory.learn(tenantId);
+    return created;
+  }
+
+  /**
+   * An object that was never asked leaves nothing behind, so the directory is asked first whether there is such a tenant; where this isolate knows
+   * that there is, that costs nothing. Who learns that there is none learns it when a deletion under way has come to its end.
+   */
+  async #ofExisting<T extends Succeeded | Failed>(tenantId: string, ask: (objectName: string) => Promise<T>) {
+    if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();
+    const result = await ask(await this.objectNameOf(tenantId));
+    if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);
+    else if (tenantId !== SYSTEM_TENANT_ID) {
+      this.#memory.forget(tenantId);
+      await this.#mayExist(tenantId);
+    }
+    return result;
+  }
+
+  #mayExist(tenantId: string): Promise<boolean> {
+    return this.directory((directory) => directory.mayExist(tenantId));
+  }
+
+  /**
+   * Asks the object of this name to decide about a key. A repetition wants no lease, for which the object has to write at times: so a verification
+   * never needs a write to succeed.
+   */
+  async verifyKey(
+    objectName: string,
+    keyId: string,
+    digest: Uint8Array,
+    scopes: readonly string[],
+  ): Promise<VerifyAnswer> {
+    return this.#call(
+      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, !retry),
+      (error) => !isOverloaded(error),
+    );
   }
 
   /** Tells the object of a use that it did not see, because the key was leased, after the answer. A use that cannot be told is lost. */
@@ -75,20 +185,24 @@ export class Objects {
     return this.#call(() => ask(directoryStub(this.#env)));
   }
 
-  /** Carries out the decided deletion of a tenant. */
-  destroyTenant(ref: TenantRef, operation: Operation): Promise<void> {
-    return this.#call(() => destroyTenant(this.#env, ref, operation));
+  /** Has the directory change something, once even when the call is repeated. */
+  changeDirectory<T>(
+    operation: OperationTemplate,
+    change: (directory: Remote<Directory>, operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    return this.#call((retry) => change(directoryStub(this.#env), { ...operation, retry }));
   }
 
-  async #call<T>(send: (retry: boolean) => Promise<T>): Promise<T> {
+  async #call<T>(send: (retry: boolean) => Promise<T>, mayRepeat = isRetryable): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         this.#calls += 1;
         return await send(attempt > 1);
       } catch (error) {
-        if (attempt === ATTEMPTS || !mayRepeat(error)) {
+        const isFull = isStorageFull(error);
+        if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !(isFull || mayRepeat(error))) {
           logError('object_call_failed', error);
-          throw unavailable();
+          throw isFull ? storageFull() : unavailable();
         }
         await scheduler.wait(BACKOFF_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
       }
@@ -96,8 +210,16 @@ export class Objects {
   }
 }
 
+const notFound = () => fail({ code: 'tenant_not_found' });
+
+const isOverloaded = (error: unknown) => error instanceof Error && 'overloaded' in error && error.overloaded === true;
+
 /** As the platform marks its errors: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ */
-function mayRepeat(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return 'retryable' in error && error.retryable === true && !('overloaded' in error && error.overloaded === true);
+function isRetryable(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === true && !isOverloaded(error);
+}
+
+/** A commit that found no room. Nothing of it was applied. */
+function isStorageFull(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('SQLITE_FULL');
 }

@@ -13,7 +13,7 @@ import { Call } from './http/call.ts';
 import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
 import { forbidden, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { requestIdOf } from './http/request-id.ts';
-import { type Background, DETACHED, Objects } from './objects.ts';
+import { type Background, DETACHED, Objects, TenantMemory } from './objects.ts';
 import { HEALTH_PATHS, health } from './routes/health.ts';
 import { routes } from './routes/index.ts';
 import type { PathParams, Route } from './routes/route.ts';
@@ -49,7 +49,7 @@ export async function handle(request: Request, env: Env, background: Background 
   const { method } = request;
   const runtime = runtimeOf(env);
   if (!Array.isArray(runtime)) setLogLevel(runtime.logLevel);
-  const objects = new Objects(env, background);
+  const objects = new Objects(env, Array.isArray(runtime) ? new TenantMemory() : runtime.tenants, background);
   const log: RequestLog = {
     requestId: requestIdOf(request),
     method: METHODS.has(method) ? method : 'OTHER',
@@ -110,15 +110,19 @@ async function answer(route: Route, params: PathParams, { request, runtime, obje
   if (caller === null) throw unauthenticated();
   log.caller = caller.actor.id;
   authorize(caller, route, params);
+  objects.confineTo(caller.confinement);
   if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-  return await route.handler(new Call({ request, requestId: log.requestId, caller, runtime, objects }), params);
+  return await route.handler(
+    new Call({ request, requestId: log.requestId, caller, runtime, objects, grows: route.grows }),
+    params,
+  );
 }
 
 function authorize(caller: Principal, route: Route, { tenantId }: PathParams): void {
   // Before the permission: a caller confined elsewhere learns nothing about this tenant, not even what it would need.
   if (tenantId !== undefined && !mayReach(caller, tenantId)) throw new Problem('tenant_not_found');
   if (!caller.permissions.has(route.permission)) throw forbidden(route.permission);
-  if (caller.tenantId !== null && route.confined === 'refused') {
+  if (caller.confinement !== null && route.confined === 'refused') {
     throw new Problem('forbidden', { detail: 'The caller is confined to one tenant.' });
   }
 }

@@ -4,8 +4,10 @@
  */
 import type { VerifiedKey } from '../durable-objects/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../durable-objects/keys/verification.ts';
-import { locatorOf, objectNameOf } from '../durable-objects/tenants/locator.ts';
+import { objectNameOf } from '../durable-objects/tenants/locator.ts';
+import { isMeant, type TenantTarget } from '../durable-objects/tenants/target.ts';
 import type { Runtime } from './config/runtime.ts';
+import { logEvent } from './http/log.ts';
 import type { LeaseCache, LeasedKey } from './leases/cache.ts';
 import type { Objects } from './objects.ts';
 import { parseKeyString } from './secrets/key-string.ts';
@@ -25,7 +27,7 @@ export type Verified =
 export type VerificationOptions = {
   readonly scopes: readonly string[];
   /** Tenants of which the key must be. */
-  readonly within: readonly string[];
+  readonly within: readonly TenantTarget[];
   /** Whether the key must be one of `_system`: a management key. */
   readonly system: boolean;
   /** Whether to ask the object even under a lease. */
@@ -77,18 +79,18 @@ function verifyGenuine(
 }
 
 function decideLeased(
-  { tenantId, key }: LeasedKey,
+  { tenant, key }: LeasedKey,
   { objectName }: GenuineKey,
   { scopes, within }: VerificationOptions,
   leases: LeaseCache,
   objects: Objects,
   now: number,
 ): Verified {
-  if (!within.every((id) => id === tenantId)) return { code: 'NOT_FOUND' };
+  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
   const { code, warnings } = decide('active', key, scopes, now);
   if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
-  return { code, warnings, tenantId, key, leased: true };
+  return { code, warnings, tenantId: tenant.id, key, leased: true };
 }
 
 async function askObject(
@@ -98,14 +100,20 @@ async function askObject(
   objects: Objects,
 ): Promise<Verified> {
   // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
-  for (const tenantId of within) {
-    if (objectNameOf(await locatorOf(tenantId)) !== objectName) return { code: 'NOT_FOUND' };
+  for (const { tenantId } of within) {
+    if ((await objects.objectNameOf(tenantId)) !== objectName) return { code: 'NOT_FOUND' };
   }
   const asking = leases.ask(Date.now());
-  const answer = await objects.tenantAt(objectName, (tenant) => tenant.verifyKey(id, digest, scopes));
+  const answer = await objects.verifyKey(objectName, id, digest, scopes);
   if (answer.code === 'NOT_FOUND') return answer;
-  const { code, tenantId, warnings, leaseMs } = answer;
+  const { code, tenant, warnings, leaseMs } = answer;
+  // The key string says, signed, where its tenant lives. What a database says of another tenant was written there by somebody else.
+  if ((await objects.objectNameOf(tenant.id)) !== objectName) {
+    logEvent('error', 'tenant_in_wrong_place', { keyId: id });
+    return { code: 'NOT_FOUND' };
+  }
+  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   const key: VerifiedKey = JSON.parse(answer.keyJson);
-  if (leaseMs > 0) leases.put({ tenantId, key, digest }, leaseMs, asking, Date.now());
-  return { code, tenantId, key, warnings, leased: false };
+  if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, Date.now());
+  return { code, tenantId: tenant.id, key, warnings, leased: false };
 }

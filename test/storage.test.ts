@@ -9,8 +9,9 @@ import { DIRECTORY_QUERIES, type Directory } from '../durable-objects/directory.
 import { IDEMPOTENCY_QUERIES } from '../durable-objects/idempotency.ts';
 import { COUNT_QUERIES } from '../durable-objects/keys/counts.ts';
 import { ENVELOPE_QUERIES } from '../durable-objects/keys/envelopes.ts';
-import { OWNER_REVOCATION_QUERIES } from '../durable-objects/keys/owner-revocations.ts';
+import { GROUP_REVOCATION_QUERIES } from '../durable-objects/keys/group-revocations.ts';
 import { KEY_QUERIES } from '../durable-objects/keys/table.ts';
+import { RESULT_QUERIES } from '../durable-objects/results.ts';
 import { ROTATION_QUERIES } from '../durable-objects/rotations/table.ts';
 import { createTenant } from './support/api.ts';
 import { tenantObject } from './support/objects.ts';
@@ -46,9 +47,11 @@ describe('queries', () => {
       const whole = [
         AUDIT_QUERIES.last,
         KEY_QUERIES.lastSeq,
-        CLEANUP_QUERIES.list,
-        OWNER_REVOCATION_QUERIES.all,
-        OWNER_REVOCATION_QUERIES.newcomers,
+        CLEANUP_QUERIES.latest,
+        GROUP_REVOCATION_QUERIES.all,
+        GROUP_REVOCATION_QUERIES.newcomers,
+        RESULT_QUERIES.last,
+        RESULT_QUERIES.find,
         IDEMPOTENCY_QUERIES.countSealed,
       ] as const;
       const all = [
@@ -58,7 +61,8 @@ describe('queries', () => {
         ROTATION_QUERIES,
         ENVELOPE_QUERIES,
         COUNT_QUERIES,
-        OWNER_REVOCATION_QUERIES,
+        GROUP_REVOCATION_QUERIES,
+        RESULT_QUERIES,
         IDEMPOTENCY_QUERIES,
       ];
       for (const query of leaves(all)) {

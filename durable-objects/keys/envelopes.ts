@@ -10,8 +10,8 @@ import type { Counts } from './counts.ts';
 export type SealedItem = { readonly kind: 'key' | 'answer'; readonly id: string; readonly envelope: Uint8Array };
 export type ResealedItem = SealedItem & { readonly resealed: Uint8Array };
 
-/** Rows that one stretch of a walk looks at. */
-const STRETCH = 5000;
+/** Rows that one stretch of a walk looks at: a few milliseconds of work. */
+const STRETCHES = { reseal: 1000, shed: 250 } as const;
 
 export const ENVELOPE_QUERIES = {
   place: 'SELECT seq FROM walks WHERE name = ?',
@@ -77,11 +77,11 @@ export class Envelopes {
       this.#sql.exec(ENVELOPE_QUERIES.drop, row.seq);
       this.#counts.follow({ signature: null, envelope: row.entry }, { signature: null, envelope: null });
     }
-    this.resumeFrom('shed', rows.length < STRETCH ? 0 : walkedTo);
+    this.resumeFrom('shed', rows.length < STRETCHES.shed ? 0 : walkedTo);
   }
 
   #stretch(walk: Walk): Row[] {
     const from = this.#sql.exec<{ seq: number }>(ENVELOPE_QUERIES.place, walk).toArray()[0]?.seq ?? 0;
-    return this.#sql.exec<Row>(ENVELOPE_QUERIES.stretch, from, STRETCH).toArray();
+    return this.#sql.exec<Row>(ENVELOPE_QUERIES.stretch, from, STRETCHES[walk]).toArray();
   }
 }

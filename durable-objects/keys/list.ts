@@ -83,8 +83,8 @@ function candidates(keys: KeyTable, { filter, order, after }: KeyListQuery, now:
     if (expiring.length <= SMALL_SET_MAX) return inOrder(expiring, order, after);
   }
   if (filter.owner !== undefined) return keys.walkOwner(filter.owner, order, after);
-  // Stored statuses say nothing about revocations by owner that are not written to the rows yet; the plain walk knows.
-  if (filter.status !== undefined && keys.ownerRevocations.pending.length === 0) {
+  // Stored statuses say nothing about revocations of groups that are not written to the rows yet; the plain walk knows.
+  if (filter.status !== undefined && keys.groupRevocations.pending.length === 0) {
     // The stored status lags for rows that are due; they are few unless an alarm is behind, and then the plain walk serves.
     const lagging = keys.due(now, SMALL_SET_MAX + 1);
     if (lagging.length <= SMALL_SET_MAX) {

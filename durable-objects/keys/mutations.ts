@@ -1,12 +1,12 @@
-/** The mutations of keys: what each reads, which rule decides (transitions.ts), what it writes, and what its audit entry says. */
+/** The mutations of keys: what each reads, which rule decides (transitions.ts), what it writes, what it answers and what its audit entries say. */
 import type { AuditSubject } from '../audit.ts';
-import type { Mutation, MutationContext } from '../mutation.ts';
-import type { Actor } from '../operation.ts';
+import type { Change, Mutation, MutationContext } from '../mutation.ts';
 import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../outcome.ts';
 import type { TenantRecord } from '../tenants/record.ts';
 import { changesBetween, isoTime } from './changes.ts';
-import { lineageOf } from './lineage.ts';
+import type { KeyGroup } from './group-revocations.ts';
 import type { KeyAttributes, KeyRecord, KeyView, MintedKey, StoredKey } from './record.ts';
+import { viewOf } from './status.ts';
 import {
   cancelRotation,
   completeRotation,
@@ -30,22 +30,28 @@ export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly graceP
 
 export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
 
+/** Keys of a group that one step revokes in their own rows; a larger group is revoked by one row of its own (group-revocations.ts). */
+export const DIRECT_MAX = 200;
+
 /** All or none. */
 export function creation(newKeys: readonly NewKey[]): Mutation<readonly KeyView[], Failure | PrefixMismatch> {
   return {
-    apply: ({ store, tenant, now }) => {
+    about: [],
+    run: ({ store, tenant, now, operation }) => {
       const records: KeyRecord[] = [];
       for (const [index, { minted, attributes, prefix }] of newKeys.entries()) {
         const wanted = prefix ?? tenant.settings.keyPrefix;
         if (minted.prefix !== wanted) return fail({ code: 'prefix_mismatch', prefix: wanted });
-        const created = createKey(stored(minted, tenant), attributes, now);
+        const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
         if (!created.ok) return fail({ ...created.failure, index });
         records.push(created.value);
       }
       for (const record of records) store.keys.insert(record, now);
-      return ok(records.map(({ id }) => ({ action: 'key.create', keyId: id })));
+      return ok({
+        value: records.map((record) => viewOf(record, now)),
+        audit: records.map(({ id }) => ({ action: 'key.create', keyId: id })),
+      });
     },
-    answer: ({ store, now }) => allViews(newKeys.map(({ minted }) => store.viewKey(minted.id, now))),
   };
 }
 
@@ -54,9 +60,9 @@ export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
     const updated = updateKey(record, patch, now);
     if (!updated.ok) return updated;
     const changes = changesBetween(record, updated.value);
-    if (Object.keys(changes).length === 0) return ok([]);
+    if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
     store.keys.update(updated.value, now);
-    return ok([{ action: 'key.update', keyId, changes }]);
+    return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
   });
 }
 
@@ -65,60 +71,88 @@ export function revocation(
   keyId: string,
   { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
 ): Mutation<KeyView> {
-  return onKey(keyId, ({ store, now }, record) => {
-    const targets = lineage ? lineageOf(record, (id) => store.keys.get(id)) : [record];
-    const revoked = targets.filter((target) => target.revokedAt === null);
-    if (revoked.length === 0) return ok([]);
-    for (const target of revoked) store.keys.update(revokeKey(target, now), now);
-    const changes = {
-      ...(reason === null ? {} : { reason }),
-      ...(lineage ? { lineage: revoked.map((target) => target.id) } : {}),
-    };
-    return ok([{ action: 'key.revoke', keyId, changes }]);
+  const why = reason === null ? {} : { reason };
+  return onKey(keyId, (context, record) => {
+    const { store, now, operation } = context;
+    if (lineage && record.lineage !== null) {
+      const changes = { ...why, lineage: record.lineage };
+      const { revoked, ...group } = revokeGroup(context, { kind: 'lineage', value: record.lineage }, changes);
+      // A large lineage has one entry at once, which is this key's; the alarm writes those of the others.
+      const audit = revoked === 0 ? [] : (group.audit ?? [{ action: 'key.revoke', keyId, changes }]);
+      return ok({ ...group, record: store.keys.get(keyId) ?? record, audit });
+    }
+    const revoked = revokeKey(record, now, operation.actor.id);
+    if (revoked === record) return ok({ record, audit: [] });
+    store.keys.update(revoked, now);
+    return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
   });
 }
 
 /** All or none: an id that is unknown stops it. Answers how many were not revoked before. */
 export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly revoked: number }> {
-  let revoked = 0;
+  const ids = [...new Set(keyIds)];
   return {
-    apply: ({ store, now }) => {
-      const found = [...new Set(keyIds)].map((id) => ({ id, record: store.keys.get(id) }));
+    about: ids,
+    run: ({ store, now, operation }) => {
+      const found = ids.map((id) => ({ id, record: store.keys.get(id) }));
       const missing = found.filter(({ record }) => record === undefined).map(({ id }) => id);
       if (missing.length > 0) return fail({ code: 'keys_not_found', ids: missing });
       const targets = found.flatMap(({ record }) =>
         record === undefined || record.revokedAt !== null ? [] : [record],
       );
-      for (const target of targets) store.keys.update(revokeKey(target, now), now);
-      revoked = targets.length;
-      return ok(targets.map(({ id }) => ({ action: 'key.revoke', keyId: id })));
+      for (const target of targets) store.keys.update(revokeKey(target, now, operation.actor.id), now);
+      return ok({
+        value: { revoked: targets.length },
+        audit: targets.map(({ id }) => ({ action: 'key.revoke', keyId: id })),
+      });
     },
-    answer: () => ok({ revoked }),
   };
 }
 
-/** Every key of an owner, in one step of bounded cost. One audit entry, which names the owner. */
+/** Every key of an owner, in one step of bounded cost. One audit entry that names the owner, and one for each key. */
 export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: number }> {
-  let revoked = 0;
   return {
-    concerns: 'every key',
-    apply: ({ store, now }) => {
-      revoked = store.keys.revokeOwner(owner, now);
-      return ok(revoked === 0 ? [] : [{ action: 'key.revoke_owner', changes: { owner, revoked } }]);
+    about: 'everything',
+    run: (context) => {
+      const { revoked, audit, ...rest } = revokeGroup(context, { kind: 'owner', value: owner }, { owner });
+      const whole: AuditSubject = { action: 'key.revoke_owner', changes: { owner, revoked } };
+      return ok({ ...rest, value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });
     },
-    answer: () => ok({ revoked }),
   };
+}
+
+/**
+ * Revokes the keys of a group that are not revoked yet: how many, and an audit entry for each, null when they are so many that the alarm
+ * writes rows and entries.
+ */
+function revokeGroup(
+  { store, now, operation }: MutationContext,
+  group: KeyGroup,
+  changes: Readonly<Record<string, unknown>>,
+): { readonly revoked: number; readonly audit: readonly AuditSubject[] | null; readonly concerns?: 'everything' } {
+  const by = operation.actor.id;
+  const living = store.keys.livingOf(group, DIRECT_MAX + 1);
+  if (living.length <= DIRECT_MAX) {
+    for (const record of living) store.keys.update(revokeKey(record, now, by), now);
+    return { revoked: living.length, audit: living.map(({ id }) => ({ action: 'key.revoke', keyId: id, changes })) };
+  }
+  const revoked = store.keys.countLivingOf(group);
+  store.keys.revokeGroup(group, by, operation.id, now);
+  return { revoked, audit: null, concerns: 'everything' };
 }
 
 export function deletion(keyId: string): Mutation<null> {
   return {
-    ...onKey(keyId, ({ store }, record) => {
-      store.keys.remove(record);
+    about: [keyId],
+    run: (context) => {
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const { store } = context;
+      store.keys.remove(found.value);
       store.rotations.forget(keyId);
-      store.lastUsed.forget(record.seq);
-      return ok([{ action: 'key.delete', keyId, changes: { name: record.name } }]);
-    }),
-    answer: () => ok(null),
+      store.lastUsed.forget(found.value.seq);
+      return ok({ value: null, audit: [{ action: 'key.delete', keyId, changes: { name: found.value.name } }] });
+    },
   };
 }
 
@@ -126,28 +160,28 @@ export function rotation(
   keyId: string,
   minted: MintedKey,
   { gracePeriodSeconds, overrides }: RotationRequest,
-  by: Actor,
 ): Mutation<RotatedPair, Failure | PrefixMismatch> {
   return {
-    apply: (context) => {
-      const { store, tenant, now } = context;
+    about: [keyId],
+    run: (context) => {
+      const { store, tenant, now, operation } = context;
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
       const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
-      const rotated = rotateKey(found.value, stored(minted, tenant), { graceMs, overrides }, now);
+      const input = { graceMs, overrides };
+      const rotated = rotateKey(found.value, stored(minted, tenant), input, operation.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
       store.keys.update(predecessor, now);
       store.keys.insert(successor, now);
       const { graceEndsAt } = predecessor;
+      const by = operation.actor;
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
       const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt) };
-      return ok([{ action: 'key.rotate', keyId, successorId: successor.id, changes }]);
-    },
-    answer: ({ store, now }) => {
-      const pair = allViews([store.viewKey(minted.id, now), store.viewKey(keyId, now)]);
-      const [successor, predecessor] = pair.ok ? pair.value : [];
-      return successor && predecessor ? ok({ successor, predecessor }) : fail({ code: 'key_not_found' });
+      return ok({
+        value: { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) },
+        audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],
+      });
     },
   };
 }
@@ -156,66 +190,78 @@ export function rotationCompletion(keyId: string): Mutation<KeyView> {
   return onKey(keyId, ({ store, now }, record) => {
     const completed = completeRotation(record, now);
     if (!completed.ok) return completed;
-    if (completed.value === record) return ok([]);
+    if (completed.value === record) return ok({ record, audit: [] });
     store.keys.update(completed.value, now);
-    return ok([{ action: 'key.rotation_complete', keyId, ...successorOf(record) }]);
+    return ok({
+      record: completed.value,
+      audit: [{ action: 'key.rotation_complete', keyId, ...successorOf(record) }],
+    });
   });
 }
 
 export function rotationCancellation(keyId: string): Mutation<KeyView> {
-  return onKey(keyId, ({ store, now }, record) => {
+  return onKey(keyId, ({ store, now, operation }, record) => {
     const successor = record.replacedBy === null ? undefined : store.keys.get(record.replacedBy);
-    const cancelled = cancelRotation(record, successor, now);
+    const cancelled = cancelRotation(record, successor, operation.actor.id, now);
     if (!cancelled.ok) return cancelled;
-    store.keys.update(cancelled.value.predecessor, now);
+    const { predecessor } = cancelled.value;
+    store.keys.update(predecessor, now);
     if (cancelled.value.successor !== undefined) store.keys.update(cancelled.value.successor, now);
     if (record.replacedBy !== null) store.rotations.cancel(record.replacedBy, now);
-    return ok([{ action: 'key.rotation_cancel', keyId, ...successorOf(record) }]);
+    return ok({ record: predecessor, audit: [{ action: 'key.rotation_cancel', keyId, ...successorOf(record) }] });
   });
 }
 
-export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array };
+/** `envelope` in base64: results are plain data. */
+export type Revealed = { readonly prefix: string; readonly envelope: string };
 
 /** Hands out the envelope when the tenant allows it and there is one, null otherwise. Recorded either way. */
 export function disclosure(keyId: string): Mutation<Revealed | null> {
-  const envelopeOf = ({ store, tenant }: MutationContext): Revealed | null => {
-    const record = store.keys.get(keyId);
-    const allowed = tenant.settings.allowReveal && tenant.settings.storage === 'sealed';
-    return record?.envelope && allowed ? { prefix: record.prefix, envelope: record.envelope } : null;
-  };
   return {
-    ...onKey(keyId, (context) =>
-      ok([{ action: 'key.reveal', keyId, changes: { revealed: envelopeOf(context) !== null } }]),
-    ),
-    answer: (context) => ok(envelopeOf(context)),
+    about: [],
+    run: (context) => {
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const { prefix, envelope } = found.value;
+      const { allowReveal, storage } = context.tenant.settings;
+      const isShown = envelope !== null && allowReveal && storage === 'sealed';
+      return ok({
+        value: isShown ? { prefix, envelope: base64(envelope) } : null,
+        audit: [{ action: 'key.reveal', keyId, changes: { revealed: isShown } }],
+      });
+    },
   };
 }
+
+const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
 /** A mutation of one key that answers with the key. */
 function onKey(
   keyId: string,
-  change: (context: MutationContext, record: KeyRecord) => Result<readonly AuditSubject[]>,
+  change: (
+    context: MutationContext,
+    record: KeyRecord,
+  ) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>,
 ): Mutation<KeyView> {
   return {
-    apply: (context) => {
+    about: [keyId],
+    run: (context): Result<Change<KeyView>> => {
       const found = keyFor(context, keyId);
-      return found.ok ? change(context, found.value) : found;
+      if (!found.ok) return found;
+      const changed = change(context, found.value);
+      if (!changed.ok) return changed;
+      const { record, ...rest } = changed.value;
+      return ok({ ...rest, value: context.store.viewOf(record, context.now) });
     },
-    answer: ({ store, now }) => store.viewKey(keyId, now),
   };
 }
 
 /** The key, if it is there in a version that the caller accepts. */
-function keyFor({ store, ifVersions }: MutationContext, keyId: string): Result<KeyRecord> {
+function keyFor({ store, operation: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
   const record = store.keys.get(keyId);
   if (record === undefined) return fail({ code: 'key_not_found' });
   if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
   return ok(record);
-}
-
-function allViews(views: readonly Result<KeyView>[]): Result<readonly KeyView[]> {
-  const failed = views.find((view) => !view.ok);
-  return failed !== undefined && !failed.ok ? failed : ok(views.flatMap((view) => (view.ok ? [view.value] : [])));
 }
 
 function successorOf({ replacedBy }: KeyRecord): { successorId?: string } {

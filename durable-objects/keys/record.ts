@@ -56,6 +56,11 @@ export type KeyRecord = KeyAttributes & {
   readonly replaces: string | null;
   readonly replacedBy: string | null;
   readonly rotatedAt: number | null;
+  /** The first key of the chain of rotations that this one belongs to, by id; null while it is in none. */
+  readonly lineage: string | null;
+  /** Ids of the actors who made and who revoked it (see `actorOf`); null when not noted or not revoked. */
+  readonly createdBy: string | null;
+  readonly revokedBy: string | null;
   /** End of grace of a predecessor. Never later than its `expiresAt` (kept by rotate and update). */
   readonly graceEndsAt: number | null;
 };
@@ -74,6 +79,7 @@ export type VerifiedKey = Pick<
   | 'scopes'
   | 'metadata'
   | 'enabled'
+  | 'createdAt'
   | 'expiresAt'
   | 'revokedAt'
   | 'replaces'

@@ -30,7 +30,7 @@ export function endedAt(record: KeyRecord, now: number): number | null {
 
 /** The part of a record that a verification is about. */
 export function verifiedKeyOf(record: KeyRecord): VerifiedKey {
-  const { id, name, owner, scopes, metadata, enabled, expiresAt, revokedAt } = record;
+  const { id, name, owner, scopes, metadata, enabled, createdAt, expiresAt, revokedAt } = record;
   const { replaces, replacedBy, rotatedAt, graceEndsAt } = record;
   return {
     id,
@@ -39,6 +39,7 @@ export function verifiedKeyOf(record: KeyRecord): VerifiedKey {
     scopes,
     metadata,
     enabled,
+    createdAt,
     expiresAt,
     revokedAt,
     replaces,

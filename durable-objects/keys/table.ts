@@ -1,12 +1,14 @@
 /**
  * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
  */
+import { earliest } from '../alarm-clock.ts';
 import { Memo } from '../memo.ts';
 import { type Order, startOf } from '../storage/paging.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
-import { OwnerRevocations } from './owner-revocations.ts';
+import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import type { KeyRecord, KeyStatus } from './record.ts';
 import { endedAt, nextTransitionAt, statusOf, verifiedKeyOf } from './status.ts';
+import { revokeKey } from './transitions.ts';
 
 type KeyRow = {
   seq: number;
@@ -28,6 +30,9 @@ type KeyRow = {
   replaced_by: string | null;
   rotated_at: number | null;
   grace_ends_at: number | null;
+  lineage: string | null;
+  created_by: string | null;
+  revoked_by: string | null;
   digest: ArrayBuffer;
   envelope: ArrayBuffer | null;
   signing_key_id: number;
@@ -36,10 +41,11 @@ type KeyRow = {
 
 /** Columns that a change writes, in the order of `valuesOf`. `id`, `prefix`, `digest` and the like stay as they were born. */
 const CHANGING =
-  'name, owner, scopes, metadata, enabled, updated_at, expires_at, revoked_at, version, replaced_by, rotated_at, grace_ends_at, status, due_at, ended_at';
-const CONSTANT = 'id, prefix, last_four, created_at, replaces, digest, envelope, signing_key_id, sealing_key_id';
+  'name, owner, scopes, metadata, enabled, updated_at, expires_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at, lineage, status, due_at, ended_at';
+const CONSTANT =
+  'id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id, sealing_key_id';
 const RECORD =
-  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, digest, envelope, signing_key_id, sealing_key_id';
+  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id';
 
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 const walk = (where: string, order: Order) =>
@@ -65,9 +71,16 @@ export const KEY_QUERIES = {
   setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge:
-    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING id, sealing_key_id',
-  ofOwnerUpTo: `SELECT ${RECORD} FROM keys WHERE owner = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-  countLivingOfOwner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND revoked_at IS NULL',
+    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, sealing_key_id',
+  livingOf: {
+    owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    lineage: `SELECT ${RECORD} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+  },
+  countLivingOf: {
+    owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND revoked_at IS NULL AND seq > ?',
+    lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
+  },
+  bySeq: `SELECT ${RECORD} FROM keys WHERE seq = ?`,
   firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
   firstEnded: 'SELECT ended_at AS at FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1',
   countDue: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE due_at <= ? LIMIT ?)',
@@ -78,23 +91,31 @@ export const KEY_QUERIES = {
  * A key that is verified often: its record, without the envelope, and what verifications tell of it as JSON text, written once: copying one text out of
  * the object costs less than copying an object of a dozen fields.
  */
-export type HotKey = { readonly record: KeyRecord; readonly verifiedJson: string };
+export type HotKey = {
+  readonly record: KeyRecord;
+  readonly verifiedJson: string;
+  /** The latest use noted (ms), to the minute: kept here, since a use changes neither the record nor its version. */
+  usedAt: number | null;
+};
 
 /** Hot keys kept in memory: some 10 MB, against 128 MB that an object may use. */
 const HOT_KEYS_MAX = 10_000;
 
 export class KeyTable {
   readonly counts: Counts;
-  readonly ownerRevocations: OwnerRevocations;
-  /** Ids of records that were changed since the last `takeChanged`. */
+  readonly groupRevocations: GroupRevocations;
+  /** Ids of records that were changed since the last `takeWritten`. */
   readonly #changed = new Set<string>();
+  /** When the first of what was written since then is due and has ended (ms), null for never. */
+  #dueAt: number | null = null;
+  #endedAt: number | null = null;
   readonly #hot = new Memo<HotKey>(HOT_KEYS_MAX);
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.counts = new Counts(sql);
-    this.ownerRevocations = new OwnerRevocations(sql);
+    this.groupRevocations = new GroupRevocations(sql);
   }
 
   /** The record with exactly this id (ids compare case-sensitively). */
@@ -111,7 +132,8 @@ export class KeyTable {
     if (known !== undefined) return known;
     const record = this.get(id);
     if (record === undefined) return undefined;
-    const hot = { record: { ...record, envelope: null }, verifiedJson: JSON.stringify(verifiedKeyOf(record)) };
+    const verifiedJson = JSON.stringify(verifiedKeyOf(record));
+    const hot = { record: { ...record, envelope: null }, verifiedJson, usedAt: record.lastUsedAt };
     this.#hot.set(id, hot);
     return hot;
   }
@@ -122,10 +144,12 @@ export class KeyTable {
   }
 
   insert(record: KeyRecord, now: number): void {
-    const { id, prefix, lastFour, createdAt, replaces, digest, envelope, signingKeyId, sealingKeyId } = record;
-    const constant = [id, prefix, lastFour, createdAt, replaces, bytes(digest), envelope && bytes(envelope)];
+    const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope, signingKeyId, sealingKeyId } =
+      record;
+    const constant = [id, prefix, lastFour, createdAt, createdBy, replaces, bytes(digest), envelope && bytes(envelope)];
     const values = [...constant, signingKeyId, sealingKeyId, ...changingValues(record, now)];
     this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...values);
+    this.#noteTimes(record, now);
     this.counts.follow(null, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
   }
 
@@ -134,8 +158,9 @@ export class KeyTable {
     this.#touch(record.id);
     const before = this.#stored(record.seq);
     if (record.owner !== null && before?.owner !== record.owner)
-      this.ownerRevocations.welcome(record.owner, record.seq);
+      this.groupRevocations.welcome(record.owner, record.seq);
     this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
+    this.#noteTimes(record, now);
     this.counts.follow(before, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
   }
 
@@ -155,11 +180,25 @@ export class KeyTable {
     this.#hot.delete(id);
   }
 
-  /** Which existing records were changed since this was asked last. */
-  takeChanged(): string[] {
-    const changed = [...this.#changed];
+  /**
+   * What was written since this was asked last: which existing records were changed, when time changes the first of the written ones, and when the first
+   * of them ended.
+   */
+  takeWritten(): {
+    readonly changed: readonly string[];
+    readonly dueAt: number | null;
+    readonly endedAt: number | null;
+  } {
+    const written = { changed: [...this.#changed], dueAt: this.#dueAt, endedAt: this.#endedAt };
     this.#changed.clear();
-    return changed;
+    this.#dueAt = null;
+    this.#endedAt = null;
+    return written;
+  }
+
+  #noteTimes(record: KeyRecord, now: number): void {
+    this.#dueAt = earliest(this.#dueAt, nextTransitionAt(record, now));
+    this.#endedAt = earliest(this.#endedAt, endedAt(record, now));
   }
 
   /** All keys in creation order, lazily. */
@@ -195,13 +234,13 @@ export class KeyTable {
     return this.#set(KEY_QUERIES.due, now, limit);
   }
 
-  /** Forgets keys that ended at or before `endedBefore`, earliest first; their ids. */
-  purge(endedBefore: number, limit: number): string[] {
-    type Row = { id: string; sealing_key_id: number | null };
+  /** Forgets keys that ended at or before `endedBefore`, earliest first. */
+  purge(endedBefore: number, limit: number): { readonly id: string; readonly seq: number }[] {
+    type Row = { seq: number; id: string; sealing_key_id: number | null };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
     for (const row of purged) this.#touch(row.id);
     for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
-    return purged.map((row) => row.id);
+    return purged.map(({ id, seq }) => ({ id, seq }));
   }
 
   /** When the next status change by time is due, null if none will be. */
@@ -214,44 +253,71 @@ export class KeyTable {
     return this.#sql.exec<{ at: number }>(KEY_QUERIES.firstEnded).toArray()[0]?.at ?? null;
   }
 
-  /** How many rows a cleanup at `now` would still touch, counted up to `limit` of each kind. */
-  countOverdue(now: number, endedBefore: number, limit: number): number {
-    const due = this.#sql.exec<{ n: number }>(KEY_QUERIES.countDue, now, limit).one().n;
-    return due + this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
+  /** How many rows have a stored status that is behind `now`, counted up to `limit`. */
+  countDue(now: number, limit: number): number {
+    return this.#sql.exec<{ n: number }>(KEY_QUERIES.countDue, now, limit).one().n;
   }
 
-  /** Revokes every key of an owner at once (see owner-revocations.ts); how many were not revoked before. */
-  revokeOwner(owner: string, now: number): number {
-    // One that is still being written to the rows is finished first, so that each owner has at most one.
-    while (this.writeOwnerRevocation(owner, 1000, now));
-    const { n } = this.#sql.exec<{ n: number }>(KEY_QUERIES.countLivingOfOwner, owner).one();
-    if (n > 0) this.ownerRevocations.put({ owner, revokedAt: now, upToSeq: this.#lastSeq(), writtenToSeq: 0 });
+  /** How many keys ended at or before `endedBefore`, counted up to `limit`. */
+  countPurgeable(endedBefore: number, limit: number): number {
+    return this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
+  }
+
+  /** Up to `limit` keys of a group that are not revoked, in creation order, by what their rows and pending revocations say. */
+  livingOf(group: KeyGroup, limit: number): KeyRecord[] {
+    const { groupRevocations } = this;
+    const from = groupRevocations.coveredUpTo(group);
+    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#set(KEY_QUERIES.bySeq, seq));
+    const stillOf = newcomers.filter((record) => record[group.kind] === group.value);
+    const later = this.#set(KEY_QUERIES.livingOf[group.kind], group.value, from, Number.MAX_SAFE_INTEGER, limit);
+    return [...stillOf, ...later].filter(({ revokedAt }) => revokedAt === null).slice(0, limit);
+  }
+
+  /** How many keys `livingOf` would find without a limit, when they are too many to be read. */
+  countLivingOf(group: KeyGroup): number {
+    const { groupRevocations } = this;
+    const from = groupRevocations.coveredUpTo(group);
+    const later = this.#sql.exec<{ n: number }>(KEY_QUERIES.countLivingOf[group.kind], group.value, from).one().n;
+    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#set(KEY_QUERIES.bySeq, seq));
+    const stillOf = newcomers.filter((record) => record[group.kind] === group.value && record.revokedAt === null);
+    return later + stillOf.length;
+  }
+
+  /** Revokes all keys of a group that exist now, in one write (see group-revocations.ts). */
+  revokeGroup(group: KeyGroup, by: string, operationId: string, now: number): void {
+    const upToSeq = this.#lastSeq();
+    this.groupRevocations.add({ ...group, revokedAt: now, revokedBy: by, operationId, upToSeq });
     this.forgetHot();
-    return n;
   }
 
-  /** Writes a revocation by owner into the keys' own rows, a batch; whether there is more to write. */
-  writeOwnerRevocation(owner: string, limit: number, now: number): boolean {
-    const revocation = this.ownerRevocations.pending.find((pending) => pending.owner === owner);
-    if (revocation === undefined) return false;
-    const { upToSeq, writtenToSeq } = revocation;
-    const batch = this.#set(KEY_QUERIES.ofOwnerUpTo, owner, writtenToSeq, upToSeq, limit);
-    for (const record of batch) this.update(record, now);
-    const last = batch.at(-1);
-    if (last === undefined || batch.length < limit) this.ownerRevocations.remove(owner);
-    else this.ownerRevocations.put({ ...revocation, writtenToSeq: last.seq });
-    return batch.length === limit;
+  /** Writes a pending revocation into the next rows of its group; the keys that were written. */
+  writeGroupRevocation(revocation: GroupRevocation, limit: number, now: number): KeyRecord[] {
+    const { value, kind, upToSeq, writtenToSeq } = revocation;
+    const rows = this.#sql
+      .exec<KeyRow>(KEY_QUERIES.livingOf[kind], value, writtenToSeq, upToSeq, limit)
+      .toArray()
+      .map(toRecord);
+    const written: KeyRecord[] = [];
+    for (const record of rows) {
+      // A newcomer stays, and what an older revocation covers is that one's to write.
+      if (this.groupRevocations.of(record)?.id !== revocation.id) continue;
+      const revoked = revokeKey(record, revocation.revokedAt, revocation.revokedBy);
+      this.update(revoked, now);
+      written.push(revoked);
+    }
+    this.groupRevocations.wrote(revocation, rows.length < limit ? null : (rows.at(-1)?.seq ?? null));
+    return written;
   }
 
   #set(query: string, ...bindings: SqlStorageValue[]): KeyRecord[] {
     return this.#sql
       .exec<KeyRow>(query, ...bindings)
       .toArray()
-      .map((row) => this.ownerRevocations.overlay(toRecord(row)));
+      .map((row) => this.groupRevocations.overlay(toRecord(row)));
   }
 
   *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<KeyRecord> {
-    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.ownerRevocations.overlay(toRecord(row));
+    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.groupRevocations.overlay(toRecord(row));
   }
 
   #stored(seq: number): (StoredState & { readonly owner: string | null }) | null {
@@ -267,7 +333,7 @@ export class KeyTable {
 
   /** null lets storage choose. Not while a revocation by owner is pending: a number it covers must not be given to a new key. */
   #nextSeq(): number | null {
-    const { pending } = this.ownerRevocations;
+    const { pending } = this.groupRevocations;
     return pending.length === 0 ? null : Math.max(this.#lastSeq(), ...pending.map(({ upToSeq }) => upToSeq)) + 1;
   }
 }
@@ -282,10 +348,12 @@ function changingValues(record: KeyRecord, now: number): SqlStorageValue[] {
     record.updatedAt,
     record.expiresAt,
     record.revokedAt,
+    record.revokedBy,
     record.version,
     record.replacedBy,
     record.rotatedAt,
     record.graceEndsAt,
+    record.lineage,
     statusOf(record, now),
     nextTransitionAt(record, now),
     endedAt(record, now),
@@ -313,6 +381,9 @@ function toRecord(row: KeyRow): KeyRecord {
     replacedBy: row.replaced_by,
     rotatedAt: row.rotated_at,
     graceEndsAt: row.grace_ends_at,
+    lineage: row.lineage,
+    createdBy: row.created_by,
+    revokedBy: row.revoked_by,
     digest: new Uint8Array(row.digest),
     envelope: row.envelope === null ? null : new Uint8Array(row.envelope),
     signingKeyId: row.signing_key_id,

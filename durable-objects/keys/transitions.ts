@@ -13,9 +13,9 @@ import type { KeyAttributes, KeyRecord, StoredKey } from './record.ts';
 import { hasEnded, statusOf } from './status.ts';
 
 /** A fresh record at version 1. `expiresAt` must lie after `now`. */
-export function createKey(minted: StoredKey, attributes: KeyAttributes, now: number) {
+export function createKey(minted: StoredKey, attributes: KeyAttributes, by: string, now: number) {
   if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
-  return ok(newRecord(minted, attributes, now));
+  return ok(newRecord(minted, attributes, by, now));
 }
 
 /** Absent keeps the field. */
@@ -36,9 +36,9 @@ export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
 }
 
 /** Ends a key for good. Idempotent: `record` itself comes back when it is revoked already. */
-export function revokeKey(record: KeyRecord, now: number): KeyRecord {
+export function revokeKey(record: KeyRecord, now: number, by: string | null): KeyRecord {
   if (record.revokedAt !== null) return record;
-  return { ...record, revokedAt: now, updatedAt: now, version: record.version + 1 };
+  return { ...record, revokedAt: now, revokedBy: by, updatedAt: now, version: record.version + 1 };
 }
 
 export type RotationInput = {
@@ -51,7 +51,7 @@ export type RotationInput = {
  * One step from an active key to a predecessor in grace and an active successor. The successor takes over every attribute that is not
  * overridden, `expiresAt` included: a rotation by itself prolongs nothing. Grace 0 ends the predecessor at once.
  */
-export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, now: number) {
+export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, by: string, now: number) {
   const status = statusOf(record, now);
   if (status === 'rotating') return fail({ code: 'key_already_rotating', replacedBy: record.replacedBy });
   if (status !== 'active') return fail({ code: 'key_not_active', status });
@@ -62,16 +62,18 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
 
   const { name, owner, scopes, metadata, enabled } = record;
   const attributes = { name, owner, scopes, metadata, enabled, ...input.overrides, expiresAt };
+  const lineage = record.lineage ?? record.id;
   return ok({
     predecessor: {
       ...record,
+      lineage,
       replacedBy: successor.id,
       rotatedAt: now,
       graceEndsAt: Math.min(now + input.graceMs, record.expiresAt ?? Number.POSITIVE_INFINITY),
       updatedAt: now,
       version: record.version + 1,
     },
-    successor: { ...newRecord(successor, attributes, now), replaces: record.id },
+    successor: { ...newRecord(successor, attributes, by, now), lineage, replaces: record.id },
   });
 }
 
@@ -87,14 +89,14 @@ export function completeRotation(record: KeyRecord, now: number) {
  * Takes a rotation back while the predecessor is in grace: the successor is revoked, the predecessor is as if never rotated. Not when the
  * successor was rotated on, since that would leave its own successor without an origin.
  */
-export function cancelRotation(predecessor: KeyRecord, successor: KeyRecord | undefined, now: number) {
+export function cancelRotation(predecessor: KeyRecord, successor: KeyRecord | undefined, by: string, now: number) {
   const status = statusOf(predecessor, now);
   if (!isInGrace(predecessor, now)) return fail({ code: 'key_not_rotating', status });
   if (successor !== undefined && successor.replacedBy !== null) return fail({ code: 'successor_rotated' });
   const change = { replacedBy: null, rotatedAt: null, graceEndsAt: null, updatedAt: now };
   return ok({
     predecessor: { ...predecessor, ...change, version: predecessor.version + 1 },
-    successor: successor && revokeKey(successor, now),
+    successor: successor && revokeKey(successor, now, by),
   });
 }
 
@@ -102,7 +104,7 @@ function isInGrace(record: KeyRecord, now: number): boolean {
   return record.graceEndsAt !== null && !hasEnded(statusOf(record, now));
 }
 
-function newRecord(minted: StoredKey, attributes: KeyAttributes, now: number): KeyRecord {
+function newRecord(minted: StoredKey, attributes: KeyAttributes, by: string, now: number): KeyRecord {
   return {
     ...minted,
     ...attributes,
@@ -116,5 +118,8 @@ function newRecord(minted: StoredKey, attributes: KeyAttributes, now: number): K
     replacedBy: null,
     rotatedAt: null,
     graceEndsAt: null,
+    lineage: null,
+    createdBy: by,
+    revokedBy: null,
   };
 }

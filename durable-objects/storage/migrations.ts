@@ -13,10 +13,9 @@ export function schemaVersion(sql: SqlStorage): number {
   return sql.exec<{ version: number }>('SELECT version FROM schema_version').one().version;
 }
 
-/** Applies what is missing. Call inside `transactionSync` when other writes belong to it. */
-export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[]): void {
+/** Applies what is missing after version `from`. Call inside `transactionSync` when other writes belong to it. */
+export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[], from: number): void {
   const { sql } = storage;
-  const from = schemaVersion(sql);
   if (from === migrations.length) return;
   if (from > migrations.length) throw new Error(`schema version ${from} is newer than this program`);
   storage.transactionSync(() => {

@@ -1,41 +1,35 @@
 /** The mutations of a tenant beside those of its keys. */
-import { type CleanupReport, type CleanupTrigger, cleanupPass, didNothing } from '../cleanup.ts';
+import { type CleanupReport, cleanUp } from '../cleanup.ts';
 import type { ResealedItem } from '../keys/envelopes.ts';
 import type { Mutation } from '../mutation.ts';
 import { ok } from '../outcome.ts';
 import type { TenantStore } from '../store.ts';
 import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from './record.ts';
-import { writeTenant } from './table.ts';
+import { rewriteTenant } from './table.ts';
 
 export function tenantUpdate(patch: TenantPatch): Mutation<TenantRecord> {
   return {
-    concerns: 'every key',
-    apply: ({ store, tenant, now }) => {
+    about: 'everything',
+    run: ({ store, tenant, now }) => {
       const changes = changedFields(tenant, patch);
-      if (changes === null) return ok([]);
-      writeTenant(store.sql, updateTenant(tenant, patch, now));
-      return ok([{ action: 'tenant.update', changes }]);
+      if (changes === null) return ok({ value: tenant, audit: [] });
+      const updated = updateTenant(tenant, patch, now);
+      rewriteTenant(store.sql, updated);
+      const audit = [{ action: 'tenant.update', changes }] as const;
+      return ok({ value: updated, audit, tenant: updated, concerns: 'everything' });
     },
-    answer: ({ tenant }) => ok(tenant),
   };
 }
 
 export function manualCleanup(): Mutation<CleanupReport> {
   return {
-    apply: ({ store, tenant, now }) => {
-      const { seq: _seq, ...changes } = cleanUp(store, tenant, 'manual', now);
-      return ok([{ action: 'cleanup.run', changes }]);
+    about: [],
+    run: (context) => {
+      const report = cleanUp(context, 'manual');
+      const { seq: _seq, ...changes } = report;
+      return ok({ value: report, audit: [{ action: 'cleanup.run', changes }] });
     },
-    answer: ({ store }) => ok(store.reports.latest()),
   };
-}
-
-/** One cleanup pass with its report; an alarm that found nothing to do leaves none. Call inside a transaction. */
-export function cleanUp(store: TenantStore, tenant: TenantRecord, trigger: CleanupTrigger, now: number): CleanupReport {
-  store.flushUses();
-  const result = cleanupPass(store, tenant, now);
-  const report = { trigger, startedAt: now, durationMs: Date.now() - now, ...result };
-  return trigger === 'alarm' && didNothing(result) ? { seq: 0, ...report } : store.reports.append(report);
 }
 
 export type ResealBatch = {
@@ -49,18 +43,19 @@ export type ResealProgress = { readonly resealed: number; readonly remaining: nu
 
 /** Takes over a batch that the Worker sealed anew. */
 export function resealing({ currentId, items, walkedTo }: ResealBatch): Mutation<ResealProgress> {
-  let resealed = 0;
   return {
-    apply: ({ store }) => {
+    about: [],
+    run: ({ store }) => {
+      let resealed = 0;
       for (const { kind, id, envelope, resealed: fresh } of items) {
         if (kind === 'answer') store.keptAnswers.reseal(id, envelope, fresh);
         else if (!store.envelopes.replace(id, envelope, fresh)) continue;
         resealed += 1;
       }
       store.envelopes.resumeFrom('reseal', walkedTo);
-      return ok(resealed === 0 ? [] : [{ action: 'encryption.reseal', changes: { resealed } }]);
+      const value = { resealed, remaining: sealedOtherwise(store, currentId) };
+      return ok({ value, audit: resealed === 0 ? [] : [{ action: 'encryption.reseal', changes: { resealed } }] });
     },
-    answer: ({ store }) => ok({ resealed, remaining: sealedOtherwise(store, currentId) }),
   };
 }
 

@@ -16,6 +16,8 @@ export type TenantSettings = {
   readonly allowReveal: boolean;
   /** How long an isolate may answer for a key without asking (leases/ledger.ts); 0 turns that off. */
   readonly leaseSeconds: number;
+  /** How long entries of the audit log are kept (seconds), null for ever. */
+  readonly auditRetentionSeconds: number | null;
 };
 
 export const DEFAULT_SETTINGS: TenantSettings = {
@@ -25,6 +27,7 @@ export const DEFAULT_SETTINGS: TenantSettings = {
   storage: 'sealed',
   allowReveal: false,
   leaseSeconds: 1,
+  auditRetentionSeconds: null,
 };
 
 export type TenantRecord = {

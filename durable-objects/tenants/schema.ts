@@ -116,4 +116,59 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ${AUDIT_SCHEMA}
   ${IDEMPOTENCY_SCHEMA}
   `,
+  // Whether leases may be out; who made and revoked a key; lineages; revocations of whole groups; results of the latest mutations.
+  `
+  ALTER TABLE tenant ADD COLUMN leases_out INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE keys ADD COLUMN lineage TEXT;
+  ALTER TABLE keys ADD COLUMN created_by TEXT;
+  ALTER TABLE keys ADD COLUMN revoked_by TEXT;
+  ALTER TABLE audit ADD COLUMN on_behalf_of TEXT;
+  ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
+  ALTER TABLE cleanups ADD COLUMN audit_trimmed INTEGER NOT NULL DEFAULT 0;
+
+  -- The first key of each chain of rotations, for those that were rotated already.
+  WITH RECURSIVE chain (id, root) AS (
+    SELECT id, id FROM keys WHERE replaced_by IS NOT NULL AND (replaces IS NULL OR replaces NOT IN (SELECT id FROM keys))
+    UNION
+    SELECT next.id, chain.root FROM chain JOIN rotations ON rotations.predecessor = chain.id
+      JOIN keys AS next ON next.id = rotations.successor
+  )
+  UPDATE keys SET lineage = chain.root FROM chain WHERE chain.id = keys.id;
+  UPDATE keys SET lineage = replaces WHERE lineage IS NULL AND replaces IS NOT NULL;
+  CREATE INDEX keys_living_by_lineage ON keys (lineage) WHERE lineage IS NOT NULL AND revoked_at IS NULL;
+  CREATE INDEX keys_living_by_owner ON keys (owner) WHERE owner IS NOT NULL AND revoked_at IS NULL;
+
+  -- Revocations of all keys of an owner or a lineage that are not yet in each key's own row (keys/group-revocations.ts).
+  CREATE TABLE group_revocations (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,       -- owner, lineage
+    value TEXT NOT NULL,
+    revoked_at INTEGER NOT NULL,
+    revoked_by TEXT,
+    operation_id TEXT,
+    up_to_seq INTEGER NOT NULL,
+    written_to_seq INTEGER NOT NULL
+  ) STRICT;
+  -- Keys that came to such an owner afterwards.
+  CREATE TABLE group_newcomers (
+    revocation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (revocation, seq)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO group_revocations (kind, value, revoked_at, up_to_seq, written_to_seq)
+    SELECT 'owner', owner, revoked_at, up_to_seq, written_to_seq FROM owner_revocations;
+  INSERT INTO group_newcomers (revocation, seq)
+    SELECT id, seq FROM owner_newcomers JOIN group_revocations ON value = owner;
+  DROP TABLE owner_newcomers;
+  DROP TABLE owner_revocations;
+
+  -- Results of the latest mutations, written over in place (results.ts).
+  CREATE TABLE results (
+    slot INTEGER PRIMARY KEY,
+    operation TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    result TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -12,14 +12,24 @@ type TenantRow = {
   created_at: number;
   updated_at: number;
   version: number;
+  leases_out: number;
 };
 
 const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
 
-export function readTenant(sql: SqlStorage): TenantRecord | null {
-  const row = sql.exec<TenantRow>(`SELECT ${COLUMNS} FROM tenant`).toArray()[0];
+export type StoredTenant = {
+  readonly record: TenantRecord;
+  /**
+   * Whether an isolate may hold a lease: set before the first one of a busy time is granted, cleared when the last has ended. So an object that
+   * starts anew knows whether a change has to wait. It says whether, never until when: no two machines' clocks are compared.
+   */
+  readonly leasesOut: boolean;
+};
+
+export function readTenant(sql: SqlStorage): StoredTenant | null {
+  const row = sql.exec<TenantRow>(`SELECT ${COLUMNS}, leases_out FROM tenant`).toArray()[0];
   if (row === undefined) return null;
-  return {
+  const record = {
     id: row.id,
     incarnation: row.incarnation,
     name: row.name,
@@ -31,23 +41,30 @@ export function readTenant(sql: SqlStorage): TenantRecord | null {
     updatedAt: row.updated_at,
     version: row.version,
   };
+  return { record, leasesOut: row.leases_out !== 0 };
 }
 
-/** Writes the record in place of the one that is there, if any. */
-export function writeTenant(sql: SqlStorage, tenant: TenantRecord): void {
-  sql.exec('DELETE FROM tenant');
+/** Writes the row of a tenant that comes into being: no lease is out. */
+export function insertTenant(sql: SqlStorage, tenant: TenantRecord): void {
+  const { id, incarnation, createdAt } = tenant;
   sql.exec(
-    `INSERT INTO tenant (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    tenant.id,
-    tenant.incarnation,
-    tenant.name,
-    tenant.status,
-    JSON.stringify(tenant.settings),
-    tenant.leaseSecondsInForce,
-    tenant.createdAt,
-    tenant.updatedAt,
-    tenant.version,
+    `INSERT INTO tenant (${COLUMNS}, leases_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+    ...[id, incarnation, tenant.name, tenant.status, JSON.stringify(tenant.settings), tenant.leaseSecondsInForce],
+    ...[createdAt, tenant.updatedAt, tenant.version],
   );
+}
+
+/** Writes what can change of a tenant. */
+export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
+  sql.exec(
+    'UPDATE tenant SET name = ?, status = ?, settings = ?, lease_seconds_in_force = ?, updated_at = ?, version = ?',
+    ...[tenant.name, tenant.status, JSON.stringify(tenant.settings), tenant.leaseSecondsInForce],
+    ...[tenant.updatedAt, tenant.version],
+  );
+}
+
+export function writeLeasesOut(sql: SqlStorage, leasesOut: boolean): void {
+  sql.exec('UPDATE tenant SET leases_out = ?', leasesOut ? 1 : 0);
 }
 
 /** Notes that no lease from before the current setting is left. */

@@ -10,7 +10,7 @@ import { PERMISSIONS, type Principal } from './principal.ts';
 const ADMIN: Principal = {
   actor: { type: 'admin_token', id: 'admin' },
   permissions: new Set(PERMISSIONS),
-  tenantId: null,
+  confinement: null,
 };
 
 /** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */

@@ -1,11 +1,14 @@
 /**
  * Management keys: callers' keys, kept like any other key in the tenant `_system`. So they expire, rotate with grace and are audited by the same code; only
- * what the fields of a key mean is different: scopes are permissions, the owner is the tenant that the caller is confined to, and the
- * metadata names the role.
+ * what the fields of a key mean is different: scopes are permissions, the owner is the tenant that the caller is confined to, with its
+ * incarnation, and the metadata names the role.
  */
 import * as v from 'valibot';
 import type { KeyAttributes, VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { grantOwner, parseGrantOwner } from '../../durable-objects/tenants/lifecycle.ts';
+import type { TenantRef } from '../../durable-objects/tenants/target.ts';
 import { Problem } from '../http/problem.ts';
+import type { Confinement } from '../objects.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLES, type Role } from './principal.ts';
 
 /** Prefix of management keys, so that a scanner tells them from customers' keys. */
@@ -14,26 +17,39 @@ export const MANAGEMENT_KEY_PREFIX = 'ksm';
 export type Grant = {
   readonly role: Role | null;
   readonly permissions: readonly Permission[];
-  readonly tenantId: string | null;
+  readonly confinement: Confinement | null;
 };
 
 const storedGrant = v.object({ role: v.nullable(v.picklist(['owner', 'admin', 'operator', 'auditor', 'verifier'])) });
 const storedPermissions = v.array(v.picklist(PERMISSIONS));
 
-/** A grant as the attributes of a key. A role is kept as such, so that it holds what the role holds when it is used. */
-export function attributesOf({
-  role,
-  permissions,
-  tenantId,
-}: Grant): Pick<KeyAttributes, 'owner' | 'scopes' | 'metadata'> {
-  return { owner: tenantId, scopes: role === null ? permissions : [], metadata: JSON.stringify({ role }) };
+/**
+ * The attributes of a key that grants this, confined to one tenant or not. A role is kept as such, so that it holds what the role holds when it is
+ * used.
+ */
+export function attributesOf(
+  { role, permissions }: Pick<Grant, 'role' | 'permissions'>,
+  confinedTo: TenantRef | null,
+): Pick<KeyAttributes, 'owner' | 'scopes' | 'metadata'> {
+  const owner = confinedTo === null ? null : grantOwner(confinedTo);
+  return { owner, scopes: role === null ? permissions : [], metadata: JSON.stringify({ role }) };
 }
 
 /** What a management key grants. */
-export function grantOf(key: VerifiedKey): Grant {
+export function grantOf(key: Pick<VerifiedKey, 'owner' | 'scopes' | 'metadata' | 'createdAt'>): Grant {
   const { role } = v.parse(storedGrant, JSON.parse(key.metadata));
   const permissions = role === null ? v.parse(storedPermissions, key.scopes) : ROLES[role];
-  return { role, permissions, tenantId: key.owner };
+  return { role, permissions, confinement: key.owner === null ? null : confinementOf(key.owner, key.createdAt) };
+}
+
+/** The owner of management keys that are confined like this. */
+export function ownerOf({ tenantId, bound }: Confinement): string {
+  return 'incarnation' in bound ? grantOwner({ tenantId, incarnation: bound.incarnation }) : tenantId;
+}
+
+function confinementOf(owner: string, grantedAt: number): Confinement {
+  const { tenantId, incarnation } = parseGrantOwner(owner);
+  return { tenantId, bound: incarnation === null ? { existedAt: grantedAt } : { incarnation } };
 }
 
 /** Principals by what was verified, which under a lease is the same object each time. */
@@ -43,11 +59,11 @@ const principals = new WeakMap<VerifiedKey, Principal>();
 export function principalOf(key: VerifiedKey): Principal {
   const known = principals.get(key);
   if (known !== undefined) return known;
-  const { permissions, tenantId } = grantOf(key);
+  const { permissions, confinement } = grantOf(key);
   const principal: Principal = {
     actor: { type: 'management_key', id: key.id },
     permissions: new Set(permissions),
-    tenantId,
+    confinement,
   };
   principals.set(key, principal);
   return principal;
@@ -57,7 +73,10 @@ export function principalOf(key: VerifiedKey): Principal {
  * Refuses to hand a grant to somebody, or decide about its key, unless the caller holds all of it. Rotating counts as handing out, since the answer
  * is a working key.
  */
-export function requireHeld(caller: Principal, grant: Grant): void {
+export function requireHeld(
+  caller: Principal,
+  grant: { readonly permissions: readonly Permission[]; readonly confinement: { readonly tenantId: string } | null },
+): void {
   const missing = grant.permissions.filter((permission) => !caller.permissions.has(permission));
   if (missing.length > 0) {
     throw new Problem('forbidden', {
@@ -65,7 +84,7 @@ export function requireHeld(caller: Principal, grant: Grant): void {
       members: { permission: missing[0] },
     });
   }
-  if (caller.tenantId !== null && grant.tenantId !== caller.tenantId) {
+  if (caller.confinement !== null && grant.confinement?.tenantId !== caller.confinement.tenantId) {
     throw new Problem('forbidden', {
       detail: 'The caller is confined to a tenant, and so must be the keys it manages.',
     });

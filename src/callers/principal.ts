@@ -1,5 +1,6 @@
 /** Who calls and what they may do. */
 import type { Actor } from '../../durable-objects/operation.ts';
+import type { Confinement } from '../objects.ts';
 
 export const PERMISSIONS = [
   'tenants:read',
@@ -50,10 +51,10 @@ export type Principal = {
   readonly actor: Actor;
   readonly permissions: ReadonlySet<Permission>;
   /** The one tenant this caller is confined to, null for all. */
-  readonly tenantId: string | null;
+  readonly confinement: Confinement | null;
 };
 
 /** Whether this caller may know that the tenant exists at all. */
 export function mayReach(principal: Principal, tenantId: string): boolean {
-  return principal.tenantId === null || principal.tenantId === tenantId;
+  return principal.confinement === null || principal.confinement.tenantId === tenantId;
 }

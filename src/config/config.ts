@@ -2,6 +2,7 @@
  * Configuration from the environment, checked as a whole. What is wrong is reported by the variable's name and a reason, never with a part of its value.
  * Pure, so that the self-hosted launcher checks with the same rules before it starts anything.
  */
+import { LOG_LEVELS, type LogLevel } from '../../durable-objects/log.ts';
 import { type Keyring, parseKeyring, sameSecret } from '../secrets/keyring.ts';
 
 export type ConfigVariables = {
@@ -10,9 +11,6 @@ export type ConfigVariables = {
   readonly HMAC_SECRET?: string | undefined;
   readonly LOG_LEVEL?: string | undefined;
 };
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type Config = {
   /** null when the variable is not set: then only management keys come in. */

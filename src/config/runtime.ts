@@ -1,15 +1,17 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
 
+import type { LogLevel } from '../../durable-objects/log.ts';
 import { Memo } from '../../durable-objects/memo.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { Authenticator } from '../callers/authenticate.ts';
 import type { Env } from '../env.ts';
 import { LeaseCache } from '../leases/cache.ts';
+import { TenantMemory } from '../objects.ts';
 import { CursorSigner } from '../secrets/cursor.ts';
 import { Sealer } from '../secrets/envelope.ts';
 import { KeySigner } from '../secrets/key-signer.ts';
 import { KnownKeys } from '../secrets/known-keys.ts';
-import { type Config, type ConfigProblem, type LogLevel, parseConfig } from './config.ts';
+import { type Config, type ConfigProblem, parseConfig } from './config.ts';
 
 export type Runtime = {
   readonly logLevel: LogLevel;
@@ -21,6 +23,7 @@ export type Runtime = {
   readonly cursors: CursorSigner;
   readonly knownKeys: KnownKeys;
   readonly leases: LeaseCache;
+  readonly tenants: TenantMemory;
   /** Name of the object of the management keys. */
   readonly systemObjectName: Promise<string>;
   /** The prefix that a tenant's keys had last: a guess that spares a call, checked by the tenant's object. */
@@ -50,6 +53,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     cursors: new CursorSigner(hmac),
     knownKeys: new KnownKeys(),
     leases: new LeaseCache(),
+    tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),
     prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),
   };

@@ -1,10 +1,10 @@
 /** One authenticated request on its way through a handler: what it asks, who asks, and the means to answer. */
 import type * as v from 'valibot';
-import type { Idempotency, Operation } from '../../durable-objects/operation.ts';
+import type { Idempotency } from '../../durable-objects/operation.ts';
 import type { Page } from '../../durable-objects/storage/paging.ts';
 import type { Principal } from '../callers/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
-import type { Objects } from '../objects.ts';
+import type { Objects, OperationTemplate } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
 import { BODY_BYTES_MAX, parseJson, readText } from './body.ts';
@@ -13,23 +13,23 @@ import { Problem } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import { validate } from './validation.ts';
 
-/** What a mutation carries to the object, before the client adds whether it is repeated. */
-export type OperationTemplate = Omit<Operation, 'retry'>;
-
 export class Call {
   readonly request: Request;
   readonly requestId: string;
   readonly caller: Principal;
   readonly runtime: Runtime;
   readonly objects: Objects;
+  /** Whether what is asked for adds data; the route says so. */
+  readonly grows: boolean;
   #bodyText = '';
 
-  constructor(parts: Pick<Call, 'request' | 'requestId' | 'caller' | 'runtime' | 'objects'>) {
+  constructor(parts: Pick<Call, 'request' | 'requestId' | 'caller' | 'runtime' | 'objects' | 'grows'>) {
     this.request = parts.request;
     this.requestId = parts.requestId;
     this.caller = parts.caller;
     this.runtime = parts.runtime;
     this.objects = parts.objects;
+    this.grows = parts.grows;
   }
 
   /** The body in the shape of the schema. */
@@ -57,6 +57,8 @@ export class Call {
     return {
       id: randomId('op'),
       actor: this.caller.actor,
+      onBehalfOf: null,
+      grows: this.grows,
       requestId: this.requestId,
       ip: callerIp(this.request),
       ifVersions: readIfMatch(this.request),
@@ -98,11 +100,17 @@ export class Call {
     return position;
   }
 
-  /** A list's answer, with the `Link` header for the next page (RFC 8288). */
-  async listResponse(data: readonly unknown[], page: Page<unknown>, limit: number, list: ListDescription) {
+  /** A list's answer, with the `Link` header for the next page (RFC 8288) and what `more` adds. */
+  async listResponse(
+    data: readonly unknown[],
+    page: Page<unknown>,
+    limit: number,
+    list: ListDescription,
+    more: Readonly<Record<string, unknown>> = {},
+  ) {
     const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
     const headers = nextCursor === null ? null : { Link: this.nextLink('cursor', nextCursor) };
-    return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null } }, 200, headers);
+    return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null }, ...more }, 200, headers);
   }
 
   /** `Link` to this list with one parameter changed. */

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   internal_error: { status: 500, title: 'Something went wrong here' },
   unavailable: { status: 503, title: 'The service is temporarily unavailable' },
+  storage_full: { status: 503, title: 'There is no room left for new data' },
   misconfigured: { status: 503, title: 'The deployment is misconfigured' },
 } as const satisfies Record<string, Definition>;
 
@@ -73,11 +74,19 @@ export class Problem extends Error {
 
 /** Seconds after which a caller may try again what was unavailable. */
 const RETRY_AFTER_SECONDS = '1';
+/** Room comes back when somebody sees to it. */
+const STORAGE_RETRY_AFTER_SECONDS = '60';
 
 export const unavailable = () =>
   new Problem('unavailable', {
     detail: 'The service could not answer in time. Try again shortly.',
     headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  });
+
+export const storageFull = () =>
+  new Problem('storage_full', {
+    detail: 'There is no room left for new data. Verifications, revocations, disabling and deletions still work.',
+    headers: { 'Retry-After': STORAGE_RETRY_AFTER_SECONDS },
   });
 
 export const misconfigured = (problems: readonly { variable: string; reason: string }[]) =>
@@ -105,6 +114,8 @@ export function problemOf(failure: Failure, inBulk = false): Problem {
     case 'precondition_failed':
     case 'idempotency_key_reused':
       return new Problem(failure.code);
+    case 'storage_full':
+      return storageFull();
     case 'keys_not_found':
       return new Problem(failure.code, { members: { ids: failure.ids } });
     case 'key_not_rotating':

@@ -6,9 +6,10 @@
 import { sameBytes } from '../../durable-objects/bytes.ts';
 import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { Memo } from '../../durable-objects/memo.ts';
+import type { TenantIdentity } from '../../durable-objects/tenants/target.ts';
 
 export type LeasedKey = {
-  readonly tenantId: string;
+  readonly tenant: TenantIdentity;
   readonly key: VerifiedKey;
   readonly digest: Uint8Array;
 };

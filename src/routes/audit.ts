@@ -11,7 +11,7 @@ import { deploymentRoute, type Route, tenantRoute } from './route.ts';
 
 async function listTenantAudit(call: Call, tenantId: string): Promise<Answer> {
   return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
-    unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listAudit(tenantId, query))),
+    unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listAudit(target, query))),
   );
 }
 
@@ -34,14 +34,16 @@ async function auditResponse(
 
 async function runCleanup(call: Call, tenantId: string): Promise<Answer> {
   await call.body(emptyBody);
-  const report = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.runCleanup(tenantId, operation),
+  const report = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.runCleanup(target, operation),
   );
   return marked(json(toCleanupReport(unwrap(report))), report);
 }
 
 async function listCleanups(call: Call, tenantId: string): Promise<Answer> {
-  const overview = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listCleanups(tenantId)));
+  const overview = unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listCleanups(target)));
   const nextAlarmAt = overview.nextAlarmAt === null ? null : new Date(overview.nextAlarmAt).toISOString();
   return json({ data: overview.reports.map(toCleanupReport), nextAlarmAt });
 }

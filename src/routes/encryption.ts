@@ -17,7 +17,7 @@ const BATCHES_MAX = 20;
 
 async function getEncryption(call: Call, tenantId: string): Promise<Answer> {
   const { envelopes, signatures } = unwrap(
-    await call.objects.tenant(tenantId, (tenant) => tenant.countDependents(tenantId)),
+    await call.objects.tenant(tenantId, (tenant, target) => tenant.countDependents(target)),
   );
   const { sealer, signer } = call.runtime;
   return json({
@@ -48,7 +48,7 @@ async function resealBatch(call: Call, tenantId: string): Promise<ResealProgress
   const { sealer } = call.runtime;
   const currentId = sealer.currentId;
   const { items, walkedTo, remaining } = unwrap(
-    await call.objects.tenant(tenantId, (tenant) => tenant.takeForReseal(tenantId, currentId, BATCH)),
+    await call.objects.tenant(tenantId, (tenant, target) => tenant.takeForReseal(target, currentId, BATCH)),
   );
   if (remaining === 0) return { resealed: 0, remaining, unreadable: 0 };
   const fresh = await Promise.all(
@@ -64,8 +64,8 @@ async function resealBatch(call: Call, tenantId: string): Promise<ResealProgress
     logEvent('warn', 'envelopes_unreadable', { requestId: call.requestId, count: String(unreadable) });
   const operation = { ...(await call.operation(tenantId)), idempotency: null, ifVersions: null };
   const progress = unwrap(
-    await call.objects.changeTenant(tenantId, operation, (tenant, op) =>
-      tenant.reseal(tenantId, { currentId, items: readable, walkedTo }, op),
+    await call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+      tenant.reseal(target, { currentId, items: readable, walkedTo }, op),
     ),
   );
   return { ...progress, unreadable };

@@ -17,9 +17,9 @@ export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[
 
 async function checkReady(runtime: Runtime | ConfigProblem[], objects: Objects): Promise<void> {
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  await objects.directory((directory) => directory.list(null, 1));
+  await objects.directory((directory) => directory.probe());
   if (runtime.hasAdminToken) return;
-  const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant) => tenant.describe(SYSTEM_TENANT_ID));
+  const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant, target) => tenant.describe(target));
   if (!system.ok) {
     throw misconfigured([{ variable: 'ADMIN_TOKEN', reason: 'is not set, and there is no management key' }]);
   }

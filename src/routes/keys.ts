@@ -27,7 +27,9 @@ async function createKey(call: Call, tenantId: string): Promise<Answer> {
   const { prefix, ...attributes } = await call.body(createKeyBody);
   const { result, secrets } = await mintFor(call, tenantId, [prefix], (mints, operation) => {
     const newKeys = mints.map((minted) => ({ minted, attributes, prefix }));
-    return call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.createKeys(tenantId, newKeys, op));
+    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+      tenant.createKeys(target, newKeys, op),
+    );
   });
   const [data] = withSecrets(tenantId, unwrap(result), secrets);
   return marked(withSecret(data, data?.version), result);
@@ -41,7 +43,9 @@ async function createKeys(call: Call, tenantId: string): Promise<Answer> {
       const minted = mints[i];
       return minted === undefined ? [] : [{ minted, attributes, prefix }];
     });
-    return call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.createKeys(tenantId, newKeys, op));
+    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+      tenant.createKeys(target, newKeys, op),
+    );
   });
   return marked(withSecret({ data: withSecrets(tenantId, unwrap(result, true), secrets) }), result);
 }
@@ -51,8 +55,8 @@ async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<A
   const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
   const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
-    return call.objects.changeTenant(tenantId, operation, (tenant, op) =>
-      tenant.rotateKey(tenantId, keyId, minted, request, op),
+    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+      tenant.rotateKey(target, keyId, minted, request, op),
     );
   });
   const { successor, predecessor } = unwrap(result);
@@ -75,7 +79,9 @@ async function listKeys(call: Call, tenantId: string): Promise<Answer> {
   const { limit, cursor, offset, order, ...filter } = call.query(listKeysQuery);
   if (offset !== undefined) {
     const query = { filter, order, limit, offset };
-    const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeysByOffset(tenantId, query)));
+    const page = unwrap(
+      await call.objects.tenant(tenantId, (tenant, target) => tenant.listKeysByOffset(target, query)),
+    );
     const hasMore = offset + page.items.length < page.total;
     const headers = hasMore ? { Link: call.nextLink('offset', String(offset + limit)) } : {};
     const data = page.items.map((key) => toKeyResource(tenantId, key));
@@ -83,42 +89,50 @@ async function listKeys(call: Call, tenantId: string): Promise<Answer> {
   }
   const list = { list: 'keys', tenantId, order, filter };
   const query = { filter, order, limit, after: await call.position(cursor, list) };
-  const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeys(tenantId, query)));
+  const page = unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listKeys(target, query)));
   const data = page.items.map((key) => toKeyResource(tenantId, key));
   return call.listResponse(data, page, limit, list);
 }
 
 async function getKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
-  return keyResponse(tenantId, await call.objects.tenant(tenantId, (tenant) => tenant.getKey(tenantId, keyId)));
+  return keyResponse(tenantId, await call.objects.tenant(tenantId, (tenant, target) => tenant.getKey(target, keyId)));
 }
 
 async function updateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const patch = await call.body(updateKeyBody);
-  const updated = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.updateKey(tenantId, keyId, patch, operation),
+  const updated = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.updateKey(target, keyId, patch, operation),
   );
   return keyResponse(tenantId, updated);
 }
 
 async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const input = await call.body(revokeKeyBody);
-  const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.revokeKey(tenantId, keyId, input, operation),
+  const revoked = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.revokeKey(target, keyId, input, operation),
   );
   return keyResponse(tenantId, revoked);
 }
 
 async function revokeKeys(call: Call, tenantId: string): Promise<Answer> {
-  const target = await call.body(revokeKeysBody);
-  const revoked = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.revokeKeys(tenantId, target, operation),
+  const which = await call.body(revokeKeysBody);
+  const revoked = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.revokeKeys(target, which, operation),
   );
   return marked(json(unwrap(revoked)), revoked);
 }
 
 async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
-  const deleted = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.deleteKey(tenantId, keyId, operation),
+  const deleted = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.deleteKey(target, keyId, operation),
   );
   unwrap(deleted);
   return marked(noContent(), deleted);
@@ -128,10 +142,11 @@ async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<A
 async function revealKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const operation = { ...(await call.operation(tenantId)), idempotency: null };
   const revealed = unwrap(
-    await call.objects.changeTenant(tenantId, operation, (tenant, op) => tenant.revealKey(tenantId, keyId, op)),
+    await call.objects.changeTenant(tenantId, operation, (tenant, target, op) => tenant.revealKey(target, keyId, op)),
   );
   if (revealed === null) throw new Problem('not_recoverable');
-  const opened = await call.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });
+  const envelope = Uint8Array.from(atob(revealed.envelope), (char) => char.charCodeAt(0));
+  const opened = await call.runtime.sealer.open(envelope, { tenantId, record: keyId, purpose: 'key' });
   if (typeof opened === 'string') throw new Problem('not_recoverable');
   const headers = { 'Cache-Control': 'no-store' };
   return json({ secret: formatKeyString(revealed.prefix, opened) }, 200, headers);
@@ -144,14 +159,14 @@ export function keyResponse(tenantId: string, result: Mutated<KeyView>): Answer 
 }
 
 export const keyRoutes: readonly Route[] = [
-  tenantRoute('POST', '/keys', 'keys:create', createKey),
+  tenantRoute('POST', '/keys', 'keys:create', createKey, { grows: true }),
   tenantRoute('GET', '/keys', 'keys:read', listKeys),
-  tenantRoute('POST', '/keys/bulk', 'keys:create', createKeys),
+  tenantRoute('POST', '/keys/bulk', 'keys:create', createKeys, { grows: true }),
   tenantRoute('POST', '/keys/revoke', 'keys:revoke', revokeKeys),
   keyRoute('GET', '', 'keys:read', getKey),
   keyRoute('PATCH', '', 'keys:update', updateKey),
   keyRoute('DELETE', '', 'keys:delete', deleteKey),
-  keyRoute('POST', '/rotate', 'keys:rotate', rotateKey),
+  keyRoute('POST', '/rotate', 'keys:rotate', rotateKey, { grows: true }),
   keyRoute('POST', '/revoke', 'keys:revoke', revokeKey),
   keyRoute('POST', '/reveal', 'keys:reveal', revealKey),
 ];

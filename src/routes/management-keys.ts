@@ -2,7 +2,8 @@
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { type Mutated, ok } from '../../durable-objects/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
-import { attributesOf, type Grant, grantOf, MANAGEMENT_KEY_PREFIX, requireHeld } from '../callers/management-key.ts';
+import type { TenantRef } from '../../durable-objects/tenants/target.ts';
+import { attributesOf, grantOf, MANAGEMENT_KEY_PREFIX, ownerOf, requireHeld } from '../callers/management-key.ts';
 import { ROLES } from '../callers/principal.ts';
 import { type Answer, json } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
@@ -23,14 +24,16 @@ const SYSTEM = SYSTEM_TENANT_ID;
 
 async function createManagementKey(call: Call): Promise<Answer> {
   const { name, role = null, permissions, tenantId, expiresAt } = await call.body(createManagementKeyBody);
-  const grant: Grant = { role, permissions: permissions ?? (role === null ? [] : ROLES[role]), tenantId };
-  requireHeld(call.caller, grant);
-  if (tenantId !== null) unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.describe(tenantId)));
-  const attributes = { name, expiresAt, enabled: true, ...attributesOf(grant) };
+  const granted = { role, permissions: permissions ?? (role === null ? [] : ROLES[role]) };
+  requireHeld(call.caller, { ...granted, confinement: tenantId === null ? null : call.objects.target(tenantId) });
+  const confinedTo = tenantId === null ? null : await existingTenant(call, tenantId);
+  const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
   const create = () =>
     mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], (mints, operation) => {
       const newKeys = mints.map((minted) => ({ minted, attributes, prefix: MANAGEMENT_KEY_PREFIX }));
-      return call.objects.changeTenant(SYSTEM, operation, (system, op) => system.createKeys(SYSTEM, newKeys, op));
+      return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+        system.createKeys(target, newKeys, op),
+      );
     });
   let { result, secrets } = await create();
   if (!result.ok && result.failure.code === 'tenant_not_found') {
@@ -39,26 +42,50 @@ async function createManagementKey(call: Call): Promise<Answer> {
   }
   const [key] = unwrap(result);
   if (key === undefined) throw new Error('a creation without key');
+  if (confinedTo !== null) await requireStill(call, confinedTo, key);
   return marked(withSecret({ ...toManagementKeyResource(key), secret: secrets[0] }), result);
+}
+
+/** The tenant that a management key is made for, as it exists now. */
+async function existingTenant(call: Call, tenantId: string): Promise<TenantRef> {
+  const described = await call.objects.tenant(tenantId, (tenant, target) => tenant.describe(target));
+  const { incarnation } = unwrap(described);
+  return { tenantId, incarnation };
+}
+
+/**
+ * A tenant that was deleted while a key for it was made: the key opens nothing, being bound to that tenant, and is revoked so that nobody takes it for
+ * a good one.
+ */
+async function requireStill(call: Call, { tenantId, incarnation }: TenantRef, key: KeyView): Promise<void> {
+  const described = await call.objects.tenant(tenantId, (tenant, target) => tenant.describe(target));
+  if (described.ok && described.value.incarnation === incarnation) return;
+  const operation = { ...(await call.operation(SYSTEM)), idempotency: null, ifVersions: null };
+  await call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+    system.revokeKey(target, key.id, { reason: 'its tenant was deleted', lineage: false }, op),
+  );
+  throw new Problem('tenant_not_found');
 }
 
 /** The first management key brings its tenant along. Always the same incarnation, so that two first ones agree. */
 async function createSystemTenant(call: Call): Promise<void> {
   const operation = { ...(await call.operation(SYSTEM)), idempotency: null };
   const input = { name: 'Management keys', settings: { keyPrefix: MANAGEMENT_KEY_PREFIX } };
+  const ref = { tenantId: SYSTEM, incarnation: 'inc_system' };
   unwrap(
-    await call.objects.changeTenant(SYSTEM, operation, (system, op) =>
-      system.create(SYSTEM, 'inc_system', input, { ...op, id: `${op.id}.system` }),
+    await call.objects.createTenant(SYSTEM, operation, (system, op) =>
+      system.create(ref, input, { ...op, id: `${op.id}.system` }),
     ),
   );
 }
 
 async function listManagementKeys(call: Call): Promise<Answer> {
   const { limit, cursor, ...filters } = call.query(listManagementKeysQuery);
-  const filter = call.caller.tenantId === null ? filters : { ...filters, owner: call.caller.tenantId };
+  const { confinement } = call.caller;
+  const filter = confinement === null ? filters : { ...filters, owner: ownerOf(confinement) };
   const list = { list: 'management-keys', filter };
   const query = { filter, order: 'desc' as const, limit, after: await call.position(cursor, list) };
-  const listed = await call.objects.tenant(SYSTEM, (system) => system.listKeys(SYSTEM, query));
+  const listed = await call.objects.tenant(SYSTEM, (system, target) => system.listKeys(target, query));
   // Before the first management key there is no tenant to ask.
   const page = !listed.ok && listed.failure.code === 'tenant_not_found' ? { items: [], next: null } : unwrap(listed);
   return call.listResponse(page.items.map(toManagementKeyResource), page, limit, list);
@@ -74,8 +101,8 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
   const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
   const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
-    return call.objects.changeTenant(SYSTEM, operation, (system, op) =>
-      system.rotateKey(SYSTEM, id, minted, request, op),
+    return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+      system.rotateKey(target, id, minted, request, op),
     );
   });
   const { successor, predecessor } = unwrap(result);
@@ -86,8 +113,8 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
 async function revokeManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const input = await call.body(revokeKeyBody);
   const { id } = await managedKey(call, params);
-  const revoked = await call.objects.changeTenant(SYSTEM, await call.operation(SYSTEM), (system, operation) =>
-    system.revokeKey(SYSTEM, id, input, operation),
+  const revoked = await call.objects.changeTenant(SYSTEM, await call.operation(SYSTEM), (system, target, operation) =>
+    system.revokeKey(target, id, input, operation),
   );
   return keyResponse(revoked);
 }
@@ -95,9 +122,10 @@ async function revokeManagementKey(call: Call, params: PathParams): Promise<Answ
 /** The key of a path, for a caller who may know of it. */
 async function reachableKey(call: Call, params: PathParams): Promise<KeyView> {
   const id = keyIdOf(params, 'management_key_not_found');
-  const found = await call.objects.tenant(SYSTEM, (system) => system.getKey(SYSTEM, id));
-  const { tenantId } = call.caller;
-  if (!found.ok || (tenantId !== null && found.value.owner !== tenantId)) throw new Problem('management_key_not_found');
+  const found = await call.objects.tenant(SYSTEM, (system, target) => system.getKey(target, id));
+  const { confinement } = call.caller;
+  if (!found.ok || (confinement !== null && found.value.owner !== ownerOf(confinement)))
+    throw new Problem('management_key_not_found');
   return found.value;
 }
 
@@ -121,9 +149,9 @@ const KEYS = '/management-keys';
 const OPEN = { confined: 'allowed' } as const;
 
 export const managementKeyRoutes: readonly Route[] = [
-  deploymentRoute('POST', KEYS, 'management:write', createManagementKey, OPEN),
+  deploymentRoute('POST', KEYS, 'management:write', createManagementKey, { ...OPEN, grows: true }),
   deploymentRoute('GET', KEYS, 'management:read', listManagementKeys, OPEN),
   deploymentRoute('GET', `${KEYS}/:keyId`, 'management:read', getManagementKey, OPEN),
-  deploymentRoute('POST', `${KEYS}/:keyId/rotate`, 'management:write', rotateManagementKey, OPEN),
+  deploymentRoute('POST', `${KEYS}/:keyId/rotate`, 'management:write', rotateManagementKey, { ...OPEN, grows: true }),
   deploymentRoute('POST', `${KEYS}/:keyId/revoke`, 'management:write', revokeManagementKey, OPEN),
 ];

@@ -2,7 +2,8 @@
 import type { MintedKey } from '../../durable-objects/keys/record.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../durable-objects/outcome.ts';
 import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
-import type { Call, OperationTemplate } from '../http/call.ts';
+import type { Call } from '../http/call.ts';
+import type { OperationTemplate } from '../objects.ts';
 import { type Mint, mintKey } from '../secrets/minting.ts';
 
 export type Minted<T> = {

@@ -9,16 +9,20 @@ import { keyRoute, type Route, tenantRoute } from './route.ts';
 
 async function completeRotation(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   await call.body(emptyBody);
-  const completed = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.completeRotation(tenantId, keyId, operation),
+  const completed = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.completeRotation(target, keyId, operation),
   );
   return keyResponse(tenantId, completed);
 }
 
 async function cancelRotation(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   await call.body(emptyBody);
-  const cancelled = await call.objects.changeTenant(tenantId, await call.operation(tenantId), (tenant, operation) =>
-    tenant.cancelRotation(tenantId, keyId, operation),
+  const cancelled = await call.objects.changeTenant(
+    tenantId,
+    await call.operation(tenantId),
+    (tenant, target, operation) => tenant.cancelRotation(target, keyId, operation),
   );
   return keyResponse(tenantId, cancelled);
 }
@@ -27,7 +31,7 @@ async function listRotations(call: Call, tenantId: string): Promise<Answer> {
   const { limit, cursor, ...filter } = call.query(listRotationsQuery);
   const list = { list: 'rotations', tenantId, filter };
   const query = { ...filter, limit, after: await call.position(cursor, list) };
-  const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listRotations(tenantId, query)));
+  const page = unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listRotations(target, query)));
   return call.listResponse(page.items.map(toRotationResource), page, limit, list);
 }
 

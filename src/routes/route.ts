@@ -20,6 +20,8 @@ export type Route = {
   readonly confined: 'allowed' | 'refused';
   /** Whether the route is also there for `_system`, the tenant of the management keys. */
   readonly system: 'allowed' | 'refused';
+  /** Whether it adds data, so that it is refused where room runs out, and what ends something goes on. */
+  readonly grows: boolean;
   readonly handler: (call: Call, params: PathParams) => Promise<Answer>;
 };
 
@@ -29,9 +31,9 @@ export function deploymentRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, params: PathParams) => Promise<Answer>,
-  { confined = 'refused' }: Partial<Pick<Route, 'confined'>> = {},
+  { confined = 'refused', grows = false }: Partial<Pick<Route, 'confined' | 'grows'>> = {},
 ): Route {
-  return { method, path: `/v1${path}`, permission, confined, system: 'refused', handler };
+  return { method, path: `/v1${path}`, permission, confined, system: 'refused', grows, handler };
 }
 
 /** A route of one tenant; `path` goes on from the tenant. */
@@ -40,7 +42,7 @@ export function tenantRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string) => Promise<Answer>,
-  { system = 'refused' }: Partial<Pick<Route, 'system'>> = {},
+  { system = 'refused', grows = false }: Partial<Pick<Route, 'system' | 'grows'>> = {},
 ): Route {
   return {
     method,
@@ -48,6 +50,7 @@ export function tenantRoute(
     permission,
     confined: 'allowed',
     system,
+    grows,
     handler: async (call, params) => handler(call, tenantIdOf(params, system)),
   };
 }
@@ -58,6 +61,7 @@ export function keyRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string, keyId: string) => Promise<Answer>,
+  { grows = false }: Partial<Pick<Route, 'grows'>> = {},
 ): Route {
   return {
     method,
@@ -65,6 +69,7 @@ export function keyRoute(
     permission,
     confined: 'allowed',
     system: 'refused',
+    grows,
     handler: async (call, params) => handler(call, tenantIdOf(params, 'refused'), keyIdOf(params, 'key_not_found')),
   };
 }

@@ -10,7 +10,9 @@ const NO_SCOPES: readonly string[] = [];
 
 async function verify(call: Call): Promise<Answer> {
   const { key, scopes = NO_SCOPES, tenantId, fresh = false } = await call.body(verifyBody);
-  const within = [tenantId, call.caller.tenantId].filter((id) => id != null);
+  const within = [call.caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
+    (target) => target !== null,
+  );
   // A management key opens Keystead itself; no customer presents one.
   const options = { scopes, within, system: false, fresh };
   return answerTo(await verifyKeyString(key, options, call.runtime, call.objects));

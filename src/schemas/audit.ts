@@ -53,6 +53,7 @@ export const cleanupReport = v.strictObject({
   rotationsEnded: v.number(),
   purged: v.number(),
   idempotencyPurged: v.number(),
+  auditTrimmed: v.number(),
   remaining: v.number(),
 });
 
@@ -68,6 +69,7 @@ export function toCleanupReport(report: CleanupReport): v.InferOutput<typeof cle
     rotationsEnded: report.rotationsEnded,
     purged: report.purged,
     idempotencyPurged: report.idempotencyPurged,
+    auditTrimmed: report.auditTrimmed,
     remaining: report.remaining,
   };
 }

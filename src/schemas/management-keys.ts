@@ -66,13 +66,13 @@ export const managementRotationResult = v.strictObject({
 export const managementKeyList = v.strictObject({ data: v.array(managementKeyResource), page: pageOut });
 
 export function toManagementKeyResource(key: KeyView): ManagementKeyResource {
-  const { role, permissions, tenantId: confinedTo } = grantOf(key);
+  const { role, permissions, confinement } = grantOf(key);
   return {
     id: key.id,
     name: key.name,
     role,
     permissions: [...permissions],
-    tenantId: confinedTo,
+    tenantId: confinement?.tenantId ?? null,
     hint: hintOf(key),
     status: key.status,
     ...toLife(key),

@@ -6,8 +6,14 @@ import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut
 
 const GRACE_SECONDS_MAX = 31_536_000;
 const RETENTION_SECONDS_MAX = 10 * 31_536_000;
+/** A day: nobody who takes a key over may wipe out the traces at once. */
+const AUDIT_RETENTION_SECONDS_MIN = 86_400;
 
 export const gracePeriodSeconds = seconds(GRACE_SECONDS_MAX);
+const auditRetentionSeconds = v.pipe(
+  seconds(RETENTION_SECONDS_MAX),
+  v.minValue(AUDIT_RETENTION_SECONDS_MIN, `must be at least ${AUDIT_RETENTION_SECONDS_MIN} seconds`),
+);
 
 const settingsIn = v.strictObject({
   gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
@@ -16,6 +22,7 @@ const settingsIn = v.strictObject({
   storage: v.exactOptional(v.picklist(['sealed', 'digest'])),
   allowReveal: v.exactOptional(v.boolean()),
   leaseSeconds: v.exactOptional(seconds(LEASE_SECONDS_MAX)),
+  auditRetentionSeconds: v.exactOptional(v.nullable(auditRetentionSeconds)),
 });
 
 export const createTenantBody = v.optional(
@@ -46,13 +53,19 @@ export const tenantResource = v.strictObject({
     storage: v.picklist(['sealed', 'digest']),
     allowReveal: v.boolean(),
     leaseSeconds: v.number(),
+    auditRetentionSeconds: v.nullable(v.number()),
   }),
   createdAt: timeOut,
   updatedAt: timeOut,
 });
 export type TenantResource = v.InferOutput<typeof tenantResource>;
 
-export const tenantList = v.strictObject({ data: v.array(tenantResource), page: pageOut });
+export const tenantList = v.strictObject({
+  data: v.array(tenantResource),
+  page: pageOut,
+  /** Ids of tenants of this page whose objects did not answer. */
+  unavailable: v.exactOptional(v.array(v.string())),
+});
 
 export function toTenantResource(tenant: TenantRecord): TenantResource {
   const { id, name, status, settings, createdAt, updatedAt } = tenant;

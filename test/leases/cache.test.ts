@@ -5,7 +5,11 @@ import { LeaseCache, type LeasedKey } from '../../src/leases/cache.ts';
 const L = 1000;
 
 const digestOf = (keyId: string) => new Uint8Array(20).fill(keyId.length);
-const leased = (id: string): LeasedKey => ({ tenantId: 'acme', key: { ...KEY, id }, digest: digestOf(id) });
+const leased = (id: string): LeasedKey => ({
+  tenant: { id: 'acme', incarnation: 'inc_a', createdAt: 0 },
+  key: { ...KEY, id },
+  digest: digestOf(id),
+});
 
 /** A cache with a lease on each of these keys, asked for at `at`. */
 function holding(keyIds: readonly string[], at = 0, max?: number): LeaseCache {
@@ -61,6 +65,7 @@ const KEY: VerifiedKey = {
   scopes: [],
   metadata: '{}',
   enabled: true,
+  createdAt: 0,
   expiresAt: null,
   revokedAt: null,
   replaces: null,

@@ -4,14 +4,22 @@ import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
 const L = 1000;
 
 describe('a ledger of many leases', () => {
+  it('takes every key for leased while those in force are too many to remember', () => {
+    const ledger = new LeaseLedger(0);
+    for (let i = 0; i < 25_000; i++) ledger.grant(`key ${i}`, L, 0);
+    expect(ledger.change(['key 0'], L, 0)).toBe(outlastMs(L));
+    expect(ledger.change(['never leased'], L, 0)).toBe(outlastMs(L));
+    expect(ledger.change(['key 0'], L, 2 * L)).toBe(0);
+  });
+
   it('knows the end of each that is in force, and forgets those that are over', () => {
-    const ledger = new LeaseLedger(0, 0);
-    const KEYS = 25_000;
+    const ledger = new LeaseLedger(0);
+    const KEYS = 3000;
     for (let i = 0; i < KEYS; i++) ledger.grant(`first ${i}`, L, 0);
     // These come when the first ones are over, and bring the sweeps.
     const later = 2 * L;
     for (let i = 0; i < 3 * KEYS; i++) ledger.grant(`then ${i}`, L, later);
-    const waits = (keyId: string) => ledger.waitMs([keyId], L, later);
+    const waits = (keyId: string) => ledger.change([keyId], L, later);
     for (let i = 0; i < KEYS; i += 97) expect(waits(`first ${i}`)).toBe(0);
     for (let i = 0; i < 3 * KEYS; i += 97) expect(waits(`then ${i}`)).toBe(outlastMs(L));
   });

@@ -39,6 +39,7 @@ class Clock {
   }
 }
 
+const TENANT = { id: 't', incarnation: 'inc_t', createdAt: 0 };
 const DIGEST = new Uint8Array(20);
 
 /** A verification as it was answered: when it was asked, and by what version of the record. */
@@ -66,7 +67,7 @@ export class World {
     const [objectRate = 1, ...isolateRates] = rates;
     this.#sabotage = sabotage;
     this.#objectClock = new Clock(1_000_000, objectRate);
-    this.#ledger = new LeaseLedger(this.#objectClock.now(0), 0);
+    this.#ledger = new LeaseLedger(0);
     this.#isolates = isolateRates.map((rate, i) => {
       return { clock: new Clock(5_000_000 * (i + 1), rate), cache: new LeaseCache(), lastNow: 0 };
     });
@@ -106,8 +107,7 @@ export class World {
           this.#objectClock.rate,
         );
         this.#ledger = new LeaseLedger(
-          this.#objectClock.now(t),
-          this.#sabotage === 'no restart rule' ? 0 : this.#inForceSeconds * 1000,
+          this.#sabotage === 'no restart rule' ? 0 : this.#objectClock.now(t) + outlastMs(this.#inForceSeconds * 1000),
         );
         return;
       case 'clock back':
@@ -147,7 +147,7 @@ export class World {
       const leaseMs = mayLease(code) ? this.#leaseSeconds * 1000 : 0;
       if (leaseMs > 0) this.#ledger.grant(key.id, leaseMs, now);
       this.#later(arrived + back, (t) => {
-        if (leaseMs > 0) cache.put({ tenantId: 't', key, digest: DIGEST }, leaseMs, asking, nowAt(t));
+        if (leaseMs > 0) cache.put({ tenant: TENANT, key, digest: DIGEST }, leaseMs, asking, nowAt(t));
         this.answers.push({ startedAt, version: Number(key.name) });
       });
     });
@@ -175,7 +175,7 @@ export class World {
   #change(revoke: boolean, t: number): void {
     const now = this.#objectClock.now(t);
     const updated = updateKey(this.#record, { name: `${this.#record.version}` }, now);
-    const changed = revoke ? revokeKey(this.#record, now) : updated.ok ? updated.value : this.#record;
+    const changed = revoke ? revokeKey(this.#record, now, 'admin') : updated.ok ? updated.value : this.#record;
     // A change that finds itself done already must not return before the one that did it.
     const concerned = changed === this.#record ? null : [changed.id];
     // A verification tells the name of a key, not its version.
@@ -186,7 +186,11 @@ export class World {
   #return(concerned: readonly string[] | 'everything' | null, t: number, done: () => void): void {
     const { version } = this.#record;
     const instance = this.#instance;
-    const waitMs = this.#ledger.waitMs(concerned, this.#inForceSeconds * 1000, this.#objectClock.now(t));
+    const [inForceMs, now] = [this.#inForceSeconds * 1000, this.#objectClock.now(t)];
+    const waitMs =
+      concerned === null
+        ? this.#ledger.telling([this.#record.id], inForceMs, now)
+        : this.#ledger.change(concerned, inForceMs, now);
     const wait = this.#sabotage === 'no wait' ? 0 : waitMs;
     this.#later(t + wait / this.#objectClock.rate, (end) => {
       // Who waits at an object that dies gets no answer.
@@ -211,7 +215,7 @@ export const LEASE_MS = outlastMs(1000);
 function newRecord(): KeyRecord {
   const minted = { id: 'key_model', prefix: 'ks', lastFour: 'abcd', digest: DIGEST, signingKeyId: 1 };
   const attributes = { name: '1', owner: null, scopes: [], metadata: '{}', expiresAt: null, enabled: true };
-  const created = createKey({ ...minted, envelope: null, sealingKeyId: null }, attributes, 0);
+  const created = createKey({ ...minted, envelope: null, sealingKeyId: null }, attributes, 'admin', 0);
   if (!created.ok) throw new Error('the key of the world was refused');
   return created.value;
 }

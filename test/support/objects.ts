@@ -16,7 +16,7 @@ export async function tenantObject(tenantId: string): Promise<DurableObjectStub<
 export async function evict(tenantId: string): Promise<void> {
   const object = await tenantObject(tenantId);
   // Only a running object can be evicted.
-  await object.describe(tenantId);
+  await object.describe({ tenantId, bound: null });
   await evictDurableObject(object);
 }
 

@@ -1,0 +1,38 @@
+/**
+ * Logs: one JSON object a line, the same from the Worker and from the objects. An error is told by its class and where it was thrown; its message
+ * stays out, because messages of parsers and databases quote what they were given.
+ */
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+let threshold: LogLevel = 'info';
+
+/** The least level that is written (`LOG_LEVEL`). */
+export function setLogLevel(level: LogLevel): void {
+  threshold = level;
+}
+
+const isWritten = (level: LogLevel) => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
+
+export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fields: object): void {
+  if (!isWritten(level)) return;
+  const line = JSON.stringify({ time: new Date().toISOString(), level, event, ...fields });
+  if (level === 'error' || level === 'warn') console.error(line);
+  else console.log(line);
+}
+
+export function logError(event: string, error: unknown, fields: Readonly<Record<string, string>> = {}): void {
+  const name = error instanceof Error ? error.name : typeof error;
+  logEvent('error', event, { error: name, at: placeOf(error), ...fields });
+}
+
+/** The stack without the message, which stands in its first lines. */
+function placeOf(error: unknown): string[] {
+  if (!(error instanceof Error) || error.stack === undefined) return [];
+  return error.stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 5)
+    .map((line) => line.trim());
+}
