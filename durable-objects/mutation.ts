@@ -32,4 +32,9 @@ export type Mutation<T, F = Failure> = {
   readonly about: readonly string[] | 'everything';
   /** Decides first and writes then, so that a failure has written nothing. */
   readonly run: (context: MutationContext) => Result<Change<T>, F>;
+  /**
+   * For a value that must not lie about: how a repeated call makes it again, in place of the kept one. The mutation has been applied and has its
+   * audit entry.
+   */
+  readonly again?: (context: MutationContext) => Result<T, F>;
 };

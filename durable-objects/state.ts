@@ -110,7 +110,7 @@ export class TenantState {
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
     const { store, tenant, now, operation } = context;
-    const known = this.#knownResult<T, F>(operation, now);
+    const known = this.#knownResult(context, mutation);
     if (known !== null) return { answer: known, changed: null };
 
     const change = mutation.run(context);
@@ -118,7 +118,7 @@ export class TenantState {
     const isChange = change.ok && change.value.audit.length > 0;
     if (isChange) store.audit.append(operation, change.value.audit, now);
     const answer: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
-    this.#keepResult(operation, answer, isChange, now);
+    if (mutation.again === undefined) this.#keepResult(operation, answer, isChange, now);
     const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
     this.#alarm.arm(this.#dueAfter(updated, written, operation, now), now);
     if (updated !== tenant) {
@@ -130,10 +130,12 @@ export class TenantState {
   }
 
   /** What a mutation that was applied before has to answer again, null for one that was not. */
-  #knownResult<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
+  #knownResult<T, F>(context: MutationContext, mutation: Mutation<T, F>): Mutated<T, F | Failure> | null {
+    const { operation, now } = context;
     const { idempotency, retry, id } = operation;
     if (idempotency !== null) return this.#keptAnswer<T, F>(operation, now);
     if (!retry) return null;
+    if (mutation.again !== undefined) return this.store.audit.has(id, now) ? mutation.again(context) : null;
     const result = this.store.results.find(id);
     if (result !== null) return JSON.parse(result);
     // Applied, but so many mutations ago that its result is gone. It must not be applied again.

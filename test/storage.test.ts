@@ -46,6 +46,7 @@ describe('queries', () => {
       // revocations under way, a day's answers.
       const whole = [
         AUDIT_QUERIES.last,
+        AUDIT_QUERIES.first,
         KEY_QUERIES.lastSeq,
         CLEANUP_QUERIES.latest,
         GROUP_REVOCATION_QUERIES.all,

@@ -217,19 +217,23 @@ export type Revealed = { readonly prefix: string; readonly envelope: string };
 
 /** Hands out the envelope when the tenant allows it and there is one, null otherwise. Recorded either way. */
 export function disclosure(keyId: string): Mutation<Revealed | null> {
+  const shown = (context: MutationContext): Result<Revealed | null> => {
+    const found = keyFor(context, keyId);
+    if (!found.ok) return found;
+    const { prefix, envelope } = found.value;
+    const { allowReveal, storage } = context.tenant.settings;
+    const isShown = envelope !== null && allowReveal && storage === 'sealed';
+    return ok(isShown ? { prefix, envelope: base64(envelope) } : null);
+  };
   return {
     about: [],
     run: (context) => {
-      const found = keyFor(context, keyId);
+      const found = shown(context);
       if (!found.ok) return found;
-      const { prefix, envelope } = found.value;
-      const { allowReveal, storage } = context.tenant.settings;
-      const isShown = envelope !== null && allowReveal && storage === 'sealed';
-      return ok({
-        value: isShown ? { prefix, envelope: base64(envelope) } : null,
-        audit: [{ action: 'key.reveal', keyId, changes: { revealed: isShown } }],
-      });
+      const changes = { revealed: found.value !== null };
+      return ok({ value: found.value, audit: [{ action: 'key.reveal', keyId, changes }] });
     },
+    again: shown,
   };
 }
 

@@ -74,6 +74,14 @@ describe('every problem', () => {
         send('GET', '/v1/tenants/acme', { env: faultyEnv({ method: 'describe', when: 'before', times: 1 }).env }),
     },
     {
+      code: 'storage_full',
+      request: () => {
+        const full = { method: 'createKeys', when: 'before', times: 9 } as const;
+        const { env: faulty } = faultyEnv({ ...full, message: 'database or disk is full: SQLITE_FULL' });
+        return sendJson('POST', '/v1/tenants/acme/keys', { name: 'k' }, { env: faulty });
+      },
+    },
+    {
       code: 'keys_not_found',
       request: () => sendJson('POST', '/v1/tenants/acme/keys/revoke', { ids: [UNKNOWN_KEY] }),
     },

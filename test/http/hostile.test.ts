@@ -44,19 +44,23 @@ async function snapshot({ tenant }: Victims): Promise<string> {
 
 /**
  * Not counted as changes: the use of a key, which is noted aside from the row's own changes; an attempt to reveal one, which is recorded though refused; and
- * the answer kept for an `Idempotency-Key`, since a refusal is an answer too.
+ * the answer kept for an `Idempotency-Key`, since a refusal is an answer too; and whether leases are out.
  */
 async function rowsOf(tenant: string): Promise<unknown> {
   const tables = await sqlIn(
     tenant,
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name <> 'idempotency'",
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('idempotency', 'results')",
   );
   const rows = tables.map(({ name }) =>
     name === 'keys'
       ? sqlIn(tenant, 'SELECT *, NULL AS last_used_at, hex(digest) AS digest, hex(envelope) AS envelope FROM keys')
       : name === 'audit'
         ? sqlIn(tenant, "SELECT * FROM audit WHERE action <> 'key.reveal'")
-        : sqlIn(tenant, `SELECT * FROM ${name}`),
+        : name === 'tenant'
+          ? sqlIn(tenant, 'SELECT *, NULL AS leases_out FROM tenant')
+          : name === 'rotations'
+            ? sqlIn(tenant, 'SELECT *, NULL AS successor_first_used_at FROM rotations')
+            : sqlIn(tenant, `SELECT * FROM ${name}`),
   );
   return Promise.all(rows);
 }

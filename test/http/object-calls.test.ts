@@ -33,7 +33,9 @@ describe('an object that fails', () => {
       const response = await (body === undefined
         ? send(method, path, { env: faulty })
         : sendJson(method, path, body, { env: faulty }));
-      expect(calls).toEqual(Array(attempts).fill(called));
+      // A verification is repeated whatever went wrong, unless the object has too much to do.
+      const tries = called === 'verifyKey' && !('overloaded' in flags) ? 3 : attempts;
+      expect(calls.filter((method) => method !== 'mayExist')).toEqual(Array(tries).fill(called));
       expect(response.headers.get('Retry-After')).toMatch(/^[1-9][0-9]*$/);
       const problem = await problemIn(response, 'unavailable');
       expect(JSON.stringify(problem)).not.toContain('network');
@@ -46,7 +48,7 @@ describe('an object that fails', () => {
   it('twice as retryable is asked a third time, and the caller notices nothing', async () => {
     const { env: faulty, calls } = faultyEnv({ method: 'describe', when: 'before', times: 2, retryable: true });
     expect((await send('GET', '/v1/tenants/acme', { env: faulty })).status).toBe(200);
-    expect(calls).toEqual(['describe', 'describe', 'describe']);
+    expect(calls).toEqual(['mayExist', 'describe', 'describe', 'describe']);
   });
 
   it('never makes a verification say that a good key is bad', async () => {

@@ -1,6 +1,6 @@
 /** ETag and If-Match, offset paging, reveal, and rotations as they are watched. */
 import * as v from 'valibot';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { rotationList } from '../../src/schemas/rotations.ts';
 import {
   api,
@@ -14,7 +14,7 @@ import {
   walk,
 } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
-import { evict, runAlarm, runDueAlarm, sqlIn } from '../support/objects.ts';
+import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
 
@@ -156,7 +156,13 @@ describe('rotations', () => {
     advance(90_000);
     await verify(successor.secret);
     expect((await rotations('watch'))[0]?.successorFirstUsedAt).toBe(at(START + 61_234));
-    await runAlarm('watch');
+    await vi.waitFor(
+      async () => {
+        const [row] = await sqlIn('watch', 'SELECT successor_first_used_at AS at FROM rotations');
+        expect(row?.at).toBe(START + 61_234);
+      },
+      { timeout: 20_000, interval: 100 },
+    );
     await evict('watch');
     expect((await rotations('watch'))[0]?.successorFirstUsedAt).toBe(at(START + 61_234));
     advance(600_000);

@@ -82,7 +82,8 @@ export function apply(model: Model, command: Command, born: readonly string[], n
     case 'revokeOwner': {
       const keys = [...model.keys.values()].filter(({ owner }) => owner === command.owner);
       const revoked = revoke(keys, now);
-      model.mutations += Math.min(revoked, 1);
+      // One entry names the owner, and each key has its own.
+      model.mutations += revoked === 0 ? 0 : revoked + 1;
       return { status: 200, revoked };
     }
     case 'verify': {
@@ -145,7 +146,7 @@ function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly 
       revoke([successor], now);
       return { status: 200 };
     case 'revoke':
-      model.mutations += Math.min(revoke(command.lineage ? lineageOf(model, key) : [key], now), 1);
+      model.mutations += revoke(command.lineage ? lineageOf(model, key) : [key], now);
       return { status: 200 };
     case 'patch': {
       if (status === 'revoked' || status === 'rotated') return { status: 409, code: 'key_not_active' };

@@ -16,6 +16,8 @@ export type Fault = {
   /** Whether the platform marks the error as one that may be tried again. */
   readonly retryable?: boolean;
   readonly overloaded?: boolean;
+  /** The error's message, if it matters. */
+  readonly message?: string;
 };
 
 type Namespace<T> = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): T };
@@ -44,7 +46,7 @@ export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; rea
           if (fault === undefined) return call();
           left.set(fault, (left.get(fault) ?? 0) - 1);
           if (fault.when === 'after') await call();
-          throw Object.assign(new Error('the network went away'), {
+          throw Object.assign(new Error(fault.message ?? 'the network went away'), {
             retryable: fault.retryable ?? false,
             overloaded: fault.overloaded ?? false,
           });

@@ -136,6 +136,7 @@ describe('an answer that is lost after the commit', () => {
       'key.rotation_complete',
       'key.create',
       'key.revoke_owner',
+      'key.revoke',
       'key.reveal',
       'key.revoke',
       'key.delete',

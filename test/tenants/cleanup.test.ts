@@ -51,7 +51,7 @@ describe('cleanup', () => {
       'batches',
       `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
        INSERT INTO keys (${columns}) SELECT ${values} FROM keys, n`,
-      2 * CLEANUP_BATCH,
+      25 * CLEANUP_BATCH,
     );
     advance(1000);
     let passes = 0;
@@ -60,13 +60,10 @@ describe('cleanup', () => {
       // The object may be thrown out between passes: the alarm is in storage.
       await evict('batches');
     }
-    expect(passes).toBe(3);
+    // An alarm makes some passes, others being served between them, and leaves the rest to the next.
+    expect(passes).toBe(2);
     const { data } = await cleanups('batches');
-    expect(data.map(({ expired, remaining }) => [expired, remaining])).toEqual([
-      [1, 0],
-      [CLEANUP_BATCH, 1],
-      [CLEANUP_BATCH, CLEANUP_BATCH + 1],
-    ]);
+    expect(data.map(({ expired, remaining }) => [expired, remaining])).toEqual([[25 * CLEANUP_BATCH + 1, 0]]);
   });
 
   it('is not needed for an answer to be right, and harmless when it comes twice', async () => {

@@ -11,8 +11,9 @@ const SELECTS: Readonly<Record<string, string>> = {
   keys: 'SELECT *, NULL AS last_used_at, NULL AS status, NULL AS due_at, NULL AS ended_at FROM keys',
   audit: "SELECT * FROM audit WHERE action <> 'key.reveal'",
   rotations: 'SELECT *, NULL AS successor_first_used_at FROM rotations',
+  tenant: 'SELECT *, NULL AS leases_out FROM tenant',
 };
-const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency', 'cleanups', 'counts']);
+const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency', 'results', 'cleanups', 'counts', 'probe']);
 
 /** One object's database. */
 export class StoredRows implements Disposable {
