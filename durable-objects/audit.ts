@@ -111,14 +111,14 @@ const newestFirst = (where: string) =>
 export const AUDIT_QUERIES = {
   last: 'SELECT seq FROM audit ORDER BY seq DESC LIMIT 1',
   append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  recent: 'SELECT 1 FROM (SELECT id FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?',
+  recent: `SELECT ${COLUMNS} FROM (SELECT ${COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?`,
   since: `SELECT ${COLUMNS} FROM audit WHERE seq >= ? AND id = ? ORDER BY seq LIMIT 1`,
   first: 'SELECT seq FROM audit ORDER BY seq LIMIT 1',
   trim: 'DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < ? ORDER BY seq LIMIT ?)',
   countOld: 'SELECT count(*) AS n FROM (SELECT 1 FROM audit WHERE seq < ? LIMIT ?)',
   walkAll: newestFirst(''),
-  walkAction: newestFirst("action = ? AND action <> 'key.create' AND"),
-  walkActor: newestFirst('actor_id = ? AND'),
+  walkAction: newestFirst("action = ? AND action <> 'key.create' AND action <> 'key.rotate' AND"),
+  walkActor: newestFirst("actor_id = ? AND actor_id <> 'admin' AND"),
   walkKey: newestFirst('key_id = ? AND'),
   walkSuccessor: newestFirst('successor_id = ? AND'),
 } as const;
@@ -193,10 +193,11 @@ export class AuditLog {
     return first === undefined ? null : Math.floor(first.seq / SEQ_PER_MS);
   }
 
-  /** Whether this operation has been applied, asked only for a repeated call. */
-  has(operationId: string, now: number): boolean {
+  /** The first entry of an operation that was applied lately, null when it was not: asked only for a repeated call. */
+  recentEntry(operationId: string, now: number): AuditEntry | null {
     const since = (now - RETRY_WINDOW_MS) * SEQ_PER_MS;
-    return this.#sql.exec(AUDIT_QUERIES.recent, since, RECENT_MAX, operationId).toArray().length > 0;
+    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.recent, since, RECENT_MAX, operationId).toArray()[0];
+    return row === undefined ? null : toEntry(row);
   }
 
   /** One page, newest first. `also` belongs to the key that is asked for without naming it. */
@@ -216,8 +217,9 @@ export class AuditLog {
       const own = this.#stream(AUDIT_QUERIES.walkKey, keyId, from, before);
       return mergeBySeq(own, this.#stream(AUDIT_QUERIES.walkSuccessor, keyId, from, before), order);
     }
-    if (actor !== undefined) return this.#stream(AUDIT_QUERIES.walkActor, actor, from, before);
-    if (action !== undefined && action !== 'key.create')
+    // The most frequent actor and actions are not indexed: their entries are found by walking.
+    if (actor !== undefined && actor !== 'admin') return this.#stream(AUDIT_QUERIES.walkActor, actor, from, before);
+    if (action !== undefined && action !== 'key.create' && action !== 'key.rotate')
       return this.#stream(AUDIT_QUERIES.walkAction, action, from, before);
     return this.#stream(AUDIT_QUERIES.walkAll, from, before);
   }

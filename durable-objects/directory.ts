@@ -182,7 +182,7 @@ export class Directory extends DurableObject<ObjectBindings> {
   async #deletedBefore(tenantId: string, { idempotency, id, retry }: Operation): Promise<Mutated<null> | null> {
     const now = Date.now();
     if (idempotency === null) {
-      if (!retry || !this.#audit.has(id, now)) return null;
+      if (!retry || this.#audit.recentEntry(id, now) === null) return null;
       await this.#finishAllOf(tenantId);
       return ok(null);
     }

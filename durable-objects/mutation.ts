@@ -33,8 +33,8 @@ export type Mutation<T, F = Failure> = {
   /** Decides first and writes then, so that a failure has written nothing. */
   readonly run: (context: MutationContext) => Result<Change<T>, F>;
   /**
-   * For a value that must not lie about: how a repeated call makes it again, in place of the kept one. The mutation has been applied and has its
-   * audit entry.
+   * For a value that need not, or must not, be kept: how a repeated call makes it again. The mutation was applied at `at` (ms), and has its audit
+   * entry.
    */
-  readonly again?: (context: MutationContext) => Result<T, F>;
+  readonly again?: (context: MutationContext, at: number) => Result<T, F>;
 };

@@ -118,7 +118,7 @@ export class TenantState {
     const isChange = change.ok && change.value.audit.length > 0;
     if (isChange) store.audit.append(operation, change.value.audit, now);
     const answer: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
-    if (mutation.again === undefined) this.#keepResult(operation, answer, isChange, now);
+    this.#keepResult(operation, answer, isChange && mutation.again === undefined, now);
     const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
     this.#alarm.arm(this.#dueAfter(updated, written, operation, now), now);
     if (updated !== tenant) {
@@ -135,11 +135,15 @@ export class TenantState {
     const { idempotency, retry, id } = operation;
     if (idempotency !== null) return this.#keptAnswer<T, F>(operation, now);
     if (!retry) return null;
-    if (mutation.again !== undefined) return this.store.audit.has(id, now) ? mutation.again(context) : null;
+    if (mutation.again !== undefined) {
+      const entry = this.store.audit.recentEntry(id, now);
+      return entry === null ? null : mutation.again(context, entry.at);
+    }
     const result = this.store.results.find(id);
     if (result !== null) return JSON.parse(result);
     // Applied, but so many mutations ago that its result is gone. It must not be applied again.
-    if (this.store.audit.has(id, now)) throw new Error('the result of a repeated operation is not kept any more');
+    if (this.store.audit.recentEntry(id, now) !== null)
+      throw new Error('the result of a repeated operation is not kept any more');
     return null;
   }
 
@@ -155,10 +159,10 @@ export class TenantState {
       : { ...answer, replay: { sealedSecrets: kept.sealedSecrets } };
   }
 
-  #keepResult(operation: Operation, answer: Mutated<unknown, unknown>, isChange: boolean, now: number): void {
+  #keepResult(operation: Operation, answer: Mutated<unknown, unknown>, isWanted: boolean, now: number): void {
     const { idempotency, id } = operation;
     if (idempotency === null) {
-      if (isChange) this.store.results.keep(id, JSON.stringify(answer), now);
+      if (isWanted) this.store.results.keep(id, JSON.stringify(answer), now);
     } else if (!isPrefixMismatch(answer)) {
       this.store.keptAnswers.keep(idempotency, id, JSON.stringify(answer), now);
     }
@@ -370,11 +374,16 @@ export class TenantState {
   #transaction<T>(run: () => T): T {
     const tenant = this.#tenant;
     try {
-      return this.#storage.transactionSync(run);
+      return this.#storage.transactionSync(() => {
+        const done = run();
+        this.store.keys.counts.flush();
+        return done;
+      });
     } catch (error) {
       this.#tenant = tenant;
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
+      this.store.keys.counts.discard();
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();
       throw error;

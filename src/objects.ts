@@ -40,7 +40,7 @@ export type Confinement = { readonly tenantId: string; readonly bound: Bound };
 /** What an isolate remembers of tenants. Nothing here is ever wrong for long: an object that holds no such tenant says so. */
 export class TenantMemory {
   readonly #existing = new Memo<true>(TENANTS_REMEMBERED);
-  readonly #objectNames = new Memo<string>(TENANTS_REMEMBERED);
+  readonly #places = new Memo<Place>(TENANTS_REMEMBERED);
 
   isKnown(tenantId: string): boolean {
     return tenantId === SYSTEM_TENANT_ID || this.#existing.find(tenantId) === true;
@@ -54,17 +54,21 @@ export class TenantMemory {
     this.#existing.delete(tenantId);
   }
 
-  /** Name of the object of a tenant id, undefined while it is not computed. */
-  objectName(tenantId: string): string | undefined {
-    return this.#objectNames.find(tenantId);
+  /** Where a tenant id lives: a function of the id, computed once. */
+  placeOf(tenantId: string): Place | Promise<Place> {
+    return this.#places.find(tenantId) ?? this.#compute(tenantId);
   }
 
-  async computeObjectName(tenantId: string): Promise<string> {
-    const name = objectNameOf(await locatorOf(tenantId));
-    this.#objectNames.set(tenantId, name);
-    return name;
+  async #compute(tenantId: string): Promise<Place> {
+    const locator = await locatorOf(tenantId);
+    const place = { locator, objectName: objectNameOf(locator) };
+    this.#places.set(tenantId, place);
+    return place;
   }
 }
+
+/** A tenant's locator, and the name of its object. */
+export type Place = { readonly locator: Uint8Array; readonly objectName: string };
 
 type Failed = { readonly ok: false; readonly failure: { readonly code: string } };
 type Succeeded = { readonly ok: true };
@@ -98,9 +102,9 @@ export class Objects {
     return { tenantId, bound };
   }
 
-  /** Name of the object of a tenant id (see `objectNameOf`). */
-  objectNameOf(tenantId: string): string | Promise<string> {
-    return this.#memory.objectName(tenantId) ?? this.#memory.computeObjectName(tenantId);
+  /** Where a tenant id lives. */
+  placeOf(tenantId: string): Place | Promise<Place> {
+    return this.#memory.placeOf(tenantId);
   }
 
   /** Asks the object of a tenant, if the directory knows of the tenant. */
@@ -130,7 +134,7 @@ export class Objects {
     operation: OperationTemplate,
     create: (tenant: Remote<Tenant>, operation: Operation) => Promise<T>,
   ): Promise<T> {
-    const objectName = await this.objectNameOf(tenantId);
+    const { objectName } = await this.placeOf(tenantId);
     const created = await this.#call((retry) => create(tenantStub(this.#env, objectName), { ...operation, retry }));
     if (created.ok) this.#memory.learn(tenantId);
     return created;
@@ -142,7 +146,7 @@ export class Objects {
    */
   async #ofExisting<T extends Succeeded | Failed>(tenantId: string, ask: (objectName: string) => Promise<T>) {
     if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();
-    const result = await ask(await this.objectNameOf(tenantId));
+    const result = await ask((await this.placeOf(tenantId)).objectName);
     if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);
     else if (tenantId !== SYSTEM_TENANT_ID) {
       this.#memory.forget(tenantId);

@@ -101,14 +101,14 @@ async function askObject(
 ): Promise<Verified> {
   // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
   for (const { tenantId } of within) {
-    if ((await objects.objectNameOf(tenantId)) !== objectName) return { code: 'NOT_FOUND' };
+    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
   }
   const asking = leases.ask(Date.now());
   const answer = await objects.verifyKey(objectName, id, digest, scopes);
   if (answer.code === 'NOT_FOUND') return answer;
   const { code, tenant, warnings, leaseMs } = answer;
   // The key string says, signed, where its tenant lives. What a database says of another tenant was written there by somebody else.
-  if ((await objects.objectNameOf(tenant.id)) !== objectName) {
+  if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
     logEvent('error', 'tenant_in_wrong_place', { keyId: id });
     return { code: 'NOT_FOUND' };
   }

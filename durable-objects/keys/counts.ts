@@ -9,12 +9,20 @@ import { hasEnded } from './status.ts';
 export type CountKind = 'keys' | 'envelope' | 'signature';
 
 export const COUNT_QUERIES = {
-  add: 'INSERT INTO counts (kind, entry, n) VALUES (?, ?, ?) ON CONFLICT (kind, entry) DO UPDATE SET n = n + excluded.n',
   ofKind: 'SELECT entry, n FROM counts WHERE kind = ? AND n <> 0',
 } as const;
 
+/** Adds to several counts in one statement. */
+const addAll = (rows: number) =>
+  `INSERT INTO counts (kind, entry, n) VALUES ${Array(rows).fill('(?, ?, ?)').join(', ')} ON CONFLICT (kind, entry) DO UPDATE SET n = n + excluded.n`;
+
+/** Counts that one statement adds to: three bound parameters each, of 100 that the platform allows. */
+const ROWS_MAX = 30;
+
 export class Counts {
   readonly #sql: SqlStorage;
+  /** What the transaction under way has added to each count so far. */
+  readonly #added = new Map<string, { readonly kind: CountKind; readonly entry: number; n: number }>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -22,12 +30,33 @@ export class Counts {
 
   /** Number by keyring entry (0 for `keys`), without zeros. */
   byEntry(kind: CountKind): Map<number, number> {
+    this.flush();
     const rows = this.#sql.exec<{ entry: number; n: number }>(COUNT_QUERIES.ofKind, kind).toArray();
     return new Map(rows.map(({ entry, n }) => [entry, n]));
   }
 
   add(kind: CountKind, entry: number, n: number): void {
-    if (n !== 0) this.#sql.exec(COUNT_QUERIES.add, kind, entry, n);
+    if (n === 0) return;
+    const name = `${kind}/${entry}`;
+    const added = this.#added.get(name);
+    if (added === undefined) this.#added.set(name, { kind, entry, n });
+    else added.n += n;
+  }
+
+  /** Writes what was added: once, at the end of a transaction, unless somebody looks before. */
+  flush(): void {
+    if (this.#added.size === 0) return;
+    const rows = [...this.#added.values()].filter(({ n }) => n !== 0);
+    this.#added.clear();
+    for (let from = 0; from < rows.length; from += ROWS_MAX) {
+      const part = rows.slice(from, from + ROWS_MAX);
+      this.#sql.exec(addAll(part.length), ...part.flatMap(({ kind, entry, n }) => [kind, entry, n]));
+    }
+  }
+
+  /** Forgets what was added: after a transaction that did not commit. */
+  discard(): void {
+    this.#added.clear();
   }
 
   /** Follows one record from what was stored to what is stored now; null for not there. */

@@ -35,22 +35,34 @@ export const DIRECT_MAX = 200;
 
 /** All or none. */
 export function creation(newKeys: readonly NewKey[]): Mutation<readonly KeyView[], Failure | PrefixMismatch> {
+  const made = ({ tenant, operation }: MutationContext, now: number) => {
+    const records: KeyRecord[] = [];
+    for (const [index, { minted, attributes }] of newKeys.entries()) {
+      const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
+      if (!created.ok) return fail({ ...created.failure, index });
+      records.push(created.value);
+    }
+    return ok(records);
+  };
   return {
     about: [],
-    run: ({ store, tenant, now, operation }) => {
-      const records: KeyRecord[] = [];
-      for (const [index, { minted, attributes, prefix }] of newKeys.entries()) {
-        const wanted = prefix ?? tenant.settings.keyPrefix;
-        if (minted.prefix !== wanted) return fail({ code: 'prefix_mismatch', prefix: wanted });
-        const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
-        if (!created.ok) return fail({ ...created.failure, index });
-        records.push(created.value);
+    run: (context) => {
+      const { store, tenant, now } = context;
+      for (const { minted, prefix = tenant.settings.keyPrefix } of newKeys) {
+        if (minted.prefix !== prefix) return fail({ code: 'prefix_mismatch', prefix });
       }
-      for (const record of records) store.keys.insert(record, now);
+      const records = made(context, now);
+      if (!records.ok) return records;
+      for (const record of records.value) store.keys.insert(record, now);
       return ok({
-        value: records.map((record) => viewOf(record, now)),
-        audit: records.map(({ id }) => ({ action: 'key.create', keyId: id })),
+        value: records.value.map((record) => viewOf(record, now)),
+        audit: records.value.map(({ id }) => ({ action: 'key.create', keyId: id })),
       });
+    },
+    // A new key follows from what was asked and when: its result, which can be larger than any other, need not be kept.
+    again: (context, at) => {
+      const records = made(context, at);
+      return records.ok ? ok(records.value.map((record) => viewOf(record, at))) : records;
     },
   };
 }
@@ -61,7 +73,7 @@ export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
     if (!updated.ok) return updated;
     const changes = changesBetween(record, updated.value);
     if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
-    store.keys.update(updated.value, now);
+    store.keys.updateAttributes(record, updated.value, now);
     return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
   });
 }

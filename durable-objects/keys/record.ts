@@ -61,6 +61,8 @@ export type KeyRecord = KeyAttributes & {
   /** Ids of the actors who made and who revoked it (see `actorOf`); null when not noted or not revoked. */
   readonly createdBy: string | null;
   readonly revokedBy: string | null;
+  /** What the row says of the status, which may lag behind the time; what it was when the record was read. */
+  readonly storedStatus: KeyStatus;
   /** End of grace of a predecessor. Never later than its `expiresAt` (kept by rotate and update). */
   readonly graceEndsAt: number | null;
 };
@@ -89,4 +91,4 @@ export type VerifiedKey = Pick<
 >;
 
 /** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
-export type KeyView = Omit<KeyRecord, 'digest' | 'envelope'> & { readonly status: KeyStatus };
+export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & { readonly status: KeyStatus };

@@ -51,6 +51,6 @@ export function verifiedKeyOf(record: KeyRecord): VerifiedKey {
 
 /** The record as a caller may see it at `now`. */
 export function viewOf(record: KeyRecord, now: number): KeyView {
-  const { digest: _digest, envelope: _envelope, ...visible } = record;
+  const { digest: _digest, envelope: _envelope, storedStatus: _stored, ...visible } = record;
   return { ...visible, status: statusOf(record, now) };
 }

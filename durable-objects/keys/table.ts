@@ -3,7 +3,7 @@
  */
 import { earliest } from '../alarm-clock.ts';
 import { Memo } from '../memo.ts';
-import { type Order, startOf } from '../storage/paging.ts';
+import { mergeBySeq, type Order, startOf } from '../storage/paging.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import type { KeyRecord, KeyStatus } from './record.ts';
@@ -37,15 +37,20 @@ type KeyRow = {
   envelope: ArrayBuffer | null;
   signing_key_id: number;
   sealing_key_id: number | null;
+  status: KeyStatus;
 };
 
-/** Columns that a change writes, in the order of `valuesOf`. `id`, `prefix`, `digest` and the like stay as they were born. */
-const CHANGING =
-  'name, owner, scopes, metadata, enabled, updated_at, expires_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at, lineage, status, due_at, ended_at';
+/**
+ * Columns that a change writes: those of a key's course of life, which every change does, and those that only the caller's own update does. SQLite
+ * rewrites the index entries of every column that is set, changed or not. `id`, `prefix`, `digest` and the like stay as they were born.
+ */
+const LIFE =
+  'updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at, lineage, status, due_at, ended_at';
+const ATTRIBUTES = 'name, owner, scopes, metadata, enabled, expires_at';
 const CONSTANT =
   'id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id, sealing_key_id';
 const RECORD =
-  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id';
+  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status';
 
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 const walk = (where: string, order: Order) =>
@@ -56,28 +61,28 @@ const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(whe
 export const SMALL_SET_MAX = 1000;
 
 export const KEY_QUERIES = {
-  stored: 'SELECT status, owner, signing_key_id, sealing_key_id FROM keys WHERE seq = ?',
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD} FROM keys WHERE id = ?`,
-  insert: `INSERT INTO keys (seq, ${CONSTANT}, ${CHANGING}) VALUES (?, ${placeholders(CONSTANT)}, ${placeholders(CHANGING)})`,
-  update: `UPDATE keys SET (${CHANGING}) = (${placeholders(CHANGING)}) WHERE seq = ?`,
+  insert: `INSERT INTO keys (seq, ${CONSTANT}, ${LIFE}, ${ATTRIBUTES}) VALUES (?, ${placeholders(CONSTANT)}, ${placeholders(LIFE)}, ${placeholders(ATTRIBUTES)})`,
+  update: `UPDATE keys SET (${LIFE}) = (${placeholders(LIFE)}) WHERE seq = ?`,
+  updateAttributes: `UPDATE keys SET (${ATTRIBUTES}) = (${placeholders(ATTRIBUTES)}) WHERE seq = ?`,
   used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
   remove: 'DELETE FROM keys WHERE seq = ?',
   walkAll: bothOrders(''),
-  walkOwner: bothOrders('owner = ? AND'),
-  walkStatus: bothOrders('status = ? AND'),
-  walkPrefix: bothOrders('prefix = ? AND'),
+  walkLivingOfOwner: bothOrders('owner = ? AND (revoked_at IS NULL) = 1 AND'),
+  walkRevokedOfOwner: bothOrders('owner = ? AND (revoked_at IS NULL) = 0 AND'),
+  walkStatus: bothOrders("status = ? AND status <> 'active' AND"),
   setByName: `SELECT ${RECORD} FROM keys WHERE name >= ? AND name < ? LIMIT ?`,
   setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge:
     'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, sealing_key_id',
   livingOf: {
-    owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
     lineage: `SELECT ${RECORD} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
   },
   countLivingOf: {
-    owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND revoked_at IS NULL AND seq > ?',
+    owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ?',
     lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
   },
   bySeq: `SELECT ${RECORD} FROM keys WHERE seq = ?`,
@@ -147,21 +152,25 @@ export class KeyTable {
     const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope, signingKeyId, sealingKeyId } =
       record;
     const constant = [id, prefix, lastFour, createdAt, createdBy, replaces, bytes(digest), envelope && bytes(envelope)];
-    const values = [...constant, signingKeyId, sealingKeyId, ...changingValues(record, now)];
+    const values = [...constant, signingKeyId, sealingKeyId, ...lifeValues(record, now), ...attributeValues(record)];
     this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...values);
     this.#noteTimes(record, now);
-    this.counts.follow(null, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
+    this.counts.follow(null, storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
   }
 
-  /** Writes the record, and what time has made of it by `now`. */
+  /** Writes a record that came to another point of its life, and what time has made of it by `now`. */
   update(record: KeyRecord, now: number): void {
     this.#touch(record.id);
-    const before = this.#stored(record.seq);
-    if (record.owner !== null && before?.owner !== record.owner)
-      this.groupRevocations.welcome(record.owner, record.seq);
-    this.#sql.exec(KEY_QUERIES.update, ...changingValues(record, now), record.seq);
+    this.#sql.exec(KEY_QUERIES.update, ...lifeValues(record, now), record.seq);
     this.#noteTimes(record, now);
-    this.counts.follow(before, storedState(record.signingKeyId, record.sealingKeyId, statusOf(record, now)));
+    this.counts.follow(storedStateOf(record), storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
+  }
+
+  /** Writes a record whose attributes were changed from those of `before`. */
+  updateAttributes(before: KeyRecord, record: KeyRecord, now: number): void {
+    if (record.owner !== null && before.owner !== record.owner) this.groupRevocations.welcome(record.owner, record.seq);
+    this.#sql.exec(KEY_QUERIES.updateAttributes, ...attributeValues(record), record.seq);
+    this.update(record, now);
   }
 
   /** Notes a use. Not a change of the record; harmless when the row is gone. */
@@ -171,7 +180,7 @@ export class KeyTable {
 
   remove(record: KeyRecord): void {
     this.#touch(record.id);
-    this.counts.follow(this.#stored(record.seq), null);
+    this.counts.follow(storedStateOf(record), null);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
   }
 
@@ -207,16 +216,14 @@ export class KeyTable {
   }
 
   walkOwner(owner: string, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkOwner[order], owner, startOf(order, after));
+    const [living, revoked] = [KEY_QUERIES.walkLivingOfOwner[order], KEY_QUERIES.walkRevokedOfOwner[order]];
+    const start = startOf(order, after);
+    return mergeBySeq(this.#stream(living, owner, start), this.#stream(revoked, owner, start), order);
   }
 
   /** Keys with this status as last written down, which may lag behind the time. */
   walkStatus(status: KeyStatus, order: Order, after: number | null): Iterable<KeyRecord> {
     return this.#stream(KEY_QUERIES.walkStatus[order], status, startOf(order, after));
-  }
-
-  walkPrefix(prefix: string, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkPrefix[order], prefix, startOf(order, after));
   }
 
   /** Keys whose name starts so, at most `SMALL_SET_MAX + 1`, unordered. U+10FFFF is no character, so no name holds it. */
@@ -320,13 +327,6 @@ export class KeyTable {
     for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.groupRevocations.overlay(toRecord(row));
   }
 
-  #stored(seq: number): (StoredState & { readonly owner: string | null }) | null {
-    type Row = { status: KeyStatus; owner: string | null; signing_key_id: number; sealing_key_id: number | null };
-    const row = this.#sql.exec<Row>(KEY_QUERIES.stored, seq).toArray()[0];
-    if (row === undefined) return null;
-    return { ...storedState(row.signing_key_id, row.sealing_key_id, row.status), owner: row.owner };
-  }
-
   #lastSeq(): number {
     return this.#sql.exec<{ seq: number }>(KEY_QUERIES.lastSeq).toArray()[0]?.seq ?? 0;
   }
@@ -338,15 +338,10 @@ export class KeyTable {
   }
 }
 
-function changingValues(record: KeyRecord, now: number): SqlStorageValue[] {
+/** In the order of `LIFE`. */
+function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
   return [
-    record.name,
-    record.owner,
-    record.scopes.length === 0 ? null : JSON.stringify(record.scopes),
-    record.metadata === '{}' ? null : record.metadata,
-    record.enabled ? 1 : 0,
     record.updatedAt,
-    record.expiresAt,
     record.revokedAt,
     record.revokedBy,
     record.version,
@@ -358,6 +353,23 @@ function changingValues(record: KeyRecord, now: number): SqlStorageValue[] {
     nextTransitionAt(record, now),
     endedAt(record, now),
   ];
+}
+
+/** In the order of `ATTRIBUTES`. */
+function attributeValues(record: KeyRecord): SqlStorageValue[] {
+  return [
+    record.name,
+    record.owner,
+    record.scopes.length === 0 ? null : JSON.stringify(record.scopes),
+    record.metadata === '{}' ? null : record.metadata,
+    record.enabled ? 1 : 0,
+    record.expiresAt,
+  ];
+}
+
+/** What of a stored record is counted. */
+function storedStateOf({ signingKeyId, sealingKeyId, storedStatus }: KeyRecord): StoredState {
+  return storedState(signingKeyId, sealingKeyId, storedStatus);
 }
 
 function toRecord(row: KeyRow): KeyRecord {
@@ -388,6 +400,7 @@ function toRecord(row: KeyRow): KeyRecord {
     envelope: row.envelope === null ? null : new Uint8Array(row.envelope),
     signingKeyId: row.signing_key_id,
     sealingKeyId: row.sealing_key_id,
+    storedStatus: row.status,
   };
 }
 

@@ -121,5 +121,6 @@ function newRecord(minted: StoredKey, attributes: KeyAttributes, by: string, now
     lineage: null,
     createdBy: by,
     revokedBy: null,
+    storedStatus: 'active',
   };
 }

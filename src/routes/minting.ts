@@ -24,10 +24,11 @@ export async function mintFor<T>(
   take: (minted: readonly MintedKey[], operation: OperationTemplate) => Promise<Mutated<T, Failure | PrefixMismatch>>,
 ): Promise<Minted<T>> {
   const guess = call.runtime.prefixGuesses.get(tenantId, () => ({ prefix: DEFAULT_SETTINGS.keyPrefix }));
+  const { locator } = await call.objects.placeOf(tenantId);
   for (;;) {
     const mints: Mint[] = [];
     for (const prefix of prefixes) {
-      mints.push(await mintKey(call.runtime, tenantId, prefix ?? guess.prefix, Date.now()));
+      mints.push(await mintKey(call.runtime, tenantId, locator, prefix ?? guess.prefix, Date.now()));
     }
     const secrets = mints.map(({ secret }) => secret);
     const operation = await call.operation(tenantId, secrets);

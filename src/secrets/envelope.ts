@@ -88,8 +88,18 @@ export class Sealer {
 }
 
 function gcm(iv: Uint8Array, header: Uint8Array, { tenantId, record, purpose }: EnvelopeContext) {
-  // Length-prefixed parts: no two contexts give the same bytes.
-  const parts = [purpose, tenantId, record].map((part) => new TextEncoder().encode(part));
-  const additionalData = Uint8Array.from([...header, ...parts.flatMap((part) => [part.length, ...part])]);
+  // Length-prefixed parts, all of them ASCII: no two contexts give the same bytes.
+  const parts = [purpose, tenantId, record];
+  const length = header.length + parts.reduce((sum, part) => sum + 1 + part.length, 0);
+  const additionalData = new Uint8Array(length);
+  additionalData.set(header);
+  let at = header.length;
+  for (const part of parts) {
+    additionalData[at] = part.length;
+    ENCODER.encodeInto(part, additionalData.subarray(at + 1));
+    at += 1 + part.length;
+  }
   return { name: 'AES-GCM', iv, additionalData };
 }
+
+const ENCODER = new TextEncoder();

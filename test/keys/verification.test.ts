@@ -71,7 +71,7 @@ describe('verification', () => {
   });
 
   it('a signed key that no record knows is not found, and leaves no trace in the tenant that never was', async () => {
-    const { secret } = await mintKey(runtime(), 'never-created', 'ks', Date.now());
+    const { secret } = await mintKey(runtime(), 'never-created', await locatorOf('never-created'), 'ks', Date.now());
     expect(await verify(secret)).toEqual({ valid: false, code: 'NOT_FOUND', warnings: [] });
     expect(
       await sqlIn('never-created', "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'"),

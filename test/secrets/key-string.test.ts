@@ -20,7 +20,8 @@ async function verdict(text: string): Promise<'MALFORMED' | 'FORGED' | 'GENUINE'
   return (await signer.verify(parsed)) === null ? 'FORGED' : 'GENUINE';
 }
 
-const mint = async (prefix = 'ks', now = Date.now()) => (await mintKey({ signer, sealer }, 'acme', prefix, now)).secret;
+const mint = async (prefix = 'ks', now = Date.now()) =>
+  (await mintKey({ signer, sealer }, 'acme', await locatorOf('acme'), prefix, now)).secret;
 const withCrc = (text: string) => text + encodeNumber(crc32(text), 6);
 const replaced = (text: string, at: number, by: string) => text.slice(0, at) + by + text.slice(at + 1);
 
