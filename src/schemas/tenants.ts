@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { LEASE_SECONDS_MAX } from '../../durable-objects/leases/ledger.ts';
 import type { TenantRecord } from '../../durable-objects/tenants/record.ts';
+import { closedObject } from '../http/bounded.ts';
 import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from './common.ts';
 
 const GRACE_SECONDS_MAX = 31_536_000;
@@ -9,7 +10,7 @@ const RETENTION_SECONDS_MAX = 10 * 31_536_000;
 
 export const gracePeriodSeconds = seconds(GRACE_SECONDS_MAX);
 
-const settingsIn = v.strictObject({
+const settingsIn = closedObject({
   gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
   keyPrefix: v.exactOptional(keyPrefix),
   retentionSeconds: v.exactOptional(seconds(RETENTION_SECONDS_MAX)),
@@ -19,7 +20,7 @@ const settingsIn = v.strictObject({
 });
 
 export const createTenantBody = v.optional(
-  v.strictObject({
+  closedObject({
     id: v.exactOptional(tenantId),
     name: v.exactOptional(line(100)),
     settings: v.exactOptional(settingsIn),
@@ -27,13 +28,13 @@ export const createTenantBody = v.optional(
   {},
 );
 
-export const updateTenantBody = v.strictObject({
+export const updateTenantBody = closedObject({
   name: v.exactOptional(line(100)),
   status: v.exactOptional(v.picklist(['active', 'disabled'])),
   settings: v.exactOptional(settingsIn),
 });
 
-export const listTenantsQuery = v.strictObject({ limit: pageLimit, cursor });
+export const listTenantsQuery = closedObject({ limit: pageLimit, cursor });
 
 export const tenantResource = v.strictObject({
   id: v.string(),
