@@ -13,11 +13,14 @@ import type { RequestLog } from './log.ts';
 import { Problem, validationFailed } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import type { Target } from './target.ts';
+import { nextTurn } from './turns.ts';
 import { validate } from './validation.ts';
 
 /** What a mutation carries to the object, before the client adds whether it is repeated. */
 export type OperationTemplate = Omit<Operation, 'retry'>;
 
+/** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
+const LONG_BODY = 128 * 1024;
 /** Longest query (characters): all filters of a list at their largest have less than half of it. */
 const QUERY_LENGTH_MAX = 8192;
 
@@ -52,7 +55,11 @@ export class Call {
     const text = await readText(this.request, this.bodyBytesMax);
     this.#bodyText = text;
     const value = parseJson(text, this.request.headers.get('Content-Type'), this.bodyBytesMax);
-    return validate(schema, value, 'body');
+    if (text.length < LONG_BODY) return validate(schema, value, 'body');
+    await nextTurn();
+    const valid = validate(schema, value, 'body');
+    await nextTurn();
+    return valid;
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */
