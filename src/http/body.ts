@@ -1,6 +1,7 @@
 /** Reading a JSON body: size, content type, encoding, syntax and structure, each with its own clear refusal. */
-import { breachOf } from './json-structure.ts';
+import { StructureCheck } from './json-structure.ts';
 import { Problem, validationFailed } from './problem.ts';
+import { nextTurn } from './turns.ts';
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 /** Content types that are longer are not ours, whatever they say. */
@@ -12,16 +13,41 @@ const REPLACEMENT_CHARACTER = '\ufffd';
 /** First piece of memory for a body of undeclared length (bytes). */
 const FIRST_BUFFER = 4096;
 
+/** Texts up to here are parsed within few milliseconds whatever is in them, so nobody looks at their structure first. */
+const UNCHECKED_LENGTH_MAX = 16 * 1024;
+
 /** The value that the text of a body says; `undefined` for an empty one, for routes whose fields are all optional. */
 export function parseJson(text: string, contentType: string | null, maxBytes: number): unknown {
+  requireText(text, contentType, maxBytes);
+  if (text.length > UNCHECKED_LENGTH_MAX) {
+    for (const check = new StructureCheck(text); !check.done; ) requireNoBreach(check.next());
+  }
+  return parsed(text);
+}
+
+/** As `parseJson`, for long texts: others get their turn in between. */
+export async function parseLongJson(text: string, contentType: string | null, maxBytes: number): Promise<unknown> {
+  await nextTurn();
+  requireText(text, contentType, maxBytes);
+  for (const check = new StructureCheck(text); !check.done; await nextTurn()) requireNoBreach(check.next());
+  return parsed(text);
+}
+
+function requireText(text: string, contentType: string | null, maxBytes: number): void {
   // Whatever length was declared.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
-  if (text === '') return undefined;
+  if (text === '') return;
   if (!isJson(contentType)) throw new Problem('unsupported_media_type');
   // Nobody writes this character but programs that lost another: what was sent was no UTF-8 here, or not even where it came from.
   if (text.includes(REPLACEMENT_CHARACTER)) throw new Problem('invalid_json');
-  const breach = breachOf(text);
+}
+
+function requireNoBreach(breach: string | null): void {
   if (breach !== null) throw validationFailed([{ path: 'body', message: breach }]);
+}
+
+function parsed(text: string): unknown {
+  if (text === '') return undefined;
   try {
     return JSON.parse(text);
   } catch {

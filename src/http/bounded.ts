@@ -31,14 +31,12 @@ function itemsOf<T>(
   const issues: v.BaseIssue<unknown>[] = [];
   let typed = true;
   for (let key = 0; key < input.length && issues.length < ERRORS_MAX; key++) {
-    const result = item['~run']({ value: input[key] }, config);
+    const given: unknown = input[key];
+    const result = item['~run']({ value: given }, config);
     if (result.typed) value.push(result.value);
     else typed = false;
-    for (const issue of result.issues ?? []) {
-      issues.push({
-        ...issue,
-        path: [{ type: 'array', origin: 'value', input, key, value: input[key] }, ...(issue.path ?? [])],
-      });
+    for (const { path = [], ...issue } of result.issues ?? []) {
+      issues.push({ ...issue, path: [{ type: 'array', origin: 'value', input, key, value: given }, ...path] });
     }
   }
   const [first, ...rest] = issues;

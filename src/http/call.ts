@@ -7,7 +7,7 @@ import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
-import { parseJson, readText } from './body.ts';
+import { parseJson, parseLongJson, readText } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import type { RequestLog } from './log.ts';
 import { Problem, validationFailed } from './problem.ts';
@@ -54,8 +54,9 @@ export class Call {
   async body<const S extends v.GenericSchema>(schema: S): Promise<v.InferOutput<S>> {
     const text = await readText(this.request, this.bodyBytesMax);
     this.#bodyText = text;
-    const value = parseJson(text, this.request.headers.get('Content-Type'), this.bodyBytesMax);
-    if (text.length < LONG_BODY) return validate(schema, value, 'body');
+    const contentType = this.request.headers.get('Content-Type');
+    if (text.length < LONG_BODY) return validate(schema, parseJson(text, contentType, this.bodyBytesMax), 'body');
+    const value = await parseLongJson(text, contentType, this.bodyBytesMax);
     await nextTurn();
     const valid = validate(schema, value, 'body');
     await nextTurn();

@@ -12,8 +12,8 @@ const DEPTH_MAX = 32;
 const MARKS_MAX = 2 ** 16;
 const TOO_DEEP = `must nest at most ${DEPTH_MAX} deep`;
 const TOO_MANY_MARKS = `must have at most ${MARKS_MAX} brackets, colons and commas outside of texts`;
-/** Texts up to here are parsed within few milliseconds whatever is in them. */
-const LENGTH_UNCHECKED = 16 * 1024;
+/** Characters that are looked at in one turn. */
+const PART = 2 ** 20;
 
 /** What a character does to the count, by its code; 0, for nothing, comes first in the loop since most do nothing. */
 const [OPENS, CLOSES, PARTS, QUOTE, BACKSLASH] = [1, 2, 3, 4, 5];
@@ -28,28 +28,48 @@ for (const [characters, kind] of [
   for (const character of characters) KINDS[character.charCodeAt(0)] = kind;
 }
 
-/** What is too much about the text, null when nothing is. Says nothing about the syntax. */
-export function breachOf(text: string): string | null {
-  if (text.length <= LENGTH_UNCHECKED) return null;
-  let depth = 0;
-  let marks = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    const kind = unit < 128 ? KINDS[unit] : 0;
-    if (kind === 0) continue;
-    if (kind === BACKSLASH) {
-      // What it escapes is no end of a string. Outside of strings it is no JSON.
-      i += 1;
-    } else if (kind === QUOTE) {
-      inString = !inString;
-    } else if (!inString) {
-      if (kind === CLOSES) depth -= 1;
-      else marks += 1;
-      if (kind === OPENS) depth += 1;
-      if (depth > DEPTH_MAX) return TOO_DEEP;
-      if (marks > MARKS_MAX) return TOO_MANY_MARKS;
-    }
+/** A look at the structure of one text, in parts that are short enough for one turn each. Says nothing about the syntax. */
+export class StructureCheck {
+  readonly #text: string;
+  #at = 0;
+  #depth = 0;
+  #marks = 0;
+  #inString = false;
+
+  constructor(text: string) {
+    this.#text = text;
   }
-  return null;
+
+  get done(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  /** Goes on by `PART` characters, or to the end. What is too much about the text so far, null when nothing is. */
+  next(): string | null {
+    const text = this.#text;
+    const end = Math.min(text.length, this.#at + PART);
+    let [at, depth, marks, inString] = [this.#at, this.#depth, this.#marks, this.#inString];
+    for (; at < end; at++) {
+      const unit = text.charCodeAt(at);
+      const kind = unit < 128 ? KINDS[unit] : 0;
+      if (kind === 0) continue;
+      if (kind === BACKSLASH) {
+        // What it escapes is no end of a string. Outside of strings it is no JSON.
+        at += 1;
+      } else if (kind === QUOTE) {
+        inString = !inString;
+      } else if (!inString) {
+        if (kind === CLOSES) depth -= 1;
+        else marks += 1;
+        if (kind === OPENS) depth += 1;
+        if (depth > DEPTH_MAX) return TOO_DEEP;
+        if (marks > MARKS_MAX) return TOO_MANY_MARKS;
+      }
+    }
+    this.#at = at;
+    this.#depth = depth;
+    this.#marks = marks;
+    this.#inString = inString;
+    return null;
+  }
 }
