@@ -2,7 +2,6 @@
  * From a request to a response: finds the route, authenticates, authorizes, runs the handler, turns whatever went wrong into a problem, and
  * logs one line. The only `catch` around handlers.
  */
-import { IttyRouter } from 'itty-router';
 import { mayReach, type Principal } from './callers/principal.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
@@ -13,10 +12,12 @@ import { Call } from './http/call.ts';
 import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
 import { forbidden, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { requestIdOf } from './http/request-id.ts';
+import { type PathParams, RouteTable } from './http/route-table.ts';
+import { type Target, targetOf } from './http/target.ts';
 import { type Background, DETACHED, Objects, TenantMemory } from './objects.ts';
 import { HEALTH_PATHS, health } from './routes/health.ts';
 import { routes } from './routes/index.ts';
-import type { PathParams, Route } from './routes/route.ts';
+import type { Method, Route } from './routes/route.ts';
 import { verifyRoute } from './routes/verify.ts';
 import { TENANT_ID_PATTERN } from './schemas/common.ts';
 
@@ -29,19 +30,32 @@ type Context = {
   readonly log: RequestLog;
 };
 
-const router = IttyRouter();
-for (const path of HEALTH_PATHS) {
-  router.all(path, (_, { method, runtime, objects, log }: Context) => {
-    if (method !== 'GET') return undefined;
-    log.route = path;
-    return health(path, runtime, objects);
-  });
-}
-for (const route of routes) {
-  router.all(route.path, ({ params }, context: Context) =>
-    context.method === route.method ? answer(route, params, context) : undefined,
-  );
-}
+/** What stands at a method and a path, and how it answers. */
+type Entry = {
+  readonly method: Method;
+  readonly path: string;
+  readonly respond: (params: PathParams, target: Target, context: Context) => Promise<Answer>;
+};
+
+const table = new RouteTable<Entry>([
+  ...HEALTH_PATHS.map(
+    (path): Entry => ({
+      method: 'GET',
+      path,
+      respond: (_params, _target, { runtime, objects, log }) => {
+        log.route = path;
+        return health(path, runtime, objects);
+      },
+    }),
+  ),
+  ...routes.map(
+    (route): Entry => ({
+      method: route.method,
+      path: route.path,
+      respond: (params, target, context) => answer(route, params, target, context),
+    }),
+  ),
+]);
 
 /** Answers a request, whatever it is. Never throws. */
 export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
@@ -82,27 +96,22 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 
 /** Finds the route and has it answer. The one that is asked most needs no search. */
 function respond(context: Context): Promise<Answer> {
-  const path = pathOf(context.request.url);
-  const isVerification = path === verifyRoute.path && context.method === verifyRoute.method;
-  return isVerification ? answer(verifyRoute, {}, context) : routed(path, context);
+  const target = targetOf(context.request);
+  const { path } = target;
+  if (path === verifyRoute.path && context.method === verifyRoute.method) {
+    return answer(verifyRoute, {}, target, context);
+  }
+  const found = table.find(context.method, path);
+  if (found === null) throw notRouted(path);
+  return found.route.respond(found.params, target, context);
 }
 
-async function routed(path: string, context: Context): Promise<Answer> {
-  // Without its query, which the router would parse at a cost that is quadratic in repeated names.
-  const url = `http://router${path}`;
-  const found: Answer | undefined = await router.fetch({ method: context.method, url }, context);
-  if (found === undefined) throw notRouted(path);
-  return found;
-}
-
-/** The path of a URL as the platform gives it: absolute and normalised. */
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3);
-  const end = url.search(/[?#]/);
-  return start < 0 ? '/' : url.slice(start, end < 0 ? undefined : end);
-}
-
-async function answer(route: Route, params: PathParams, { request, runtime, objects, log }: Context): Promise<Answer> {
+async function answer(
+  route: Route,
+  params: PathParams,
+  target: Target,
+  { request, runtime, objects, log }: Context,
+): Promise<Answer> {
   log.route = route.path;
   if (Array.isArray(runtime)) throw misconfigured(runtime);
   const token = bearerToken(request);
@@ -112,10 +121,19 @@ async function answer(route: Route, params: PathParams, { request, runtime, obje
   authorize(caller, route, params);
   objects.confineTo(caller.confinement);
   if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-  return await route.handler(
-    new Call({ request, requestId: log.requestId, caller, runtime, objects, grows: route.grows }),
-    params,
-  );
+  const { requestId } = log;
+  const call = new Call({
+    request,
+    target,
+    bodyBytesMax: route.bodyBytesMax,
+    requestId,
+    log,
+    caller,
+    runtime,
+    objects,
+    grows: route.grows,
+  });
+  return await route.handler(call, params);
 }
 
 function authorize(caller: Principal, route: Route, { tenantId }: PathParams): void {
@@ -129,8 +147,7 @@ function authorize(caller: Principal, route: Route, { tenantId }: PathParams): v
 
 /** No route has this method and path: 405 with `Allow` when others have the path. */
 function notRouted(path: string): Problem {
-  const methods = [...HEALTH_PATHS.map(() => 'GET'), ...routes.map(({ method }) => method)];
-  const allowed = methods.filter((_, index) => router.routes[index]?.[1].test(path));
+  const allowed = table.methodsAt(path);
   if (allowed.length === 0) return new Problem('not_found');
-  return new Problem('method_not_allowed', { headers: { Allow: [...new Set(allowed)].join(', ') } });
+  return new Problem('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
 }

@@ -7,15 +7,28 @@ import type { Runtime } from '../config/runtime.ts';
 import type { Objects, OperationTemplate } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
-import { BODY_BYTES_MAX, parseJson, readText } from './body.ts';
+import { parseJson, parseLongJson, readText } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
-import { Problem } from './problem.ts';
+import type { RequestLog } from './log.ts';
+import { Problem, validationFailed } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
+import type { Target } from './target.ts';
+import { nextTurn } from './turns.ts';
 import { validate } from './validation.ts';
+
+/** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
+const LONG_BODY = 128 * 1024;
+/** Longest query (characters): all filters of a list at their largest have less than half of it. */
+const QUERY_LENGTH_MAX = 8192;
 
 export class Call {
   readonly request: Request;
+  readonly target: Target;
+  /** Largest body that the route takes. */
+  readonly bodyBytesMax: number;
   readonly requestId: string;
+  /** What a handler has to tell the log beside what is told of every request. */
+  readonly log: Pick<RequestLog, 'verification' | 'keyId'>;
   readonly caller: Principal;
   readonly runtime: Runtime;
   readonly objects: Objects;
@@ -23,9 +36,17 @@ export class Call {
   readonly grows: boolean;
   #bodyText = '';
 
-  constructor(parts: Pick<Call, 'request' | 'requestId' | 'caller' | 'runtime' | 'objects' | 'grows'>) {
+  constructor(
+    parts: Pick<
+      Call,
+      'request' | 'target' | 'bodyBytesMax' | 'requestId' | 'log' | 'caller' | 'runtime' | 'objects' | 'grows'
+    >,
+  ) {
     this.request = parts.request;
+    this.target = parts.target;
+    this.bodyBytesMax = parts.bodyBytesMax;
     this.requestId = parts.requestId;
+    this.log = parts.log;
     this.caller = parts.caller;
     this.runtime = parts.runtime;
     this.objects = parts.objects;
@@ -33,19 +54,27 @@ export class Call {
   }
 
   /** The body in the shape of the schema. */
-  async body<const S extends v.GenericSchema>(schema: S, maxBytes = BODY_BYTES_MAX): Promise<v.InferOutput<S>> {
-    const text = await readText(this.request, maxBytes);
+  async body<const S extends v.GenericSchema>(schema: S): Promise<v.InferOutput<S>> {
+    const text = await readText(this.request, this.bodyBytesMax);
     this.#bodyText = text;
-    return validate(schema, parseJson(text, this.request.headers.get('Content-Type'), maxBytes));
+    const contentType = this.request.headers.get('Content-Type');
+    if (text.length < LONG_BODY) return validate(schema, parseJson(text, contentType, this.bodyBytesMax), 'body');
+    const value = await parseLongJson(text, contentType, this.bodyBytesMax);
+    await nextTurn();
+    const valid = validate(schema, value, 'body');
+    await nextTurn();
+    return valid;
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */
   query<const S extends v.GenericSchema>(schema: S): v.InferOutput<S> {
-    const values = new Map<string, string | []>();
-    for (const [name, value] of new URL(this.request.url).searchParams) {
-      values.set(name, values.has(name) ? [] : value);
+    const { query } = this.target;
+    if (query.length > QUERY_LENGTH_MAX) {
+      throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
     }
-    return validate(schema, Object.fromEntries(values));
+    const values = new Map<string, string | []>();
+    for (const [name, value] of new URLSearchParams(query)) values.set(name, values.has(name) ? [] : value);
+    return validate(schema, Object.fromEntries(values), 'query');
   }
 
   /**
@@ -87,8 +116,7 @@ export class Call {
   }
 
   #idempotencyDigest(key: string): Promise<string> {
-    const { pathname } = new URL(this.request.url);
-    const parts = [this.caller.actor.type, this.caller.actor.id, this.request.method, pathname, key];
+    const parts = [this.caller.actor.type, this.caller.actor.id, this.request.method, this.target.path, key];
     return digest(JSON.stringify(parts));
   }
 
@@ -115,9 +143,9 @@ export class Call {
 
   /** `Link` to this list with one parameter changed. */
   nextLink(parameter: string, value: string): string {
-    const next = new URL(this.request.url);
-    next.searchParams.set(parameter, value);
-    return `<${next.pathname}${next.search}>; rel="next"`;
+    const next = new URLSearchParams(this.target.query);
+    next.set(parameter, value);
+    return `<${this.target.path}?${next}>; rel="next"`;
   }
 }
 

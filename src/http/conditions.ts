@@ -9,6 +9,9 @@ export function readIdempotencyKey(request: Request): string | null {
   throw validationFailed([{ path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }]);
 }
 
+/** Entity tags that `If-Match` may have: nobody waits for more than a few versions. */
+const TAGS_MAX = 100;
+
 /**
  * Versions that `If-Match` accepts, null for any (RFC 9110, section 13.1.1). An entity tag that is none of ours, a weak one included, matches no
  * version.
@@ -16,7 +19,11 @@ export function readIdempotencyKey(request: Request): string | null {
 export function readIfMatch(request: Request): number[] | null {
   const header = request.headers.get('If-Match');
   if (header === null || header.trim() === '*') return null;
-  return header.split(',').flatMap((tag) => {
+  const tags = header.split(',', TAGS_MAX + 1);
+  if (tags.length > TAGS_MAX) {
+    throw validationFailed([{ path: 'If-Match', message: `must have at most ${TAGS_MAX} entity tags` }]);
+  }
+  return tags.flatMap((tag) => {
     const version = /^\s*"(\d{1,15})"\s*$/.exec(tag)?.[1];
     return version === undefined ? [] : [Number(version)];
   });

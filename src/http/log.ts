@@ -16,6 +16,9 @@ export type RequestLog = {
   code: string | null;
   tenant: string | null;
   caller: string | null;
+  /** What a verification answered, and the key that it found; undefined, so not written, where there is none. */
+  verification?: string | undefined;
+  keyId?: string | undefined;
   durationMs: number;
   objectCalls: number;
 };

@@ -9,6 +9,7 @@ import { type Answer, json } from './answer.ts';
 type Definition = { readonly status: number; readonly title: string };
 
 export const PROBLEMS = {
+  invalid_host: { status: 400, title: 'The Host header is not a host' },
   invalid_json: { status: 400, title: 'The body is not valid JSON' },
   invalid_cursor: { status: 400, title: 'The cursor is not valid for this list' },
   unauthenticated: { status: 401, title: 'A valid bearer token is required' },
@@ -101,8 +102,15 @@ export const unauthenticated = () =>
 export const forbidden = (permission: Permission) =>
   new Problem('forbidden', { detail: `The permission ${permission} is missing.`, members: { permission } });
 
-export const validationFailed = (errors: readonly FieldError[]) =>
-  new Problem('validation_failed', { members: { errors } });
+/** `errors` has one entry at least; `detail` says the first, for those who read no further. */
+export function validationFailed(errors: readonly FieldError[]): Problem {
+  const [first, ...more] = errors;
+  const others = more.length === 0 ? '' : ` ${more.length} more in errors.`;
+  return new Problem('validation_failed', {
+    ...(first === undefined ? {} : { detail: `${first.path}: ${first.message}.${others}` }),
+    members: { errors },
+  });
+}
 
 /** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
 export function problemOf(failure: Failure, inBulk = false): Problem {

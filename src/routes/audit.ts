@@ -7,7 +7,7 @@ import { listAuditQuery, toAuditEntry, toCleanupReport } from '../schemas/audit.
 import { emptyBody } from '../schemas/common.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { marked, unwrap } from './answers.ts';
-import { deploymentRoute, type Route, tenantRoute } from './route.ts';
+import { BODY_BYTES, deploymentRoute, type Route, tenantRoute } from './route.ts';
 
 async function listTenantAudit(call: Call, tenantId: string): Promise<Answer> {
   return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
@@ -52,5 +52,5 @@ export const auditRoutes: readonly Route[] = [
   deploymentRoute('GET', '/audit', 'audit:read', listDeploymentAudit),
   tenantRoute('GET', '/audit', 'audit:read', listTenantAudit, { system: 'allowed' }),
   tenantRoute('GET', '/cleanup', 'maintenance:read', listCleanups, { system: 'allowed' }),
-  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup, { system: 'allowed' }),
+  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup, { system: 'allowed', bodyBytesMax: BODY_BYTES.none }),
 ];

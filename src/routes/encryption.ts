@@ -8,7 +8,7 @@ import type { Call } from '../http/call.ts';
 import { logEvent } from '../http/log.ts';
 import { emptyBody } from '../schemas/common.ts';
 import { unwrap } from './answers.ts';
-import { type Route, tenantRoute } from './route.ts';
+import { BODY_BYTES, type Route, tenantRoute } from './route.ts';
 
 /** Envelopes in one batch: some ten milliseconds of encryption here and of writing there. */
 const BATCH = 250;
@@ -73,5 +73,8 @@ async function resealBatch(call: Call, tenantId: string): Promise<ResealProgress
 
 export const encryptionRoutes: readonly Route[] = [
   tenantRoute('GET', '/encryption', 'maintenance:read', getEncryption, { system: 'allowed' }),
-  tenantRoute('POST', '/encryption/reseal', 'maintenance:run', reseal, { system: 'allowed' }),
+  tenantRoute('POST', '/encryption/reseal', 'maintenance:run', reseal, {
+    system: 'allowed',
+    bodyBytesMax: BODY_BYTES.none,
+  }),
 ];

@@ -5,14 +5,16 @@ import type { Runtime } from '../config/runtime.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { misconfigured } from '../http/problem.ts';
 import type { Objects } from '../objects.ts';
+import { VERSION } from '../version.ts';
 
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
-/** `/healthz`: the process answers. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
+/** `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
 export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: Objects): Promise<Answer> {
   if (path === '/readyz') await checkReady(runtime, objects);
-  return json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' });
+  const body = path === '/healthz' ? { status: 'ok', version: VERSION } : { status: 'ok' };
+  return json(body, 200, { 'Cache-Control': 'no-store' });
 }
 
 async function checkReady(runtime: Runtime | ConfigProblem[], objects: Objects): Promise<void> {

@@ -2,7 +2,6 @@
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
 import { type Answer, json, noContent } from '../http/answer.ts';
-import { BULK_BODY_BYTES_MAX } from '../http/body.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
 import { Problem } from '../http/problem.ts';
@@ -21,7 +20,7 @@ import {
 import { formatKeyString } from '../secrets/key-string.ts';
 import { marked, unwrap } from './answers.ts';
 import { mintFor } from './minting.ts';
-import { keyRoute, type Route, tenantRoute } from './route.ts';
+import { BODY_BYTES, keyRoute, type Route, tenantRoute } from './route.ts';
 
 async function createKey(call: Call, tenantId: string): Promise<Answer> {
   const { prefix, ...attributes } = await call.body(createKeyBody);
@@ -36,7 +35,7 @@ async function createKey(call: Call, tenantId: string): Promise<Answer> {
 }
 
 async function createKeys(call: Call, tenantId: string): Promise<Answer> {
-  const { keys } = await call.body(createKeysBody, BULK_BODY_BYTES_MAX);
+  const { keys } = await call.body(createKeysBody);
   const prefixes = keys.map(({ prefix }) => prefix);
   const { result, secrets } = await mintFor(call, tenantId, prefixes, (mints, operation) => {
     const newKeys = keys.flatMap(({ prefix, ...attributes }, i) => {
@@ -159,14 +158,14 @@ export function keyResponse(tenantId: string, result: Mutated<KeyView>): Answer 
 }
 
 export const keyRoutes: readonly Route[] = [
-  tenantRoute('POST', '/keys', 'keys:create', createKey, { grows: true }),
+  tenantRoute('POST', '/keys', 'keys:create', createKey, { grows: true, bodyBytesMax: BODY_BYTES.key }),
   tenantRoute('GET', '/keys', 'keys:read', listKeys),
-  tenantRoute('POST', '/keys/bulk', 'keys:create', createKeys, { grows: true }),
-  tenantRoute('POST', '/keys/revoke', 'keys:revoke', revokeKeys),
+  tenantRoute('POST', '/keys/bulk', 'keys:create', createKeys, { grows: true, bodyBytesMax: BODY_BYTES.bulk }),
+  tenantRoute('POST', '/keys/revoke', 'keys:revoke', revokeKeys, { bodyBytesMax: BODY_BYTES.key }),
   keyRoute('GET', '', 'keys:read', getKey),
-  keyRoute('PATCH', '', 'keys:update', updateKey),
+  keyRoute('PATCH', '', 'keys:update', updateKey, { bodyBytesMax: BODY_BYTES.key }),
   keyRoute('DELETE', '', 'keys:delete', deleteKey),
-  keyRoute('POST', '/rotate', 'keys:rotate', rotateKey, { grows: true }),
+  keyRoute('POST', '/rotate', 'keys:rotate', rotateKey, { grows: true, bodyBytesMax: BODY_BYTES.key }),
   keyRoute('POST', '/revoke', 'keys:revoke', revokeKey),
   keyRoute('POST', '/reveal', 'keys:reveal', revealKey),
 ];

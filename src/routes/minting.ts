@@ -3,8 +3,12 @@ import type { MintedKey } from '../../durable-objects/keys/record.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../durable-objects/outcome.ts';
 import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
 import type { Call } from '../http/call.ts';
+import { nextTurn } from '../http/turns.ts';
 import type { OperationTemplate } from '../objects.ts';
 import { type Mint, mintKey } from '../secrets/minting.ts';
+
+/** Some milliseconds of signing and sealing. */
+const MINTS_PER_TURN = 100;
 
 export type Minted<T> = {
   /** What the object answered, the prefixes being right. */
@@ -28,14 +32,18 @@ export async function mintFor<T>(
   for (;;) {
     const mints: Mint[] = [];
     for (const prefix of prefixes) {
+      if (mints.length % MINTS_PER_TURN === MINTS_PER_TURN - 1) await nextTurn();
       mints.push(await mintKey(call.runtime, tenantId, locator, prefix ?? guess.prefix, Date.now()));
     }
     const secrets = mints.map(({ secret }) => secret);
     const operation = await call.operation(tenantId, secrets);
+    const isLong = mints.length >= MINTS_PER_TURN;
+    if (isLong) await nextTurn();
     const result = await take(
       mints.map(({ minted }) => minted),
       operation,
     );
+    if (isLong) await nextTurn();
     if (result.ok) {
       const sealed = result.replay?.sealedSecrets;
       return { result, secrets: sealed ? await call.keptSecrets(tenantId, sealed) : secrets };

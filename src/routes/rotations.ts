@@ -5,7 +5,7 @@ import { emptyBody } from '../schemas/common.ts';
 import { listRotationsQuery, toRotationResource } from '../schemas/rotations.ts';
 import { unwrap } from './answers.ts';
 import { keyResponse } from './keys.ts';
-import { keyRoute, type Route, tenantRoute } from './route.ts';
+import { BODY_BYTES, keyRoute, type Route, tenantRoute } from './route.ts';
 
 async function completeRotation(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   await call.body(emptyBody);
@@ -37,6 +37,6 @@ async function listRotations(call: Call, tenantId: string): Promise<Answer> {
 
 export const rotationRoutes: readonly Route[] = [
   tenantRoute('GET', '/rotations', 'keys:read', listRotations),
-  keyRoute('POST', '/rotation/complete', 'keys:rotate', completeRotation),
-  keyRoute('POST', '/rotation/cancel', 'keys:rotate', cancelRotation),
+  keyRoute('POST', '/rotation/complete', 'keys:rotate', completeRotation, { bodyBytesMax: BODY_BYTES.none }),
+  keyRoute('POST', '/rotation/cancel', 'keys:rotate', cancelRotation, { bodyBytesMax: BODY_BYTES.none }),
 ];

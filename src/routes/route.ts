@@ -5,12 +5,27 @@ import type { Permission } from '../callers/principal.ts';
 import type { Answer } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { Problem } from '../http/problem.ts';
+import type { PathParams } from '../http/route-table.ts';
 import { TENANT_ID_PATTERN } from '../schemas/common.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-/** Path parameters as they stand in the path, not decoded. */
-export type PathParams = Readonly<Record<string, string | undefined>>;
+export type { PathParams };
+
+/**
+ * Largest bodies (bytes), by what they hold. A body may write any character of a text as `\uXXXX`, six bytes for one, and all of a body at its largest
+ * written so must fit, but for a verification and in bulk, where that would take 61 KiB and 42 MiB; no program writes scopes so.
+ */
+export const BODY_BYTES = {
+  /** An empty object at most. */
+  none: 1024,
+  /** A verification: 117 characters of key, 100 scopes of 100. A tenant, a management key, a reason: 4 KiB at most. */
+  small: 16 * 1024,
+  /** One key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each: 87 KiB. Or 500 ids. */
+  key: 96 * 1024,
+  /** 500 keys of some 8 KiB each. */
+  bulk: 4 * 1024 * 1024,
+} as const;
 
 export type Route = {
   readonly method: Method;
@@ -22,8 +37,12 @@ export type Route = {
   readonly system: 'allowed' | 'refused';
   /** Whether it adds data, so that it is refused where room runs out, and what ends something goes on. */
   readonly grows: boolean;
+  /** Largest body that is read. A route that reads none leaves it as it is. */
+  readonly bodyBytesMax: number;
   readonly handler: (call: Call, params: PathParams) => Promise<Answer>;
 };
+
+type Options<K extends keyof Route> = Partial<Pick<Route, 'grows' | 'bodyBytesMax' | K>>;
 
 /** A route of the whole deployment. */
 export function deploymentRoute(
@@ -31,9 +50,9 @@ export function deploymentRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, params: PathParams) => Promise<Answer>,
-  { confined = 'refused', grows = false }: Partial<Pick<Route, 'confined' | 'grows'>> = {},
+  { confined = 'refused', grows = false, bodyBytesMax = BODY_BYTES.small }: Options<'confined'> = {},
 ): Route {
-  return { method, path: `/v1${path}`, permission, confined, system: 'refused', grows, handler };
+  return { method, path: `/v1${path}`, permission, confined, system: 'refused', grows, bodyBytesMax, handler };
 }
 
 /** A route of one tenant; `path` goes on from the tenant. */
@@ -42,7 +61,7 @@ export function tenantRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string) => Promise<Answer>,
-  { system = 'refused', grows = false }: Partial<Pick<Route, 'system' | 'grows'>> = {},
+  { system = 'refused', grows = false, bodyBytesMax = BODY_BYTES.small }: Options<'system'> = {},
 ): Route {
   return {
     method,
@@ -51,6 +70,7 @@ export function tenantRoute(
     confined: 'allowed',
     system,
     grows,
+    bodyBytesMax,
     handler: async (call, params) => handler(call, tenantIdOf(params, system)),
   };
 }
@@ -61,7 +81,7 @@ export function keyRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string, keyId: string) => Promise<Answer>,
-  { grows = false }: Partial<Pick<Route, 'grows'>> = {},
+  { grows = false, bodyBytesMax = BODY_BYTES.small }: Options<never> = {},
 ): Route {
   return {
     method,
@@ -70,6 +90,7 @@ export function keyRoute(
     confined: 'allowed',
     system: 'refused',
     grows,
+    bodyBytesMax,
     handler: async (call, params) => handler(call, tenantIdOf(params, 'refused'), keyIdOf(params, 'key_not_found')),
   };
 }

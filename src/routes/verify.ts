@@ -15,7 +15,10 @@ async function verify(call: Call): Promise<Answer> {
   );
   // A management key opens Keystead itself; no customer presents one.
   const options = { scopes, within, system: false, fresh };
-  return answerTo(await verifyKeyString(key, options, call.runtime, call.objects));
+  const verified = await verifyKeyString(key, options, call.runtime, call.objects);
+  call.log.verification = verified.code;
+  if ('key' in verified) call.log.keyId = verified.key.id;
+  return answerTo(verified);
 }
 
 /** Answers that follow from a leased key alone, each made once and kept as long as the key is. */

@@ -2,14 +2,19 @@
 import * as v from 'valibot';
 import type { AuditEntry } from '../../durable-objects/audit.ts';
 import type { CleanupReport } from '../../durable-objects/cleanup.ts';
+import { closedObject } from '../http/bounded.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, line, pageLimit, pageOut, time, timeOut } from './common.ts';
 
-export const listAuditQuery = v.strictObject({
+export const listAuditQuery = closedObject({
   limit: pageLimit,
   cursor,
   action: v.exactOptional(
-    v.pipe(v.string(), v.regex(/^[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*$/, 'must be like key.create')),
+    v.pipe(
+      v.string(),
+      v.maxLength(64, 'must be at most 64 characters'),
+      v.regex(/^[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*$/, 'must be like key.create'),
+    ),
   ),
   keyId: v.exactOptional(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
   actor: v.exactOptional(line(64)),

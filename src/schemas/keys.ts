@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
 import type { KeyView, VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { boundedArray, closedObject } from '../http/bounded.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
@@ -11,7 +12,7 @@ const name = line(100);
 const owner = line(128);
 export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 
-export const createKeyBody = v.strictObject({
+export const createKeyBody = closedObject({
   name,
   prefix: v.exactOptional(keyPrefix),
   owner: v.optional(v.nullable(owner), null),
@@ -24,30 +25,22 @@ export const createKeyBody = v.strictObject({
 /** Keys that one bulk request concerns at most: they are created or revoked in one transaction. */
 const BULK_MAX = 500;
 
-export const createKeysBody = v.strictObject({
-  keys: v.pipe(
-    v.array(createKeyBody),
-    v.minLength(1, 'must not be empty'),
-    v.maxLength(BULK_MAX, `must be at most ${BULK_MAX} keys`),
-  ),
+export const createKeysBody = closedObject({
+  keys: boundedArray(createKeyBody, 1, BULK_MAX, 'keys'),
 });
 
 export const revokeKeysBody = v.union(
   [
-    v.strictObject({
-      ids: v.pipe(
-        v.array(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
-        v.minLength(1, 'must not be empty'),
-        v.maxLength(BULK_MAX, `must be at most ${BULK_MAX} ids`),
-      ),
+    closedObject({
+      ids: boundedArray(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id')), 1, BULK_MAX, 'ids'),
     }),
-    v.strictObject({ owner }),
+    closedObject({ owner }),
   ],
   'must have either ids or owner',
 );
 
 /** Absent keeps, null clears. */
-export const updateKeyBody = v.strictObject({
+export const updateKeyBody = closedObject({
   name: v.exactOptional(name),
   owner: v.exactOptional(v.nullable(owner)),
   scopes: v.exactOptional(clearable(scopes, [])),
@@ -57,7 +50,7 @@ export const updateKeyBody = v.strictObject({
 });
 
 export const rotateKeyBody = v.optional(
-  v.strictObject({
+  closedObject({
     gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
     name: v.exactOptional(name),
     scopes: v.exactOptional(clearable(scopes, [])),
@@ -68,7 +61,7 @@ export const rotateKeyBody = v.optional(
 );
 
 export const revokeKeyBody = v.optional(
-  v.strictObject({
+  closedObject({
     reason: v.optional(v.nullable(line(500)), null),
     lineage: v.optional(v.boolean(), false),
   }),
@@ -83,7 +76,7 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
   );
 }
 
-const listKeysParameters = v.strictObject({
+const listKeysParameters = closedObject({
   limit: pageLimit,
   cursor,
   offset: v.exactOptional(

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { grantOf } from '../callers/management-key.ts';
 import { PERMISSIONS } from '../callers/principal.ts';
+import { boundedArray, closedObject } from '../http/bounded.ts';
 import { cursor, line, pageLimit, pageOut, tenantId, time } from './common.ts';
 import { hintOf, KEY_STATUSES, lifeFields, toLife } from './keys.ts';
 import { gracePeriodSeconds } from './tenants.ts';
@@ -10,14 +11,12 @@ import { gracePeriodSeconds } from './tenants.ts';
 const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
 
 export const createManagementKeyBody = v.pipe(
-  v.strictObject({
+  closedObject({
     name: line(100),
     role: v.exactOptional(v.picklist(ROLE_NAMES)),
     permissions: v.exactOptional(
       v.pipe(
-        v.array(v.picklist(PERMISSIONS)),
-        v.minLength(1, 'must not be empty'),
-        v.maxLength(PERMISSIONS.length, `must be at most ${PERMISSIONS.length} permissions`),
+        boundedArray(v.picklist(PERMISSIONS), 1, PERMISSIONS.length, 'permissions'),
         v.transform((list) => [...new Set(list)]),
       ),
     ),
@@ -31,7 +30,7 @@ export const createManagementKeyBody = v.pipe(
 );
 
 export const rotateManagementKeyBody = v.optional(
-  v.strictObject({
+  closedObject({
     gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
     name: v.exactOptional(line(100)),
     expiresAt: v.exactOptional(v.nullable(time)),
@@ -39,7 +38,7 @@ export const rotateManagementKeyBody = v.optional(
   {},
 );
 
-export const listManagementKeysQuery = v.strictObject({
+export const listManagementKeysQuery = closedObject({
   limit: pageLimit,
   cursor,
   status: v.exactOptional(v.picklist(KEY_STATUSES)),

@@ -2,11 +2,12 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import type { RotationView } from '../../durable-objects/rotations/table.ts';
+import { closedObject } from '../http/bounded.ts';
 import { cursor, pageLimit, pageOut, timeOut } from './common.ts';
 
 const STATES = ['grace', 'completed', 'cancelled'] as const;
 
-export const listRotationsQuery = v.strictObject({
+export const listRotationsQuery = closedObject({
   limit: pageLimit,
   cursor,
   state: v.exactOptional(v.picklist(STATES)),

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { LEASE_SECONDS_MAX } from '../../durable-objects/leases/ledger.ts';
 import type { TenantRecord } from '../../durable-objects/tenants/record.ts';
+import { closedObject } from '../http/bounded.ts';
 import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from './common.ts';
 
 const GRACE_SECONDS_MAX = 31_536_000;
@@ -15,7 +16,7 @@ const auditRetentionSeconds = v.pipe(
   v.minValue(AUDIT_RETENTION_SECONDS_MIN, `must be at least ${AUDIT_RETENTION_SECONDS_MIN} seconds`),
 );
 
-const settingsIn = v.strictObject({
+const settingsIn = closedObject({
   gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
   keyPrefix: v.exactOptional(keyPrefix),
   retentionSeconds: v.exactOptional(seconds(RETENTION_SECONDS_MAX)),
@@ -26,7 +27,7 @@ const settingsIn = v.strictObject({
 });
 
 export const createTenantBody = v.optional(
-  v.strictObject({
+  closedObject({
     id: v.exactOptional(tenantId),
     name: v.exactOptional(line(100)),
     settings: v.exactOptional(settingsIn),
@@ -34,13 +35,13 @@ export const createTenantBody = v.optional(
   {},
 );
 
-export const updateTenantBody = v.strictObject({
+export const updateTenantBody = closedObject({
   name: v.exactOptional(line(100)),
   status: v.exactOptional(v.picklist(['active', 'disabled'])),
   settings: v.exactOptional(settingsIn),
 });
 
-export const listTenantsQuery = v.strictObject({ limit: pageLimit, cursor });
+export const listTenantsQuery = closedObject({ limit: pageLimit, cursor });
 
 export const tenantResource = v.strictObject({
   id: v.string(),

@@ -2,11 +2,12 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import type { Warning } from '../../durable-objects/keys/verification.ts';
+import { closedObject } from '../http/bounded.ts';
 import type { Verified } from '../verification.ts';
 import { scopes, tenantId, timeOut } from './common.ts';
 import { parseMetadata, rotationOut, toRotation } from './keys.ts';
 
-export const verifyBody = v.strictObject({
+export const verifyBody = closedObject({
   /** Any text: what is no key gets a code, not an error. The body's own limit bounds it. */
   key: v.string(),
   scopes: v.exactOptional(scopes),

@@ -71,7 +71,7 @@ export function methodsAt(path: string): string[] {
     const pattern = route.path.split('/');
     return pattern.length === segments.length && pattern.every((part, i) => part[0] === ':' || part === segments[i]);
   };
-  return [...new Set(routes.filter(isAt).map(({ method }) => method))];
+  return [...new Set(routes.filter(isAt).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }
 
 /** Silences the log and collects its lines; `vi.restoreAllMocks()` ends it. */

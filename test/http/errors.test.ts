@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../src/env.ts';
 import { toResponse } from '../../src/http/answer.ts';
-import { BODY_BYTES_MAX } from '../../src/http/body.ts';
 import { forbidden, PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
+import { BODY_BYTES } from '../../src/routes/route.ts';
 import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { logged, problemIn, send, sendJson } from './client.ts';
@@ -35,6 +35,7 @@ function nonsensicalEnv(): Env {
 
 describe('every problem', () => {
   const PROVOKED: readonly { readonly code: ProblemCode; readonly request: () => Response | Promise<Response> }[] = [
+    { code: 'invalid_host', request: () => send('GET', '/healthz', { headers: { Host: 'x/v1/tenants?' } }) },
     { code: 'invalid_json', request: () => send('POST', '/v1/tenants', { body: '{' }) },
     { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
     { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
@@ -61,7 +62,10 @@ describe('every problem', () => {
         return send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
       },
     },
-    { code: 'payload_too_large', request: () => send('POST', '/v1/tenants', { body: ' '.repeat(BODY_BYTES_MAX + 1) }) },
+    {
+      code: 'payload_too_large',
+      request: () => send('POST', '/v1/tenants', { body: ' '.repeat(BODY_BYTES.small + 1) }),
+    },
     {
       code: 'unsupported_media_type',
       request: () => send('POST', '/v1/tenants', { body: '{}', headers: { 'Content-Type': 'text/plain' } }),

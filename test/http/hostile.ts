@@ -3,12 +3,14 @@
  *
  * - no answer is a 5xx;
  * - no answer contains a secret that it does not exist to hand out;
- * - a refused request (status >= 400) leaves every stored row as it was.
+ * - a refused request (status >= 400) leaves every stored row as it was;
+ * - where that is measured: nobody else waits for any request longer than `OTHERS_WAIT_MS_MAX`.
  *
  * Nothing here depends on where Keystead runs: the suite aims it at the Worker, a soak can aim it at a server, with more requests and another seed. Requests
  * are templates: `{{tenant}}`, `{{key}}` and so on stand for victims that are made anew as requests succeed in changing them.
  */
 import * as fc from 'fast-check';
+import { HEAVY_BODIES, heavyBody } from './heavy-bodies.ts';
 
 /** What a request may aim at. */
 export type Victims = {
@@ -35,15 +37,27 @@ export type Target = {
   readonly prepare: () => Promise<Victims>;
   /** Everything that is stored about the victims, to be compared. */
   readonly snapshot: (victims: Victims) => Promise<string>;
+  /** How long (ms) others waited for the last request that was sent, where that can be measured. */
+  readonly othersWaited?: () => Promise<number>;
 };
+
+/** Longer nobody waits for somebody else's request (ms). */
+const OTHERS_WAIT_MS_MAX = 50;
+/** A wait is believed when it comes again so often: a garbage collection, a compiler or a neighbour may have been at work. */
+const REPETITIONS = 5;
+/**
+ * Creating 500 keys is one transaction in one object, which cannot be cut; the object and the answer take some 60 ms of it when all 500 are as large as they
+ * may be, on a machine with nothing else to do.
+ */
+const VALID_BULK_WAIT_MS_MAX = 250;
 
 export type HostileRequest = {
   readonly method: string;
   /** Path and query, with placeholders. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** With placeholders; null for no body. */
-  readonly body: string | null;
+  /** With placeholders; null for no body; or the name of one that is made when it is sent, since four megabytes are nothing to print. */
+  readonly body: string | null | { readonly heavy: string; readonly bytes: number };
   readonly encoding: Encoding;
 };
 
@@ -175,6 +189,16 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
 
 export type Route = { readonly method: string; readonly path: string };
 
+/** Largest bodies (bytes), where they are not those of most routes: as the page says. */
+const LIMITS: Readonly<Record<string, number>> = {
+  'POST /v1/tenants/:tenantId/keys': 96 * 1024,
+  'PATCH /v1/tenants/:tenantId/keys/:keyId': 96 * 1024,
+  'POST /v1/tenants/:tenantId/keys/:keyId/rotate': 96 * 1024,
+  'POST /v1/tenants/:tenantId/keys/revoke': 96 * 1024,
+  'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
+};
+export const limitOf = ({ method, path }: Route) => LIMITS[`${method} ${path}`] ?? 16 * 1024;
+
 export const HOSTILE_ROUTES: readonly Route[] = Object.keys(ROUTES).map((name) => {
   const [method = '', path = ''] = name.split(' ');
   return { method, path };
@@ -209,7 +233,7 @@ const QUERY_NAMES = ['limit', 'cursor', 'order', 'status', 'owner', 'prefix', 'n
 
 const field = fc.oneof(fc.constantFrom(...FIELDS), text);
 
-function bodyFor(route: Route): fc.Arbitrary<string | null> {
+function bodyFor(route: Route): fc.Arbitrary<HostileRequest['body']> {
   const bodies = ROUTES[`${route.method} ${route.path}`] ?? [];
   const taken = fc.constantFrom<object[]>(...(bodies.length === 0 ? [{}] : bodies));
   const altered = fc
@@ -219,7 +243,8 @@ function bodyFor(route: Route): fc.Arbitrary<string | null> {
   const twice = fc
     .tuple(field, value, value)
     .map(([name, a, b]) => `{${[a, b].map((v) => `${JSON.stringify(name)}:${JSON.stringify(v)}`).join()}}`);
-  return fc.oneof(
+  const heavy = fc.constantFrom(...HEAVY_BODIES).map((name) => ({ heavy: name, bytes: limitOf(route) }));
+  return fc.oneof<fc.WeightedArbitrary<HostileRequest['body']>[]>(
     { weight: 6, arbitrary: altered },
     { weight: 2, arbitrary: taken.map((body) => JSON.stringify(body)) },
     { weight: 1, arbitrary: twice },
@@ -227,6 +252,7 @@ function bodyFor(route: Route): fc.Arbitrary<string | null> {
     { weight: 1, arbitrary: text },
     { weight: 1, arbitrary: fc.constantFrom('['.repeat(100_000), '{"a":'.repeat(20_000)) },
     { weight: 1, arbitrary: fc.constant(' '.repeat(270_000)) },
+    { weight: 1, arbitrary: heavy },
     { weight: 1, arbitrary: fc.constant(null) },
   );
 }
@@ -368,19 +394,101 @@ export async function runHostileOn(
     const { victims, stored } = scene ?? (await setScene());
     // Until this request has proved harmless, the next one gets other victims.
     scene = null;
-    const response = await target.send(render(request, victims, target));
-    tally.set(response.status, (tally.get(response.status) ?? 0) + 1);
-    if (response.status >= 500) throw new Error(`answered ${response.status}`);
-    await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
+    const { status } = await sendWatched(request, victims, target);
+    tally.set(status, (tally.get(status) ?? 0) + 1);
     const now = await target.snapshot(victims);
     const changed = now !== stored;
-    const mayChange = response.status < 400 && request.method !== 'GET';
+    const mayChange = status < 400 && request.method !== 'GET' && request.method !== 'HEAD';
     if (changed && !mayChange) {
-      throw new Error(`answered ${response.status}, but rows changed: ${difference(stored, now)}`);
+      throw new Error(`answered ${status}, but rows changed: ${difference(stored, now)}`);
     }
     if (!changed) scene = { victims, stored };
   });
   await fc.assert(property, { numRuns: requests, ...(seed === undefined ? {} : { seed }) });
+}
+
+/** Sends the heaviest requests there are for a route, each once, and returns the longest wait (ms) of others with what caused it. */
+export async function runHeavyOn(route: Route, target: Target, tally: Tally): Promise<{ ms: number; by: string }> {
+  let longest = { ms: 0, by: '' };
+  let victims = await target.prepare();
+  for (const [by, request] of heavyRequests(route)) {
+    const { status, waitedMs } = await sendWatched(request, victims, target);
+    // What was accepted may have changed them.
+    if (status < 400 && route.method !== 'GET') victims = await target.prepare();
+    tally.set(status, (tally.get(status) ?? 0) + 1);
+    if (waitedMs > longest.ms) longest = { ms: waitedMs, by: `${route.method} ${route.path}: ${by}, ${status}` };
+  }
+  return longest;
+}
+
+function heavyRequests(route: Route): Map<string, HostileRequest> {
+  const path = route.path
+    .replace(':tenantId', '{{tenant}}')
+    .replace(':keyId', route.path.includes('management') ? '{{managementKey}}' : '{{key}}');
+  const headers = { Authorization: 'Bearer {{admin}}', 'Content-Type': 'application/json' };
+  const plain: HostileRequest = { method: route.method, path, headers, body: null, encoding: 'utf8' };
+  const requests = new Map<string, HostileRequest>(
+    HEAVY_HEADERS.map(([name, value]) => [`a heavy ${name}`, { ...plain, headers: { ...headers, [name]: value } }]),
+  );
+  requests.set('a heavy path', { ...plain, path: `${path}${'/'.repeat(30_000)}` });
+  if (route.method === 'GET') {
+    for (const query of HEAVY_QUERIES)
+      requests.set(`the query ${query.slice(0, 8)}…`, { ...plain, path: path + query });
+  } else {
+    // A deletion reads no body, and waits for leases each time.
+    const all = route.method === 'DELETE' ? HEAVY_BODIES.slice(-1) : HEAVY_BODIES;
+    const bodies = all.filter((name) => !FIELDS_OF_FEW.some((few) => few.test(name) && !few.test(fieldsOf(route))));
+    for (const heavy of bodies) requests.set(heavy, { ...plain, body: { heavy, bytes: limitOf(route) } });
+  }
+  return requests;
+}
+
+/** Fields that few routes have: to all others they are as unknown as any. */
+const FIELDS_OF_FEW = [/\bkeys\b/, /\bids\b/, /\bpermissions\b/];
+const fieldsOf = ({ method, path }: Route) =>
+  (ROUTES[`${method} ${path}`] ?? []).flatMap((body) => Object.keys(body)).join(' ');
+
+/** Header values near the most that the platform takes. */
+const HEAVY_HEADERS = [
+  ['If-Match', '"1",'.repeat(15_000)],
+  ['Idempotency-Key', 'x'.repeat(60_000)],
+  ['Authorization', `Bearer ${'x'.repeat(60_000)}`],
+  ['Authorization', `Bearer${' '.repeat(60_000)}x`],
+  ['X-Request-Id', 'x'.repeat(60_000)],
+  ['Content-Type', `application/json${' '.repeat(60_000)};`],
+] as const;
+const HEAVY_QUERIES = [
+  `?${'a=1&'.repeat(15_000)}`,
+  `?${Array.from({ length: 1500 }, (_, i) => `a${i}`).join('&')}`,
+  `?limit=${'1'.repeat(60_000)}`,
+  `?cursor=${'A'.repeat(8000)}`,
+  `?action=${'a_'.repeat(4000)}`,
+  `?owner=${'%F0%9F%94%91'.repeat(600)}`,
+];
+
+/** Sends one request and refuses what no answer may be; and how long others waited for it, if they did each time it was sent. */
+async function sendWatched(
+  request: HostileRequest,
+  victims: Victims,
+  target: Target,
+): Promise<{ readonly status: number; readonly waitedMs: number }> {
+  const response = await target.send(render(request, victims, target));
+  const { status } = response;
+  if (status >= 500) throw new Error(`answered ${status}`);
+  await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
+  let waitedMs = (await target.othersWaited?.()) ?? 0;
+  const most = status === 201 && request.path.endsWith('/bulk') ? VALID_BULK_WAIT_MS_MAX : OTHERS_WAIT_MS_MAX;
+  for (let again = 0; waitedMs > most && again < REPETITIONS; again++) {
+    const repeated = await target.send(render(request, await target.prepare(), target));
+    await repeated.arrayBuffer();
+    waitedMs = Math.min(waitedMs, (await target.othersWaited?.()) ?? 0);
+  }
+  if (waitedMs > most) {
+    throw new Error(
+      `answered ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
+    );
+  }
+  return { status, waitedMs };
 }
 
 function render(request: HostileRequest, victims: Victims, { adminToken, origin }: Target): Request {
@@ -389,10 +497,16 @@ function render(request: HostileRequest, victims: Victims, { adminToken, origin 
   const headers = Object.entries(request.headers).map(([name, template]): [string, string] => [name, fill(template)]);
   // Encoded braces come from texts that went through encodeURIComponent.
   const path = fill(request.path.replaceAll('%7B%7B', '{{').replaceAll('%7D%7D', '}}'));
+  const body =
+    typeof request.body === 'string'
+      ? fill(request.body)
+      : request.body === null
+        ? null
+        : heavyBody(request.body.heavy, request.body.bytes);
   return new Request(`${origin}${path}`, {
     method: request.method,
     headers,
-    ...(request.body === null ? {} : { body: encode(fill(request.body), request.encoding) }),
+    ...(body === null ? {} : { body: encode(body, request.encoding) }),
   });
 }
 

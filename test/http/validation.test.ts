@@ -21,8 +21,8 @@ describe('invalid values', () => {
   const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) });
 
   it.each<[string, string, unknown, string[]]>([
-    ['POST', '/tenants', null, [': must be an object']],
-    ['POST', '/tenants', 'acme', [': must be an object']],
+    ['POST', '/tenants', null, ['body: must be an object']],
+    ['POST', '/tenants', 'acme', ['body: must be an object']],
     ['POST', '/tenants', { nope: 1 }, ['nope: unknown field']],
     [
       'POST',
@@ -64,7 +64,7 @@ describe('invalid values', () => {
       'PATCH',
       '/tenants/acme',
       { settings: { gracePeriodSeconds: 31_536_001 } },
-      ['settings.gracePeriodSeconds: must be at most 31536000'],
+      ['settings.gracePeriodSeconds: must be at most 31536000 seconds'],
     ],
     [
       'PATCH',
@@ -117,7 +117,7 @@ describe('invalid values', () => {
       'POST',
       '/tenants/acme/keys/:id/rotate',
       { gracePeriodSeconds: 31_536_001 },
-      ['gracePeriodSeconds: must be at most 31536000'],
+      ['gracePeriodSeconds: must be at most 31536000 seconds'],
     ],
     ['POST', '/tenants/acme/keys/:id/rotate', { owner: 'o' }, ['owner: unknown field']],
     [

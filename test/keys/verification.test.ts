@@ -56,7 +56,7 @@ describe('verification', () => {
   });
 
   it('what is no key is malformed, whatever its length', async () => {
-    for (const key of ['', 'x', 'ks_', 'a'.repeat(100_000), 'ключ', '\u0000']) {
+    for (const key of ['', 'x', 'ks_', 'a'.repeat(16_000), 'ключ', '\u0000']) {
       expect(await verify(key)).toEqual({ valid: false, code: 'MALFORMED', warnings: [] });
     }
   });

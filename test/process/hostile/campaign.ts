@@ -1,25 +1,48 @@
 /** The suite's hostile requests (test/http/hostile.ts) against a running server, more of them, with its rows read from its files. */
-import { HOSTILE_ROUTES, runHostileOn, type Tally, type Target, type Victims } from '../../http/hostile.ts';
+import { HOSTILE_ROUTES, runHeavyOn, runHostileOn, type Tally, type Target, type Victims } from '../../http/hostile.ts';
 import { demand, type Progress } from '../campaign.ts';
 import { Client, type KeyWithSecret } from '../client.ts';
 import { type Launcher, startServer, storedSecret, temporaryFolder } from '../server.ts';
+import { Observer } from './observer.ts';
 import { databases, StoredRows } from './rows.ts';
 
 /** Scenes on one server. All rows are read again after each change, so a server that lasted would cost more and more. */
 const SCENES_PER_SERVER = 100;
 
+/** Routes at a time, each on a server of its own: while one waits for leases or for its rows, the other goes on. The heaviest requests come first, alone. */
+const WORKERS = 2;
+
 export async function hostile(requests: number, progress: Progress): Promise<object> {
-  await using scenes = new Scenes();
   const tally: Tally = new Map();
   const each = Math.ceil(requests / HOSTILE_ROUTES.length);
-  for (const route of HOSTILE_ROUTES) {
-    const startedAt = Date.now();
-    await runHostileOn(route, scenes, { requests: each, tally });
-    progress(`${route.method} ${route.path}: ${each} requests in ${Date.now() - startedAt} ms`);
-  }
+  const routes = HOSTILE_ROUTES.values();
+  let [made, resets, longest] = [0, 0, { ms: 0, by: '' }];
+  const work = async (heavily: boolean) => {
+    await using scenes = new Scenes();
+    for (const route of heavily ? HOSTILE_ROUTES : routes) {
+      const startedAt = Date.now();
+      if (heavily) {
+        const heavy = await runHeavyOn(route, scenes, tally);
+        if (heavy.ms > longest.ms) longest = heavy;
+      } else {
+        await runHostileOn(route, scenes, { requests: each, tally });
+        progress(`${route.method} ${route.path}: ${each} requests in ${Date.now() - startedAt} ms`);
+      }
+    }
+    made += scenes.made;
+    resets += scenes.resets;
+  };
+  const startedAt = Date.now();
+  await work(true);
+  progress(`the heaviest requests of each route in ${Date.now() - startedAt} ms; the longest that others waited:`);
+  progress(`  ${Math.round(longest.ms)} ms for ${longest.by}`);
+  await Promise.all(Array.from({ length: WORKERS }, () => work(false)));
   const answers = Object.fromEntries([...tally].sort(([a], [b]) => a - b));
-  const { made, resets } = scenes;
-  return { requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length, scenes: made, resets, answers };
+  const othersWaited = { ms: Math.round(longest.ms), by: longest.by };
+  return {
+    ...{ requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length },
+    ...{ scenes: made, resets, answers, othersWaited },
+  };
 }
 
 /** Victims one after the other, on one server after the other. */
@@ -45,6 +68,7 @@ class Scenes implements Target, AsyncDisposable {
   /** A connection on which an answer came before its request was read to the end may be closed just when the next request is on its way. */
   async send(request: Request): Promise<Response> {
     const again = request.clone();
+    this.#open.observer.begin();
     try {
       return await fetch(request);
     } catch {
@@ -66,6 +90,10 @@ class Scenes implements Target, AsyncDisposable {
     return this.#open.snapshot();
   }
 
+  othersWaited(): Promise<number> {
+    return this.#open.observer.end();
+  }
+
   get #open(): Stage {
     if (this.#stage === null) throw new Error('there is no scene yet');
     return this.#stage;
@@ -80,13 +108,21 @@ class Scenes implements Target, AsyncDisposable {
 /** A server, with the databases that the rows of the present victims are in. */
 class Stage implements AsyncDisposable {
   readonly server: Launcher;
+  /** Asks about a key of another tenant than the victims'. */
+  readonly observer: Observer;
   readonly #client: Client;
   readonly #shared: readonly StoredRows[];
   readonly #resources: AsyncDisposableStack;
   #victim: StoredRows | null = null;
 
-  private constructor(server: Launcher, shared: readonly StoredRows[], resources: AsyncDisposableStack) {
+  private constructor(
+    server: Launcher,
+    observer: Observer,
+    shared: readonly StoredRows[],
+    resources: AsyncDisposableStack,
+  ) {
     this.server = server;
+    this.observer = observer;
     this.#client = new Client(server);
     this.#shared = shared;
     this.#resources = resources;
@@ -103,7 +139,9 @@ class Stage implements AsyncDisposable {
     const paths = [...databases(folder.path, 'keystead-tenant'), ...databases(folder.path, 'keystead-directory')];
     demand(paths.length === 2, `${paths.length} databases at the start`);
     const shared = paths.map((path) => resources.use(new StoredRows(path)));
-    return new Stage(server, shared, resources.move());
+    await client.createTenant('others');
+    const observer = resources.use(new Observer(server, (await client.createKey('others')).secret));
+    return new Stage(server, observer, shared, resources.move());
   }
 
   async prepare(tenant: string): Promise<Victims> {

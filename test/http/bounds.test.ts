@@ -1,0 +1,259 @@
+/** What a request costs is bounded by what may be in it, not by what was sent: told by counting looks and not by a clock. */
+import * as v from 'valibot';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { boundedArray, closedObject, ERRORS_MAX } from '../../src/http/bounded.ts';
+import { StructureCheck } from '../../src/http/json-structure.ts';
+import { Problem } from '../../src/http/problem.ts';
+import { validate } from '../../src/http/validation.ts';
+import { routes } from '../../src/routes/index.ts';
+import * as audit from '../../src/schemas/audit.ts';
+import * as common from '../../src/schemas/common.ts';
+import * as keys from '../../src/schemas/keys.ts';
+import * as managementKeys from '../../src/schemas/management-keys.ts';
+import * as rotations from '../../src/schemas/rotations.ts';
+import * as tenants from '../../src/schemas/tenants.ts';
+import * as verification from '../../src/schemas/verification.ts';
+import { createKey, createTenant, verify } from '../support/api.ts';
+import { complaintsIn, problemIn, send, sendJson } from './client.ts';
+import { HEAVY_BODIES, heavyBody } from './heavy-bodies.ts';
+import { limitOf } from './hostile.ts';
+
+beforeAll(() => createTenant('acme'));
+
+/** A value that counts how often one of its members is read; nested ones not. */
+function counting<T extends object>(value: T): { readonly value: T; readonly reads: () => number } {
+  let reads = 0;
+  const proxy = new Proxy(value, {
+    get: (target, name, receiver) => {
+      if (name !== 'length') reads += 1;
+      return Reflect.get(target, name, receiver);
+    },
+  });
+  return { value: proxy, reads: () => reads };
+}
+
+function errorsOf(schema: v.GenericSchema, value: unknown): { path: string; message: string }[] {
+  try {
+    validate(schema, value, 'body');
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return v.parse(
+      v.object({ errors: v.array(v.object({ path: v.string(), message: v.string() })) }),
+      error.options.members,
+    ).errors;
+  }
+  return [];
+}
+
+describe('an array', () => {
+  const list = closedObject({ list: boundedArray(v.string(), 1, 100, 'texts') });
+
+  it('that is too long or too short is refused without a look at any item', () => {
+    for (const [length, message] of [
+      [100_000, 'must be at most 100 texts'],
+      [0, 'must not be empty'],
+    ] as const) {
+      const { value, reads } = counting(Array<number>(length).fill(0));
+      expect(errorsOf(list, { list: value })).toEqual([{ path: 'list', message }]);
+      expect(reads()).toBe(0);
+    }
+  });
+
+  it('of invalid items is left at the last error that is told', () => {
+    const { value, reads } = counting(Array<number>(100).fill(0));
+    const errors = errorsOf(list, { list: value });
+    expect(errors).toHaveLength(ERRORS_MAX);
+    expect(errors.at(-1)).toEqual({ path: `list.${ERRORS_MAX - 1}`, message: 'must be a string' });
+    expect(reads()).toBe(ERRORS_MAX);
+  });
+
+  it('of arrays is too, so that 500 bad keys make no more errors than a few', () => {
+    const bad = () => ({ name: '', scopes: Array(100).fill('a b') });
+    const { value, reads } = counting(Array.from({ length: 500 }, bad));
+    expect(errorsOf(keys.createKeysBody, { keys: value })).toHaveLength(ERRORS_MAX);
+    expect(reads()).toBeLessThan(10);
+  });
+});
+
+describe('an object', () => {
+  it('with unknown fields is looked at once, and they are found up to the bound', () => {
+    const unknownFields = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`u${i}`, i]));
+    const { value, reads } = counting<Record<string, unknown>>({ key: 'x', tenantId: 'ACME', ...unknownFields });
+    const errors = errorsOf(verification.verifyBody, value);
+    expect(errors).toHaveLength(ERRORS_MAX);
+    expect(errors.slice(0, 2)).toEqual([
+      { path: 'tenantId', message: expect.stringContaining('must be 1 to 63') },
+      { path: 'u0', message: 'unknown field' },
+    ]);
+    expect(reads()).toBeLessThan(10);
+  });
+
+  it('is no array', async () => {
+    for (const body of ['[]', '[1]', '[{"name":"x"}]']) {
+      expect(await complaintsIn(await send('POST', '/v1/tenants', { body }))).toEqual(['body: must be an object']);
+    }
+    const settings = await sendJson('POST', '/v1/tenants', { settings: [] });
+    expect(await complaintsIn(settings)).toEqual(['settings: must be an object']);
+  });
+});
+
+describe('every schema of what callers send', () => {
+  const modules = { audit, common, keys, managementKeys, rotations, tenants, verification };
+  const sent = Object.values(modules).flatMap((module) =>
+    Object.entries<unknown>({ ...module }).filter(([name]) => /(?:Body|Query)$/.test(name)),
+  );
+
+  it.each(sent)('has bounded arrays and closed objects only: %s', (_name, schema) => {
+    expect(unboundedIn(schema)).toEqual([]);
+  });
+
+  it('is seen to be unbounded when it is', () => {
+    expect(unboundedIn(v.optional(v.pipe(v.array(v.string()), v.maxLength(3))))).toEqual(['array']);
+    expect(unboundedIn(closedObject({ a: v.nullable(v.strictObject({ b: v.string() })) }))).toEqual(['strict_object']);
+  });
+
+  /** Types of the library's own arrays and objects anywhere in a schema. */
+  function unboundedIn(schema: unknown): string[] {
+    if (typeof schema !== 'object' || schema === null) return [];
+    const type: unknown = Reflect.get(schema, 'type');
+    const own = OWN.get(String(type));
+    const isOwn = own !== undefined && String(Reflect.get(schema, '~run')) === own && !('pipe' in schema);
+    const inner = ['wrapped', 'item', 'entries', 'options', 'pipe'].flatMap((name): unknown[] => {
+      const part: unknown = Reflect.get(schema, name);
+      return typeof part === 'object' && part !== null ? Object.values('kind' in part ? { part } : part) : [];
+    });
+    return [...(isOwn ? [String(type)] : []), ...inner.flatMap((part) => (part === schema ? [] : unboundedIn(part)))];
+  }
+  const OWN = new Map([
+    ['array', String(v.array(v.string())['~run'])],
+    ['strict_object', String(v.strictObject({})['~run'])],
+    ['object', String(v.object({})['~run'])],
+  ]);
+});
+
+describe('the structure of a long body', () => {
+  const breachOf = (text: string) => {
+    for (const check = new StructureCheck(text); ; ) {
+      const breach = check.next();
+      if (breach !== null || check.done) return breach;
+    }
+  };
+  const MARKS = 'must have at most 65536 brackets, colons and commas outside of texts';
+
+  it.each<[string, string, string | null]>([
+    ['32 levels', `${'['.repeat(32)}${']'.repeat(32)}`, null],
+    ['33 levels', `${'['.repeat(33)}${']'.repeat(33)}`, 'must nest at most 32 deep'],
+    ['33 levels of objects', '{"a":'.repeat(33), 'must nest at most 32 deep'],
+    ['many arrays side by side', `[${'[],'.repeat(30_000)}0]`, null],
+    ['65,536 marks', `[${'0,'.repeat(65_535)}0]`, null],
+    ['one mark more', `[${'0,'.repeat(65_536)}0]`, MARKS],
+    ['members', `{${'"a":0,'.repeat(40_000)}"a":0}`, MARKS],
+    ['marks in a text', `"${'[{,:'.repeat(100_000)}"`, null],
+    ['marks in a text after an escaped quote', `"\\"${'['.repeat(100_000)}"`, null],
+    ['marks after a text that ends with a backslash', `["\\\\",${'['.repeat(100)}`, 'must nest at most 32 deep'],
+    ['marks in a text that spans the parts of the look', `"${'x'.repeat(2 ** 20 - 2)}\\"${'['.repeat(100)}"`, null],
+    ['marks in a later part', ' '.repeat(2 ** 20) + '['.repeat(100), 'must nest at most 32 deep'],
+  ])('is bounded: %s', (_name, text, breach) => {
+    expect(breachOf(text)).toBe(breach);
+  });
+
+  it('is told from what the fields may be, before the text is parsed', async () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const bulk = '/v1/tenants/acme/keys/bulk';
+    const response = await send('POST', bulk, { body: `{"keys":[${'{},'.repeat(300_000)}{}]}` });
+    const parsed = parse.mock.calls.filter(([text]) => String(text).includes('{},{}'));
+    parse.mockRestore();
+    expect(parsed).toEqual([]);
+    expect(await complaintsIn(response)).toEqual([`body: ${MARKS}`]);
+  });
+});
+
+describe('metadata', () => {
+  const complaints = async (metadata: unknown) =>
+    complaintsIn(await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', metadata }));
+
+  it('has at most 256 values, at all levels together, and no more of them are looked at', async () => {
+    expect(await complaints({ a: Array(256).fill(0) })).toEqual(['metadata: must have at most 256 values']);
+    const { value, reads } = counting<Record<string, number>>(
+      Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`m${i}`, i])),
+    );
+    expect(errorsOf(keys.createKeyBody, { name: 'k', metadata: value })).toHaveLength(1);
+    expect(reads()).toBeLessThanOrEqual(257);
+    await createKey('acme', { metadata: { a: Array(255).fill(0) } });
+  });
+
+  it('is never written as text when its own texts are too long already', () => {
+    const stringify = vi.spyOn(JSON, 'stringify');
+    const errors = errorsOf(keys.createKeyBody, { name: 'k', metadata: { a: { b: ['x'.repeat(4097)] } } });
+    expect(stringify).not.toHaveBeenCalled();
+    stringify.mockRestore();
+    expect(errors).toEqual([{ path: 'metadata', message: 'must be at most 4096 bytes of JSON' }]);
+  });
+});
+
+describe('a body limit', () => {
+  const escaped = (text: string) =>
+    [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+
+  it('lets the largest key in, with every character escaped', async () => {
+    const scopes = Array.from({ length: 100 }, (_, i) => `s${i}:`.padEnd(100, 'x'));
+    const body = `{"name":"${escaped('n'.repeat(100))}","owner":"${escaped('o'.repeat(128))}","prefix":"${escaped('p'.repeat(24))}","scopes":[${scopes.map((scope) => `"${escaped(scope)}"`).join()}],"metadata":{"a":"${escaped('m'.repeat(4088))}"},"expiresAt":"${escaped('2100-01-01T00:00:00.000000000+00:00')}"}`;
+    expect(body.length).toBeGreaterThan(80_000);
+    expect((await send('POST', '/v1/tenants/acme/keys', { body })).status).toBe(201);
+  });
+
+  it('lets in the largest verification, written plainly', async () => {
+    const scopes = Array.from({ length: 100 }, (_, i) => `s${i}:`.padEnd(100, 'x'));
+    const { secret } = await createKey('acme', { prefix: 'p'.repeat(24), scopes });
+    expect((await verify(secret, { scopes })).code).toBe('VALID');
+  });
+
+  it.each(routes.filter(({ method }) => method === 'POST' || method === 'PATCH').map((route) => [route.path, route]))(
+    'is what the hostile requests go up to: %s',
+    (_path, route) => {
+      expect(limitOf(route)).toBeGreaterThanOrEqual(route.bodyBytesMax);
+    },
+  );
+
+  it.each(HEAVY_BODIES)('is what heavy bodies come up to: %s', (name) => {
+    expect(heavyBody(name, 16 * 1024).length).toBeLessThanOrEqual(16 * 1024);
+  });
+});
+
+describe('what is no body', () => {
+  it('is bounded as well: a query and entity tags', async () => {
+    const query = await send('GET', `/v1/tenants?${'a=1&'.repeat(3000)}`);
+    expect(await complaintsIn(query)).toEqual(['query: must be at most 8192 characters']);
+    const { id } = await createKey('acme');
+    const headers = { 'If-Match': '"1",'.repeat(101) };
+    const tags = await send('DELETE', `/v1/tenants/acme/keys/${id}`, { headers });
+    expect(await complaintsIn(tags)).toEqual(['If-Match: must have at most 100 entity tags']);
+  });
+
+  it('is nobody where a path is longer than any of ours', async () => {
+    await problemIn(await send('GET', `/v1/tenants/${'x'.repeat(2000)}`), 'not_found');
+    await problemIn(await send('GET', '/'.repeat(30_000)), 'not_found');
+  });
+});
+
+describe('the detail of a refusal', () => {
+  const detailOf = async (response: Response) => (await problemIn(response, 'validation_failed')).detail;
+
+  it('says the first error, and how many more there are', async () => {
+    expect(await detailOf(await sendJson('POST', '/v1/tenants/acme/keys', {}))).toBe('name: is required.');
+    const two = await sendJson('POST', '/v1/tenants/acme/keys', { name: '', color: 'red' });
+    expect(await detailOf(two)).toBe('name: must not be empty. 1 more in errors.');
+    const settings = { gracePeriodSeconds: 31_536_001 };
+    expect(await detailOf(await sendJson('PATCH', '/v1/tenants/acme', { settings }))).toBe(
+      'settings.gracePeriodSeconds: must be at most 31536000 seconds.',
+    );
+  });
+
+  it('names the body or the query when it is about the whole', async () => {
+    expect(await detailOf(await send('POST', '/v1/keys/verify'))).toBe('body: is missing.');
+    const both = await send('GET', '/v1/tenants/acme/keys?offset=0&cursor=x');
+    expect(await detailOf(both)).toBe('query: give either cursor or offset.');
+    const neither = await sendJson('POST', '/v1/management-keys', { name: 'm' });
+    expect(await detailOf(neither)).toBe('body: give either role or permissions.');
+  });
+});
