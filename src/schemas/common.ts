@@ -92,7 +92,7 @@ export const scopes = v.pipe(
 const METADATA_BYTES_MAX = 4096;
 const METADATA_DEPTH_MAX = 8;
 /** Members of objects and items of arrays, at all levels: a page of a list parses the metadata of 100 keys. */
-const METADATA_VALUES_MAX = 256;
+const METADATA_VALUES_MAX = 1000;
 /** Names that mean something else to many programs that will read the metadata. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 

@@ -172,13 +172,13 @@ describe('metadata', () => {
   const complaints = async (metadata: unknown) =>
     complaintsIn(await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', metadata }));
 
-  it('has at most 256 values, at all levels together, and no more of them are looked at', async () => {
-    expect(await complaints({ a: Array(256).fill(0) })).toEqual(['metadata: must have at most 256 values']);
+  it('has at most 1000 values, at all levels together, and no more of them are looked at', async () => {
+    expect(await complaints({ a: Array(1000).fill(0) })).toEqual(['metadata: must have at most 1000 values']);
     const { value, reads } = counting<Record<string, number>>(
       Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`m${i}`, i])),
     );
     expect(errorsOf(keys.createKeyBody, { name: 'k', metadata: value })).toHaveLength(1);
-    expect(reads()).toBeLessThanOrEqual(257);
+    expect(reads()).toBeLessThanOrEqual(1001);
     await createKey('acme', { metadata: { a: Array(255).fill(0) } });
   });
 
