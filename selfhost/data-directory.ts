@@ -3,6 +3,7 @@
  *
  *   secrets.json   generated secrets, owner only (secrets.ts)
  *   objects/       the databases of the objects, one file each
+ *   reserve/       space kept for when the disk is full (reserve.ts)
  *   lock           held by the running server
  *   server.json    its process ids, for messages and for a server that did not end well
  *
