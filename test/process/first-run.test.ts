@@ -245,3 +245,9 @@ test('both ways of hosting run with the same compatibility date', () => {
   expect(dateIn('selfhost/workerd.capnp')).toBeDefined();
   expect(dateIn('selfhost/workerd.capnp')).toBe(dateIn('wrangler.toml'));
 });
+
+test('on Cloudflare only the log of Keystead itself is kept, without the URLs of requests', () => {
+  const [, logs = ''] =
+    /^\[observability\.logs\]\n((?:\w+ = .*\n)+)/m.exec(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')) ?? [];
+  expect(logs.trim().split('\n')).toEqual(['enabled = true', 'invocation_logs = false']);
+});
