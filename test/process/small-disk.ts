@@ -53,6 +53,16 @@ export class SmallDisk implements Disposable {
     rmSync(this.#filler, { force: true });
   }
 
+  /** From now on nobody may write there, not even root. */
+  makeReadOnly(): void {
+    const { stderr } = spawnSync('mount', ['-o', 'remount,ro', this.path], { encoding: 'utf8' });
+    if (stderr !== '') throw new Error(stderr);
+  }
+
+  makeWritable(): void {
+    spawnSync('mount', ['-o', 'remount,rw', this.path]);
+  }
+
   get #filler(): string {
     return join(this.path, 'filler');
   }
