@@ -111,7 +111,7 @@ export class DataDirectory {
  * Makes a folder and those above it that are missing. Not by `recursive`: where a folder above refuses with ENOENT, as in /proc, Node would try for
  * ever.
  */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   mkdirSync(path, { mode: DIRECTORY_MODE });

@@ -12,17 +12,9 @@
  * each start looks at what there is.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  rmSync,
-  type StatsFsBase,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, existsSync, rmSync, type StatsFsBase, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from './data-directory.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
 const MiB = 2 ** 20;
@@ -94,7 +86,7 @@ export class Reserve {
     this.#marker = join(this.path, 'open');
     this.#ballast = join(this.path, 'ballast');
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      makeFolder(this.path);
       this.#sizes = sizesFor(statfsSync(this.path));
       // A copy of the folder may have made it a file with holes, or of another size for another disk.
       const { size, blocks: taken } = statSync(this.#ballast, { throwIfNoEntry: false }) ?? { size: 0, blocks: 0 };
