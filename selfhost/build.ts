@@ -3,9 +3,22 @@
  * outside the project. It replaces the old one in one step, so two starts at once do no harm.
  */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  appendFileSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -16,35 +29,67 @@ const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 /** Ignored by git; wrangler's own folder for what it need not keep. */
 const WORK_FOLDER = join(ROOT, '.wrangler');
 
-/** Builds the bundle unless there is one that is newer than all its sources. */
+/** Builds the bundle unless the one that there is was made from just these sources. */
 export async function ensureBuilt(signal: AbortSignal): Promise<void> {
-  if (isStale()) await build(signal);
+  const built = sourcesOfBundle();
+  if (built === digestOfSources()) return;
+  if (mayWrite()) return build(signal);
+  // Another user's checkout: a bundle of other sources would be another program than the one that lies here.
+  const what = built === null ? 'there is no bundle yet' : 'the bundle was made from other sources';
+  throw new StartupError(`${what}, and this user may not write to ${ROOT}: run npm run build there as its owner`);
 }
 
-function isStale(): boolean {
-  if (!existsSync(BUNDLE)) return true;
-  const builtAt = statSync(BUNDLE).mtimeMs;
-  return SOURCES.some((source) => newestIn(join(ROOT, source)) >= builtAt);
+/** Whether this user can build here. */
+function mayWrite(): boolean {
+  try {
+    for (const folder of [ROOT, dirname(BUNDLE), WORK_FOLDER]) {
+      if (folder === ROOT || existsSync(folder)) accessSync(folder, constants.W_OK | constants.X_OK);
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-/** Latest modification (ms) of a file or of anything in a folder; folders count themselves, since a file removed changes only them. */
-function newestIn(path: string): number {
-  const stats = statSync(path);
-  if (!stats.isDirectory()) return stats.mtimeMs;
-  return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestIn(join(path, name))));
+/** What the bundle says that it was made from; null when there is none that can be read. */
+function sourcesOfBundle(): string | null {
+  try {
+    return /\/\/ sources: ([0-9a-f]{64})\n$/.exec(readFileSync(BUNDLE, 'utf8'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Digest of all that the bundle is made from, by names and contents: times tell nothing once files have been copied or checked out. */
+function digestOfSources(): string {
+  const hash = createHash('sha256');
+  for (const path of SOURCES.flatMap((source) => filesIn(source)).sort()) {
+    const content = readFileSync(join(ROOT, path));
+    hash.update(`${path}\n${content.length}\n`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function filesIn(path: string): string[] {
+  if (!statSync(join(ROOT, path)).isDirectory()) return [path];
+  return readdirSync(join(ROOT, path)).flatMap((name) => filesIn(`${path}/${name}`));
 }
 
 /** Builds the bundle; wrangler's output is shown only when it fails. */
 export async function build(signal?: AbortSignal): Promise<void> {
   if (!existsSync(WRANGLER)) throw new StartupError('the dependencies are not installed: run npm ci first');
-  // The sources as of now: what changes while wrangler reads them makes the bundle stale.
-  const startedAt = new Date();
+  if (!mayWrite()) throw new StartupError(`this user may not write to ${ROOT}: run npm run build there as its owner`);
+  // The sources as of now: what changes while wrangler reads them makes the bundle one of other sources.
+  const sources = digestOfSources();
   const outdir = join(WORK_FOLDER, `bundle-${process.pid}`);
   try {
     await runWrangler(['deploy', '--dry-run', '--outdir', outdir], signal);
     const bundle = join(outdir, 'index.js');
-    utimesSync(bundle, startedAt, startedAt);
-    mkdirSync(join(ROOT, 'dist'), { recursive: true });
+    appendFileSync(bundle, `\n// sources: ${sources}\n`);
+    // For every user that may read the sources, whatever the umask: there is nothing secret in it.
+    chmodSync(bundle, 0o644);
+    if (!existsSync(dirname(BUNDLE))) mkdirSync(dirname(BUNDLE));
+    chmodSync(dirname(BUNDLE), 0o755);
     renameSync(bundle, BUNDLE);
   } finally {
     rmSync(outdir, { recursive: true, force: true });

@@ -3,6 +3,7 @@
  *
  *   secrets.json   generated secrets, owner only (secrets.ts)
  *   objects/       the databases of the objects, one file each
+ *   reserve/       space kept for when the disk is full (reserve.ts)
  *   lock           held by the running server
  *   server.json    its process ids, for messages and for a server that did not end well
  *
@@ -110,7 +111,7 @@ export class DataDirectory {
  * Makes a folder and those above it that are missing. Not by `recursive`: where a folder above refuses with ENOENT, as in /proc, Node would try for
  * ever.
  */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   mkdirSync(path, { mode: DIRECTORY_MODE });

@@ -24,6 +24,8 @@ const STOP_TIMEOUT_MS = 8_000;
 /** A Ctrl-C reaches both processes at once; the runtime's end may be noticed before the signal is. */
 const SIGNAL_LAG_MS = 100;
 
+export type Folders = { readonly objects: string; readonly reserve: string };
+
 export class Server {
   readonly url: string;
   readonly pid: number;
@@ -38,14 +40,15 @@ export class Server {
   }
 
   /** Starts the runtime. `settings.port` 0 takes any free port. */
-  static async start(settings: Settings, objectsPath: string, secrets: Secrets): Promise<Server> {
+  static async start(settings: Settings, folders: Folders, secrets: Secrets): Promise<Server> {
     const runtime = spawn(
       runtimePath(),
       [
         'serve',
         CONFIG,
         `--socket-addr=http=${hostAndPort(settings.host, settings.port)}`,
-        `--directory-path=data=${objectsPath}`,
+        `--directory-path=data=${folders.objects}`,
+        `--directory-path=reserve=${folders.reserve}`,
         '--control-fd=3',
       ],
       // Nothing of the launcher's own environment: it may hold secrets of other programs.
@@ -59,16 +62,19 @@ export class Server {
     return new Server(url, runtime.pid, runtime, startWatcher(runtime.pid));
   }
 
-  /** Resolves when the server answers requests and its storage works; false when `signal` came first. */
-  async ready(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves when the server answers requests and its storage works; false when `signal` came first. On a disk without room (`hasRoom`) it need not be
+   * ready for all: what it can do there, it is to do.
+   */
+  async ready(signal: AbortSignal, hasRoom: () => boolean): Promise<boolean> {
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(READY_POLL_MS)) {
       if (signal.aborted) return false;
       if (hasEnded(this.#runtime)) throw new StartupError('the server ended at its start');
       const answer = await readiness(this.url);
-      if (answer === true) return true;
-      if (answer !== false) {
+      if (answer === true || (answer === 'unavailable' && !hasRoom())) return true;
+      if (typeof answer === 'object') {
         await this.stop();
-        throw new StartupError(answer.replace(/\.$/, ''));
+        throw new StartupError(answer.problem.replace(/\.$/, ''));
       }
     }
     await this.stop();
@@ -132,14 +138,14 @@ async function endOf(child: ChildProcess): Promise<string> {
   return child.signalCode ?? `exit code ${child.exitCode}`;
 }
 
-/** Whether the server says that it is ready; a reason when it says that it never will be. */
-async function readiness(url: string): Promise<boolean | string> {
+/** Whether the server says that it is ready: `unavailable` when it may be later, a problem when it never will be; false when it does not answer yet. */
+async function readiness(url: string): Promise<boolean | 'unavailable' | { readonly problem: string }> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
     const answer: unknown = await response.json();
     if (response.ok) return true;
     const isFinal = hasText(answer, 'code') && hasText(answer, 'detail') && answer.code === 'misconfigured';
-    return isFinal ? answer.detail : false;
+    return isFinal ? { problem: answer.detail } : 'unavailable';
   } catch {
     return false;
   }

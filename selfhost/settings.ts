@@ -30,8 +30,13 @@ export async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
   return {
     host: await addressOf(env.HOST || DEFAULT_HOST),
     port: Number(port),
-    dataDir: resolve(env.DATA_DIR || DEFAULT_DATA_DIR),
+    dataDir: dataDirOf(env),
   };
+}
+
+/** Absolute. */
+export function dataDirOf(env: NodeJS.ProcessEnv): string {
+  return resolve(env.DATA_DIR || DEFAULT_DATA_DIR);
 }
 
 /** Resolved here, because the runtime's own notation for addresses can say more than an address. */

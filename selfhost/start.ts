@@ -2,13 +2,14 @@
  * `npm start`: Keystead on one machine, without Cloudflare. Makes what is missing (bundle, data folder, secrets), starts the runtime and stays until it is told
  * to stop. Whatever the operator has to put right is one line on stderr and exit code 1.
  */
+import { toLog, toTerminal } from './announcement.ts';
 import { ensureBuilt } from './build.ts';
 import { DataDirectory } from './data-directory.ts';
+import { type Report, Reserve } from './reserve.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import { Server } from './server.ts';
 import { isLoopback, readSettings, requireFreePort, type Settings } from './settings.ts';
 import { errorCode, StartupError } from './startup-error.ts';
-import { shellQuoted, storedToken, WALKTHROUGH_HEADING, walkthrough } from './walkthrough.ts';
 
 /** Everything that this and the runtime write is for the owner alone. */
 process.umask(0o077);
@@ -29,6 +30,7 @@ try {
 async function run(signal: AbortSignal): Promise<void> {
   const settings = await readSettings(process.env);
   const directory = new DataDirectory(settings.dataDir);
+  Reserve.relieve(directory.path);
   await directory.open();
   await requireFreePort(settings);
   const secrets = loadSecrets(process.env, directory);
@@ -36,10 +38,15 @@ async function run(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   // Stored before they are used, shown only once the server works: they are in the file, should anything fail in between.
   secrets.store();
-  const server = await Server.start(settings, directory.objectsPath, secrets);
+  const isFirstStart = !directory.hasData();
+  const reserve = Reserve.keep(directory.path, logReserve(secrets.logLevel));
+  const server = await Server.start(settings, { objects: directory.objectsPath, reserve: reserve.path }, secrets);
   directory.noteServer(server.pid);
-  if (await server.ready(signal)) announce(settings, server, secrets, directory);
+  if (await server.ready(signal, () => reserve.isOpen)) {
+    announce(settings, server.url, secrets, directory, isFirstStart);
+  }
   const how = await stopped(server, signal);
+  reserve.close();
   directory.close();
   if (how !== null) throw new StartupError(`the server ended by itself (${how})`);
 }
@@ -55,36 +62,33 @@ async function stopped(server: Server, signal: AbortSignal): Promise<string | nu
   return null;
 }
 
-function announce({ host }: Settings, server: Server, { values, origins }: Secrets, directory: DataDirectory): void {
-  console.log(`\nKeystead is ready on ${server.url}, with its data in ${directory.path}`);
-  if (!isLoopback(host)) console.log('It speaks plain HTTP: put a proxy with TLS in front before others use it.');
-  if (Object.values(origins).includes('generated')) {
-    console.log(
-      `Secrets were generated and are in ${directory.secretsPath}. Back it up: without them no key verifies.`,
-    );
-  }
-  if (origins.ADMIN_TOKEN === 'generated') console.log(`Admin token, shown this once: ${values.ADMIN_TOKEN}`);
-  if (values.ADMIN_TOKEN === '') {
-    console.log('ADMIN_TOKEN is not set: only management keys come in.\nCtrl-C stops the server.');
-    return;
-  }
-  console.log(`\n${WALKTHROUGH_HEADING}\n`);
-  console.log(`${walkthrough(server.url, tokenWord(values, origins, directory)).join('\n')}\n`);
-  console.log('Ctrl-C stops the server.');
+function announce({ host }: Settings, url: string, secrets: Secrets, directory: DataDirectory, isFirstStart: boolean) {
+  const { values, origins } = secrets;
+  const ready = {
+    url,
+    dataDir: directory.path,
+    secretsPath: directory.secretsPath,
+    adminToken: { value: values.ADMIN_TOKEN, origin: origins.ADMIN_TOKEN },
+    hasGeneratedSecrets: Object.values(origins).includes('generated'),
+    isFirstStart,
+    isExposed: !isLoopback(host),
+  };
+  console.log(process.stdout.isTTY ? toTerminal(ready).join('\n') : toLog(ready, new Date()));
 }
 
-/** How the pasted lines come by the token: on the run that made it, it stands in them. */
-function tokenWord(values: Secrets['values'], origins: Secrets['origins'], directory: DataDirectory): string {
-  switch (origins.ADMIN_TOKEN) {
-    case 'generated':
-      return shellQuoted(values.ADMIN_TOKEN);
-    case 'stored':
-      return storedToken(directory.secretsPath);
-    case 'environment':
-      return '"$ADMIN_TOKEN"';
-  }
+/** Tells of the disk as the Worker tells of requests. */
+function logReserve(logLevel: string | undefined): Report {
+  if (logLevel === 'error' || logLevel === 'silent') return () => {};
+  return (event, freeBytes) => {
+    const level = event === 'storage_has_room' ? 'info' : 'warn';
+    if (level === 'info' && logLevel === 'warn') return;
+    const line = JSON.stringify({ time: new Date().toISOString(), level, event, freeBytes });
+    if (level === 'info') console.log(line);
+    else console.error(line);
+  };
 }
 
 function unexpected(error: unknown): string {
+  if (errorCode(error) === 'ENOSPC') return 'the disk is full: make room first';
   return `unexpected failure (${errorCode(error) ?? (error instanceof Error ? error.name : typeof error)})`;
 }

@@ -1,11 +1,14 @@
-# Keystead on open-source workerd: the same bundle and the same objects as on Cloudflare. The launcher (start.ts) gives the address and the data
-# folder on the command line, which holds no secret; the secrets come through the environment, which only this user can read.
+# Keystead on open-source workerd: the same bundle and the same objects as on Cloudflare. The launcher (start.ts) gives the address and the
+# folders on the command line, which holds no secret; the secrets come through the environment, which only this user can read.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .keystead),
     (name = "data", disk = (path = ".keystead/objects", writable = true)),
+    (name = "reserve", disk = (path = ".keystead/reserve")),
+    # Where a Worker's own requests would go. Nothing here calls out, so nothing may.
+    (name = "internet", network = (allow = [])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:8787", http = (), service = "main")],
 );
@@ -21,6 +24,7 @@ const keystead :Workerd.Worker = (
     (name = "LOG_LEVEL", fromEnvironment = "LOG_LEVEL"),
     (name = "TENANTS", durableObjectNamespace = "Tenant"),
     (name = "DIRECTORY", durableObjectNamespace = "Directory"),
+    (name = "RESERVE", service = "reserve"),
   ],
   # The unique keys name the folders of the objects and go into their ids: never change one, or all data is out of reach.
   durableObjectNamespaces = [

@@ -16,7 +16,8 @@ import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/te
 import type { Bound, TenantTarget } from '../durable-objects/tenants/target.ts';
 import type { Env } from './env.ts';
 import { logError } from './http/log.ts';
-import { storageFull, unavailable } from './http/problem.ts';
+import { Problem, storageFull, unavailable } from './http/problem.ts';
+import { mayGrow } from './storage-reserve.ts';
 
 /** Attempts of a call, and the first wait before a repetition; doubled each time, and between half and all of it is waited. */
 const ATTEMPTS = 3;
@@ -124,7 +125,7 @@ export class Objects {
     change: (tenant: Remote<Tenant>, target: TenantTarget, operation: Operation) => Promise<T>,
   ): Promise<T | ReturnType<typeof notFound>> {
     return this.#ofExisting(tenantId, (objectName) =>
-      this.#call((retry) => change(tenantStub(this.#env, objectName), this.target(tenantId), { ...operation, retry })),
+      this.#change(operation, (op) => change(tenantStub(this.#env, objectName), this.target(tenantId), op)),
     );
   }
 
@@ -135,7 +136,7 @@ export class Objects {
     create: (tenant: Remote<Tenant>, operation: Operation) => Promise<T>,
   ): Promise<T> {
     const { objectName } = await this.placeOf(tenantId);
-    const created = await this.#call((retry) => create(tenantStub(this.#env, objectName), { ...operation, retry }));
+    const created = await this.#change(operation, (op) => create(tenantStub(this.#env, objectName), op));
     if (created.ok) this.#memory.learn(tenantId);
     return created;
   }
@@ -194,7 +195,21 @@ export class Objects {
     operation: OperationTemplate,
     change: (directory: Remote<Directory>, operation: Operation) => Promise<T>,
   ): Promise<T> {
-    return this.#call((retry) => change(directoryStub(this.#env), { ...operation, retry }));
+    return this.#change(operation, (op) => change(directoryStub(this.#env), op));
+  }
+
+  /** Refuses what adds data where there is room only for what ends something. */
+  async requireRoom(): Promise<void> {
+    if (!(await mayGrow(this.#env, Date.now()))) throw storageFull();
+  }
+
+  /** Has an object change something. */
+  #change<T>(operation: OperationTemplate, send: (operation: Operation) => Promise<T>): Promise<T> {
+    return this.#call(async (retry) => {
+      // At each attempt: what failed for want of room must not use up what was set free for others.
+      if (operation.grows) await this.requireRoom();
+      return send({ ...operation, retry });
+    });
   }
 
   async #call<T>(send: (retry: boolean) => Promise<T>, mayRepeat = isRetryable): Promise<T> {
@@ -203,6 +218,7 @@ export class Objects {
         this.#calls += 1;
         return await send(attempt > 1);
       } catch (error) {
+        if (error instanceof Problem) throw error;
         const isFull = isStorageFull(error);
         if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !(isFull || mayRepeat(error))) {
           logError('object_call_failed', error);

@@ -10,7 +10,8 @@ import { VERSION } from '../version.ts';
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
-/** `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and storage is within reach. */
+/** `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and
+ * storage takes a write. */
 export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: Objects): Promise<Answer> {
   if (path === '/readyz') await checkReady(runtime, objects);
   const body = path === '/healthz' ? { status: 'ok', version: VERSION } : { status: 'ok' };
@@ -19,6 +20,7 @@ export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[
 
 async function checkReady(runtime: Runtime | ConfigProblem[], objects: Objects): Promise<void> {
   if (Array.isArray(runtime)) throw misconfigured(runtime);
+  await objects.requireRoom();
   await objects.directory((directory) => directory.probe());
   if (runtime.hasAdminToken) return;
   const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant, target) => tenant.describe(target));

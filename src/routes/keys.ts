@@ -99,9 +99,11 @@ async function getKey(call: Call, tenantId: string, keyId: string): Promise<Answ
 
 async function updateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const patch = await call.body(updateKeyBody);
+  // To switch a key off ends something, and works where there is no room for more.
+  const grows = !(patch.enabled === false && Object.keys(patch).length === 1);
   const updated = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
+    { ...(await call.operation(tenantId)), grows },
     (tenant, target, operation) => tenant.updateKey(target, keyId, patch, operation),
   );
   return keyResponse(tenantId, updated);

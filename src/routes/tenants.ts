@@ -72,9 +72,13 @@ async function getTenant(call: Call, tenantId: string): Promise<Answer> {
 
 async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const patch = await call.body(updateTenantBody);
+  // To disable a tenant or to trim its audit log works where there is no room for more.
+  const { status = 'disabled', name, settings = {} } = patch;
+  const others = Object.keys(settings).filter((setting) => setting !== 'auditRetentionSeconds');
+  const grows = status !== 'disabled' || name !== undefined || others.length > 0;
   const updated = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
+    { ...(await call.operation(tenantId)), grows },
     (tenant, target, operation) => tenant.update(target, patch, operation),
   );
   return marked(json(toTenantResource(unwrap(updated))), updated);

@@ -1,10 +1,13 @@
 /** What an operator sees: the first start, the printed lines, the next start, and the end. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type Ready, toLog, toTerminal } from '../../selfhost/announcement.ts';
+import { firstCall, WALKTHROUGH_HEADING, walkthrough } from '../../selfhost/walkthrough.ts';
 import { Client } from './client.ts';
 import { answers, eventually, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
-import { printedLines, run } from './walkthrough.ts';
+import { ArgumentRecorder, printedLines, run } from './walkthrough.ts';
 
 const TOKEN = 'kst_EnvironmentToken0fThe5uite9w8e7r6t5z';
 
@@ -19,14 +22,107 @@ const STORY = [
   { code: 'REVOKED', warnings: [] },
 ];
 
-test('the lines of the first run work as pasted, again and again', async () => {
+/** The ways to a shell, with what it needs in its environment. */
+const PLACES = [
+  ['with the token in the file', (secretsPath: string) => ({ secretsPath }), {}],
+  ['with the token in the environment', () => 'environment' as const, { ADMIN_TOKEN: TOKEN }],
+] as const;
+
+test.each(PLACES)('the lines to paste work again and again, %s', async (_where, source, env) => {
   using folder = temporaryFolder();
-  await using server = await startServer(join(folder.path, 'data'));
-  expect(server.stdout).toContain(`Admin token, shown this once: ${server.adminToken}`);
-  const lines = printedLines(server.stdout);
-  expect(await run(lines)).toMatchObject(STORY);
-  expect(await run(lines, 'sh')).toMatchObject(STORY);
+  await using server = await startServer(join(folder.path, 'data'), env);
+  const token = source(join(folder.path, 'data/secrets.json'));
+  const lines = walkthrough(server.url, token).join('\n');
+  expect(await run(lines, 'bash', env)).toMatchObject(STORY);
+  expect(await run(lines, 'sh', env)).toMatchObject(STORY);
+  for (const shell of ['bash', 'sh']) {
+    expect(await run(firstCall(server.url, token), shell, env)).toMatchObject([{ data: [{}, {}] }]);
+  }
 });
+
+test('neither a token nor a key string is among the arguments of a program', async () => {
+  using folder = temporaryFolder();
+  const programs = join(folder.path, 'programs');
+  mkdirSync(programs);
+  await using server = await startServer(join(folder.path, 'data'));
+  const recorder = new ArgumentRecorder(programs, process.env.PATH ?? '');
+  const source = { secretsPath: join(server.dataDir, 'secrets.json') };
+  const env = { PATH: recorder.path };
+  const answers = [
+    await run(walkthrough(server.url, source).join('\n'), 'bash', env),
+    await run(firstCall(server.url, source), 'bash', env),
+    await run(firstCall(server.url, 'environment'), 'bash', { ...env, ADMIN_TOKEN: server.adminToken }),
+  ];
+  const key = /"secret":"([^"]+)"/.exec(JSON.stringify(answers[0]))?.[1] ?? '';
+  expect(key).toMatch(/^ks_/);
+  expect(answers).toMatchObject([STORY, [{ data: [{}] }], [{ data: [{}] }]]);
+  expect(recorder.read()).toMatch(/^curl .*\/keys\/verify/m);
+  expect(recorder.read()).not.toContain(server.adminToken);
+  expect(recorder.read()).not.toContain(key);
+});
+
+test('where no terminal is, one line of the log says where the token lies, and nothing is a tutorial', async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(folder.path);
+  for (const line of server.stdout.trimEnd().split('\n')) expect(JSON.parse(line), line).toHaveProperty('event');
+  const last: unknown = JSON.parse(server.stdout.trimEnd().split('\n').at(-1) ?? '');
+  expect(last).toEqual({
+    time: expect.stringMatching(/^\d{4}-.*Z$/),
+    level: 'info',
+    event: 'ready',
+    url: server.url,
+    dataDir: folder.path,
+    adminToken: `in ${folder.path}/secrets.json`,
+    try: expect.stringContaining('curl'),
+  });
+  expect(server.stdout).not.toContain(server.adminToken);
+  // As it stands in the log, without undoing any quoting of JSON.
+  const [, pasted = ''] = /"try":"(.*)"\}$/m.exec(server.stdout) ?? [];
+  expect(await run(pasted)).toMatchObject([{ data: [] }]);
+});
+
+const READY: Ready = {
+  url: 'http://127.0.0.1:8787',
+  dataDir: '/data',
+  secretsPath: '/data/secrets.json',
+  adminToken: { value: TOKEN, origin: 'generated' },
+  hasGeneratedSecrets: true,
+  isFirstStart: true,
+  isExposed: false,
+};
+
+test('a terminal is shown the token on the run that made it, and the lines to paste at the first start', () => {
+  const first = toTerminal(READY).join('\n');
+  expect(first).toContain(`Admin token, shown this once: ${TOKEN}`);
+  expect(printedLines(first)).toBe(`${walkthrough(READY.url, { secretsPath: READY.secretsPath }).join('\n')}\n`);
+  // The lines go into the history of the shell.
+  expect(printedLines(first)).not.toContain(TOKEN);
+
+  const later = { ...READY, adminToken: { value: TOKEN, origin: 'stored' }, hasGeneratedSecrets: false } as const;
+  const second = toTerminal({ ...later, isFirstStart: false }).join('\n');
+  expect(second).not.toContain(TOKEN);
+  expect(second).not.toContain(WALKTHROUGH_HEADING);
+  expect(second).toContain(firstCall(READY.url, { secretsPath: READY.secretsPath }));
+
+  const without = { ...READY, adminToken: { value: '', origin: 'environment' } } as const;
+  expect(toTerminal(without).join('\n')).toContain('only management keys come in');
+  expect(toTerminal(without).join('\n')).not.toContain('curl');
+  expect(toLog(without, new Date(0))).not.toContain('curl');
+  expect(toLog(READY, new Date(0))).not.toContain(TOKEN);
+});
+
+test.skipIf(spawnSync('script', ['--version']).status !== 0)(
+  'npm start on a terminal, as a new user has it',
+  async () => {
+    using folder = temporaryFolder();
+    const log = join(folder.path, 'typescript');
+    await using npm = new Launcher(join(folder.path, 'data'), {}, ['script', '-qefc', 'npm start', log]);
+    const seen = () => (existsSync(log) ? readFileSync(log, 'utf8').replaceAll('\r', '') : '');
+    await eventually('the server is ready', 90_000, () => seen().includes('Ctrl-C stops the server.'));
+    expect(seen()).toContain(`Admin token, shown this once: ${npm.adminToken}`);
+    expect(await run(printedLines(seen()))).toMatchObject(STORY);
+  },
+);
 
 test('a later run reuses the secrets, keeps the keys and does not show the token', async () => {
   using folder = temporaryFolder();
@@ -42,9 +138,8 @@ test('a later run reuses the secrets, keeps the keys and does not show the token
   await using second = await startServer(folder.path);
   expect(readFileSync(join(folder.path, 'secrets.json'), 'utf8')).toBe(stored);
   expect(second.stdout).not.toContain(second.adminToken);
-  expect(second.stdout).not.toContain('Admin token');
   expect(await new Client(second).verify(secret)).toMatchObject({ code: 'VALID' });
-  expect(await run(printedLines(second.stdout))).toMatchObject(STORY);
+  expect(await run(second.firstCall)).toMatchObject([{ data: [{ id: 'acme' }] }]);
 });
 
 test('secrets from the environment win and are not written down', async () => {
@@ -53,7 +148,7 @@ test('secrets from the environment win and are not written down', async () => {
   const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
   expect(Object.keys(JSON.parse(stored))).toEqual(['ENCRYPTION_KEY', 'HMAC_SECRET']);
   expect(server.stdout).not.toContain(TOKEN);
-  expect(await run(printedLines(server.stdout), 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject(STORY);
+  expect(await run(server.firstCall, 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject([{ data: [] }]);
 });
 
 test('generated secrets are strong and differ from one deployment to the next', async () => {
@@ -141,7 +236,7 @@ test('the server listens on IPv6 when HOST says so', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path, { HOST: '::1' });
   expect(server.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
-  expect(await run(printedLines(server.stdout))).toMatchObject(STORY);
+  expect(await run(server.firstCall)).toMatchObject([{ data: [] }]);
 });
 
 test('both ways of hosting run with the same compatibility date', () => {
@@ -149,4 +244,10 @@ test('both ways of hosting run with the same compatibility date', () => {
     /ompatibility_?[dD]ate = "([\d-]+)"/.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1];
   expect(dateIn('selfhost/workerd.capnp')).toBeDefined();
   expect(dateIn('selfhost/workerd.capnp')).toBe(dateIn('wrangler.toml'));
+});
+
+test('on Cloudflare only the log of Keystead itself is kept, without the URLs of requests', () => {
+  const [, logs = ''] =
+    /^\[observability\.logs\]\n((?:\w+ = .*\n)+)/m.exec(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')) ?? [];
+  expect(logs.trim().split('\n')).toEqual(['enabled = true', 'invocation_logs = false']);
 });

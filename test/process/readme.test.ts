@@ -1,13 +1,15 @@
 /** The README cannot rot: its examples are run and must answer what it shows, and its tables must name what the program has. */
-import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
 import { PERMISSIONS, ROLES } from '../../src/callers/principal.ts';
 import { PROBLEMS } from '../../src/http/problem.ts';
 import { Client } from './client.ts';
-import { fenced, Normalizer, README, Shell, stepsOf } from './readme.ts';
+import { fenced, Normalizer, README, SEARCH_PATH, Shell, stepsOf } from './readme.ts';
 import { ROOT, startServer, temporaryFolder } from './server.ts';
+import { ArgumentRecorder } from './walkthrough.ts';
 
 vi.mock('cloudflare:workers', () => ({ DurableObject: class {} }));
 
@@ -21,7 +23,11 @@ test('every example answers what the page shows, in one shell, server restarts i
     current: await startServer(dataDir),
     [Symbol.asyncDispose]: () => server.current[Symbol.asyncDispose](),
   };
-  await using shell = new Shell(folder.path);
+  const programs = join(folder.path, 'programs');
+  mkdirSync(programs);
+  const recorder = new ArgumentRecorder(programs, SEARCH_PATH);
+  await using shell = new Shell(folder.path, recorder.path);
+  const secrets = new Set([server.current.adminToken]);
   const [shown, real] = [new Normalizer(), new Normalizer()];
   const steps = stepsOf('run');
   expect(steps.length).toBeGreaterThan(20);
@@ -33,8 +39,13 @@ test('every example answers what the page shows, in one shell, server restarts i
     } else {
       const printed = await shell.run(step.script, server.current.url);
       expect(real.read(printed), step.script).toEqual(shown.read(step.shown ?? ''));
+      for (const [secret] of printed.matchAll(/\b[a-z]+_[0-9A-Za-z]{92}\b/g)) secrets.add(secret);
     }
   }
+  // Other users of the machine can read the arguments of programs.
+  expect(secrets.size).toBeGreaterThan(3);
+  expect(recorder.read()).toMatch(/^curl .*\/keys\/verify/m);
+  for (const secret of secrets) expect(recorder.read()).not.toContain(secret.slice(0, -1));
 });
 
 describe('the tables name what the program has', () => {
@@ -189,25 +200,60 @@ describe('what the page says about key strings', () => {
   });
 });
 
-test.skipIf(!hasCommand('sqlite3'))(
-  'a backup of the running server, made as the page says, can be restored',
-  async () => {
-    using folder = temporaryFolder();
-    await using server = await startServer(join(folder.path, '.keystead'));
-    const client = new Client(server);
-    await client.createTenant('acme');
-    const { secret } = await client.createKey('acme');
-    await using shell = new Shell(folder.path);
-    const [step] = stepsOf('backup');
-    if (step?.kind !== 'run') throw new Error('the page has no backup');
-    expect(await shell.run(step.script, server.url)).toBe('');
-    expect(await server.stop()).toBe(0);
-    await using restored = await startServer(join(folder.path, 'backup'));
-    expect(await new Client(restored).verify(secret)).toMatchObject({ code: 'VALID' });
-    expect(await new Client(restored).get('/tenants')).toMatchObject({ data: [{ id: 'acme' }] });
-  },
-);
+test('a backup of the running server, made as the page says, can be restored', async () => {
+  using folder = temporaryFolder();
+  const checkout = join(folder.path, 'checkout');
+  mkdirSync(checkout);
+  for (const name of ['package.json', 'selfhost', 'node_modules', '.npmrc']) {
+    symlinkSync(join(ROOT, name), join(checkout, name));
+  }
+  await using server = await startServer(join(checkout, '.keystead'));
+  const client = new Client(server);
+  await client.createTenant('acme');
+  const { secret } = await client.createKey('acme');
+  await using shell = new Shell(checkout);
+  const [step] = stepsOf('backup');
+  if (step?.kind !== 'run') throw new Error('the page has no backup');
+  expect(await shell.run(step.script, server.url)).toContain(
+    `databases are in ${folder.path}/keystead-backup/databases.`,
+  );
+  expect(await server.stop()).toBe(0);
 
-function hasCommand(name: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)));
-}
+  // Apart from each other, and for the owner alone.
+  const databases = join(folder.path, 'keystead-backup/databases');
+  expect(readdirSync(databases)).toEqual(['objects']);
+  expect(readdirSync(join(folder.path, 'keystead-secrets'))).toEqual(['secrets.json']);
+  const files = readdirSync(folder.path, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /^keystead-/.test(path),
+  );
+  expect(files.length).toBeGreaterThan(5);
+  for (const path of files) expect(statSync(join(folder.path, path)).mode & 0o077, path).toBe(0);
+
+  copyFileSync(join(folder.path, 'keystead-secrets/secrets.json'), join(databases, 'secrets.json'));
+  await using restored = await startServer(databases);
+  expect(await new Client(restored).verify(secret)).toMatchObject({ code: 'VALID' });
+  expect(await new Client(restored).get('/tenants')).toMatchObject({ data: [{ id: 'acme' }] });
+});
+
+test('a backup that cannot be made says so in one line, and writes nothing', async () => {
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, 'data');
+  const refusal = (...args: string[]) => {
+    const program = [join(ROOT, 'selfhost/backup.ts'), ...args];
+    const { stderr, status } = spawnSync(process.execPath, program, {
+      encoding: 'utf8',
+      env: { DATA_DIR: dataDir },
+      timeout: 60_000,
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^keystead: [^\n]+\n$/);
+    return stderr;
+  };
+  expect(refusal(join(folder.path, 'backup'))).toContain('has no data');
+  mkdirSync(join(dataDir, 'objects'), { recursive: true });
+  expect(refusal()).toContain('usage: npm run backup -- <new folder>');
+  expect(refusal(join(dataDir, 'backup'))).toContain('is in DATA_DIR');
+  expect(refusal(folder.path)).toContain('is not empty');
+  expect(refusal('/proc/backup')).toContain('cannot be made');
+  expect(readdirSync(folder.path, { recursive: true })).toEqual(['data', 'data/objects']);
+});

@@ -32,6 +32,9 @@ export function fenced(language: string, page = README): string {
   return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(page)?.[1] ?? '';
 }
 
+/** The node that runs the tests comes first: a machine's own may be any. */
+export const SEARCH_PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
+
 /** A bash that keeps its variables from script to script, in a folder of its own. */
 export class Shell implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -39,10 +42,8 @@ export class Shell implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(folder: string) {
+  constructor(folder: string, path = SEARCH_PATH) {
     this.#folder = folder;
-    // The node that runs the tests comes first: a machine's own may be any.
-    const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
     this.#process = spawn('bash', ['--norc', '--noprofile', '-s'], {
       cwd: folder,
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -47,9 +47,10 @@ function bytesNeedles(name: string, bytes: Buffer): [string, Buffer][] {
   ];
 }
 
+/** All files but the ballast of the reserve: many random bytes, written once. */
 function filesIn(folder: string): Map<string, Buffer> {
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  const files = paths.filter((path) => statSync(join(folder, path)).isFile());
+  const files = paths.filter((path) => statSync(join(folder, path)).isFile() && path !== 'reserve/ballast');
   return new Map(files.map((path) => [path, readFileSync(join(folder, path))]));
 }
 

@@ -67,17 +67,27 @@ export class Launcher implements AsyncDisposable {
   /** Resolves with the server's URL when it says that it is ready. */
   async ready(): Promise<string> {
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(POLL_MS)) {
-      // The last line of the announcement, so that all of it is there.
-      if (this.#stdout.includes('Ctrl-C stops the server.')) return this.url;
+      if (this.#announced() !== null) return this.url;
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) break;
     }
     throw new Error(`the server did not get ready: ${this.#stderr}`);
   }
 
   get url(): string {
-    const url = /ready on (\S+),/.exec(this.#stdout)?.[1];
-    if (url === undefined) throw new Error('the server has not said where it listens');
-    return url;
+    const announced = this.#announced();
+    if (announced === null) throw new Error('the server has not said where it listens');
+    return announced.url;
+  }
+
+  /** One line that the server offers to try it with. */
+  get firstCall(): string {
+    return this.#announced()?.try ?? '';
+  }
+
+  /** What the launcher says when the server is ready, among the lines of the log. */
+  #announced(): { readonly url: string; readonly try?: string } | null {
+    const line = /^\{[^\n]*"event":"ready"[^\n]*\}$/m.exec(this.#stdout)?.[0];
+    return line === undefined ? null : JSON.parse(line);
   }
 
   get adminToken(): string {

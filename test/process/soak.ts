@@ -1,6 +1,7 @@
 /** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
 import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
+import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
@@ -24,6 +25,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['hostile', { size: 'requests', run: hostile }],
   ['walk', { size: 'keys', run: walk }],
   ['grace', { size: 'keys', run: grace }],
+  ['full-disk', { size: 'keys', run: fullDisk }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);

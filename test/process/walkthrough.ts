@@ -1,5 +1,7 @@
-/** The curl lines that the server prints, taken from its output and run as a user's shell would. */
+/** The curl lines that the server prints, taken from its output and run as a user's shell would, with a record of what their programs are given. */
 import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { WALKTHROUGH_HEADING } from '../../selfhost/walkthrough.ts';
 import { ROOT } from './server.ts';
@@ -25,4 +27,32 @@ export async function run(lines: string, shell = 'bash', env: NodeJS.ProcessEnv 
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line): unknown => JSON.parse(line));
+}
+
+/**
+ * Stands before the programs of a search path and writes down their arguments, which `ps` would show to every user of the machine. What a shell does by
+ * itself (variables, `printf`, here-documents) starts no program.
+ */
+export class ArgumentRecorder {
+  /** With the recorder's programs first. */
+  readonly path: string;
+  readonly #record: string;
+
+  constructor(folder: string, searchPath: string) {
+    this.#record = join(folder, 'arguments');
+    this.path = `${folder}${delimiter}${searchPath}`;
+    writeFileSync(this.#record, '');
+    for (const name of ['curl', 'sed', 'grep', 'cut', 'tr', 'cat', 'node', 'npm', 'printenv', 'openssl', 'mktemp']) {
+      const found = searchPath.split(delimiter).find((candidate) => existsSync(join(candidate, name)));
+      if (found === undefined) continue;
+      const script = `#!/bin/sh\nprintf '%s\\n' "${name} $*" >>'${this.#record}'\nexec '${join(found, name)}' "$@"\n`;
+      writeFileSync(join(folder, name), script);
+      chmodSync(join(folder, name), 0o700);
+    }
+  }
+
+  /** All arguments so far. */
+  read(): string {
+    return readFileSync(this.#record, 'utf8');
+  }
 }

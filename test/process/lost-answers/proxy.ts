@@ -58,7 +58,7 @@ export class LossyProxy implements AsyncDisposable {
         if (loss === 'at once') cut();
       });
     });
-    upstream.on('data', (bytes) => {
+    upstream.on('data', (bytes: Buffer) => {
       if (loss === 'answered') return cut();
       if (loss === 'half') client.write(bytes.subarray(0, HALF_BYTES), cut);
       else client.write(bytes);
