@@ -15,9 +15,9 @@ import { startFloors } from './servers/floors.ts';
 import type { Target } from './servers/target.ts';
 
 /** Asked first in each turn, so that what is measured is not the compiler at work. */
-const WARM_UP = 300;
+const WARM_UP_MAX = 250;
 /** Asked in each turn. */
-const ASKED = 400;
+const ASKED_MAX = 400;
 const CONNECTIONS = 16;
 const MAX_MS = 60_000;
 const VALID = '"valid":true';
@@ -58,7 +58,8 @@ class RestartedServer implements AsyncDisposable {
 
 export async function coldRow(means: ColdMeans): Promise<Row> {
   const { options, folder, generator, progress, stack, startKeystead } = means;
-  const tenants = WARM_UP + Math.min(ASKED, options.tenants);
+  const warmUp = Math.min(WARM_UP_MAX, options.tenants);
+  const tenants = warmUp + Math.min(ASKED_MAX, options.tenants);
   progress.step(`${tenants} tenants of one key that sleep`);
   const [files, floorFiles] = [join(folder, 'cold'), join(folder, 'cold-floor')];
   const { token, keys } = await makeTenants(files, tenants, startKeystead);
@@ -67,21 +68,22 @@ export async function coldRow(means: ColdMeans): Promise<Row> {
   const floor = stack.use(new RestartedServer(floorFiles, startFloors));
   const asked = keys.map(({ secret }) => request('POST', '/v1/keys/verify', token, { key: secret }));
   const floorAsked = keys.map(({ secret }, i) => request('POST', `/d?${sleeperQuery(i)}`, TOKEN, { key: secret }));
-  const against = coldTurns(names.FLOOR_D, floor, floorAsked, generator);
-  return coldTurns(names.COLD, server, asked, generator, against);
+  const against = coldTurns(names.FLOOR_D, floor, floorAsked, warmUp, generator);
+  return coldTurns(names.COLD, server, asked, warmUp, generator, against);
 }
 
 function coldTurns(
   name: string,
   server: RestartedServer,
   requests: readonly Uint8Array[],
+  warmUp: number,
   generator: LoadGenerator,
   against?: Row,
 ): Row {
   const turn = async () => {
     await server.restart();
-    await sendOnce(requests.slice(0, WARM_UP), server.target, generator);
-    return requests.slice(WARM_UP);
+    await sendOnce(requests.slice(0, warmUp), server.target, generator);
+    return requests.slice(warmUp);
   };
   return {
     name,
@@ -111,10 +113,15 @@ async function makeTenants(
   const server = await startKeystead(folder);
   const api = new Api(server);
   const keys: Key[] = [];
-  for (let number = 0; number < tenants; number++) {
-    await api.createTenant(`bench-cold-${number}`, {});
-    keys.push(...(await api.createKeys(`bench-cold-${number}`, 1)));
-  }
+  let next = 0;
+  const make = async () => {
+    while (next < tenants) {
+      const tenantId = `bench-cold-${next++}`;
+      await api.createTenant(tenantId, {});
+      keys.push(...(await api.createKeys(tenantId, 1)));
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, make));
   await server.stop();
   checkpoint(join(folder, 'objects', 'keystead-tenant'));
   return { token: server.token, keys };
