@@ -1,7 +1,8 @@
 /**
- * The row about tenants that nobody asked for a while: the first verification of each, which wakes its object and opens its database, beside a floor that
- * does the same with an object that has nothing to do at its start. An object sleeps after some ten idle seconds; a server that was just started has
- * nothing but sleepers. So each turn starts the server anew, on a copy of the same files, and asks each tenant once.
+ * The row about tenants that nobody asked for a while: the first verification of each, which wakes its object and
+ * opens its database, beside a floor that does the same with an object that has nothing to do at its start. An object
+ * sleeps after some ten idle seconds; a server that was just started has nothing but sleepers. So each turn starts the
+ * server anew, on a copy of the same files, and asks each tenant once.
  */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -139,7 +140,10 @@ async function makeSleepers(folder: string, sleepers: number, generator: LoadGen
 
 const sleeperQuery = (number: number) => `object=sleeper-${number}`;
 
-/** As an object leaves its database when it falls asleep; one that is stopped while awake leaves its write-ahead log to be read at the next start. */
+/**
+ * Leaves databases as objects do that fall asleep: those of a server that is stopped keep their write-ahead log, which the
+ * next start would have to read.
+ */
 function checkpoint(folder: string): void {
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.sqlite'))) {
     const database = new DatabaseSync(join(folder, name));

@@ -4,7 +4,7 @@
  *   /a   parses and answers
  *   /b   and calls a method of an object, with arguments of the shape that a verification has
  *   /c   and the object updates one row
- *   /d   and an object of one's own, ?object=…, that was asleep, reads one row of a table that looks like one of keys; /d/make makes that table
+ *   /d   and an object that slept, named by ?object=…, reads one row of a table of keys; /d/make makes that table
  */
 import { DurableObject } from 'cloudflare:workers';
 

@@ -1,6 +1,6 @@
 /**
- * The thresholds, and whether a run met them. They inform: a missed one fails nothing. A quick run judges none of them: in few short rounds over little
- * data, fixed costs are most of what is measured.
+ * The thresholds, and whether a run met them. They inform: a missed one fails nothing. A quick run judges none of them: in
+ * few short rounds over little data, fixed costs are most of what is measured.
  */
 import type { DiskFigures } from '../figures/disk.ts';
 import type { Measured } from '../measure.ts';
