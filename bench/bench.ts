@@ -1,17 +1,19 @@
 /**
  * `npm run bench`: what Keystead costs, measured on this machine against floors that no server on this runtime can be cheaper than, against its own growth, and against
- * a peer. Real servers, loopback only, data in a folder that goes afterwards. Missed thresholds are reported, they fail nothing.
+ * a peer. Real servers, loopback only, data in a folder that goes afterwards. Missed thresholds are reported, they fail nothing; wrong answers do.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { measureCleanup } from './figures/cleanup.ts';
 import { fillDatabases, sizeOf } from './figures/disk.ts';
+import { type MemoryFigures, measureMemory } from './figures/memory.ts';
 import { LoadGenerator } from './load/client.ts';
 import { measureRows } from './measure.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { isWanted, planOf } from './plan.ts';
 import { Progress } from './progress.ts';
 import { chart } from './report/chart.ts';
+import * as names from './report/names.ts';
 import { machine, type Results } from './report/results.ts';
 import { report } from './report/table.ts';
 import { verdictsOf } from './report/verdicts.ts';
@@ -39,11 +41,14 @@ stack.defer(() => rmSync(folder, { recursive: true, force: true }));
 try {
   // What an interruption leaves behind ends as its servers are stopped under it.
   const results = await Promise.race([run(options), aborted]);
-  if (results !== null) publish(results, options);
+  if (results !== null) {
+    publish(results, options);
+    if (results.rows.some(({ wrong }) => wrong > 0)) process.exitCode = 1;
+  }
 } finally {
   await stack.disposeAsync();
 }
-process.exit(stopping.signal.aborted ? 130 : 0);
+process.exit(stopping.signal.aborted ? 130 : process.exitCode);
 
 async function run(sizes: Options): Promise<Results> {
   const progress = stack.use(new Progress());
@@ -53,11 +58,27 @@ async function run(sizes: Options): Promise<Results> {
   const many = await startKeystead('many');
   const floors = stack.use(await startFloors(join(folder, 'floors')));
   const generator = stack.use(new LoadGenerator());
-  const means = { options: sizes, small, large, many, floors: floors.target, generator, progress, folder, stack };
-  const { rows, filledPerSecond, notes } = await planOf(means);
+  const startServer = (path: string) => Keystead.start(path, stopping.signal);
+  const servers = { small, large, many, floors: floors.target, startKeystead: startServer };
+  const { rows, filledPerSecond, notes, tenantKeys } = await planOf({
+    options: sizes,
+    ...servers,
+    generator,
+    progress,
+    folder,
+    stack,
+  });
   const measured = await measureRows(rows, generator, sizes, progress);
   const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(large, sizes.batch, progress) : null;
   const databases = isWanted(sizes, 'disk') ? await fillDatabases(large, generator, sizes.batch, progress) : [];
+  let memory: MemoryFigures | null = null;
+  if (isWanted(sizes, names.rssAwake(sizes))) {
+    const keys = await tenantKeys();
+    // Anew: what it took while the tenants were made is not what they take.
+    await many.server.stop();
+    const again = stack.use(await startServer(join(folder, 'many')));
+    memory = await measureMemory(again, keys, generator, progress);
+  }
   progress.step('stopping');
   await large.server.stop();
   const disk = databases.map(sizeOf);
@@ -69,6 +90,7 @@ async function run(sizes: Options): Promise<Results> {
     rows: measured,
     cleanup,
     disk,
+    memory,
     filledPerSecond,
     notes,
     verdicts: verdictsOf(measured, disk, sizes),

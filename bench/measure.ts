@@ -13,6 +13,7 @@ import { type Spread, spreadOf } from './statistics.ts';
 
 export type Row = {
   readonly name: string;
+  /** Looked at when the turn's requests are there: making them may have restarted the server. */
   readonly target: Target;
   /** Text that the body of every right answer has. */
   readonly expected: string;

@@ -1,4 +1,7 @@
-/** What `npm run bench -- …` takes. The defaults are the full size; `--quick` is to see that all of it works, in under a minute. */
+/**
+ * What `npm run bench -- …` takes. The defaults are the full size; `--quick` is to see that all of it works, in a minute or
+ * two.
+ */
 import { parseArgs } from 'node:util';
 
 export type Options = {
@@ -23,7 +26,7 @@ const FULL = { keys: 1_000_000, tenants: 10_000, batch: 100_000, rounds: 12, tur
 const QUICK = { keys: 5000, tenants: 100, batch: 1000, rounds: 2, turnMs: 120 };
 
 export const USAGE = `npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--rows a,b] [--json FILE]
-  --quick    small sizes and two rounds, under a minute; results go to bench/results/quick.*
+  --quick    small sizes and two rounds, a minute or two, nothing judged; results go to bench/results/quick.*
   --keys     keys in the large tenant (${FULL.keys})
   --tenants  tenants of the row that verifies over many (${FULL.tenants})
   --batch    keys of the cleanup and the disk figures (${FULL.batch})

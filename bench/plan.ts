@@ -1,6 +1,7 @@
 /** Which rows a run has, and the data they need. Data is made only for rows that were asked for. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { coldRow } from './cold.ts';
 import type { LoadGenerator } from './load/client.ts';
 import type { Row } from './measure.ts';
 import type { Options } from './options.ts';
@@ -8,10 +9,17 @@ import type { Progress } from './progress.ts';
 import * as names from './report/names.ts';
 import { floorRow, type KeysOf, lastPage, peerRow, Rows, SMALL } from './rows.ts';
 import type { Instance, Key } from './servers/api.ts';
+import type { Keystead } from './servers/keystead.ts';
 import { isPeerInstalled, PEER_INSTALLATION, startPeer } from './servers/peer.ts';
 import type { Target } from './servers/target.ts';
 
-export type Plan = { readonly rows: readonly Row[]; readonly filledPerSecond: number | null; readonly notes: string[] };
+export type Plan = {
+  readonly rows: readonly Row[];
+  readonly filledPerSecond: number | null;
+  readonly notes: string[];
+  /** One key in each of many tenants, made when they are first wanted. */
+  readonly tenantKeys: () => Promise<readonly Key[]>;
+};
 
 export type Means = {
   readonly options: Options;
@@ -25,10 +33,13 @@ export type Means = {
   readonly generator: LoadGenerator;
   readonly progress: Progress;
   readonly folder: string;
+  /** Starts Keystead with its files in this folder. */
+  readonly startKeystead: (folder: string) => Promise<Keystead>;
   /** Ends what was started when the run is over. */
   readonly stack: AsyncDisposableStack;
 };
 
+const NOTHING = { rows: [], filledPerSecond: null };
 /** No leases: every verification asks the object. */
 const STRICT_SETTINGS = { leaseSeconds: 0 };
 const LEASED_SETTINGS = { leaseSeconds: 1 };
@@ -36,8 +47,6 @@ const LEASED_SETTINGS = { leaseSeconds: 1 };
 const HOT = 50;
 /** Tenants in use at the same time. */
 const AWAKE = 200;
-/** Different keys verified in the large tenant: more than fit in a cache of a few thousand. */
-const SPREAD_MAX = 20_000;
 
 export const isWanted = ({ rows }: Options, name: string) =>
   rows.length === 0 || rows.some((part) => name.includes(part));
@@ -64,14 +73,22 @@ export async function planOf(means: Means): Promise<Plan> {
     rows.rotate(names.ROTATE, prepared, floorC),
     rows.revoke(names.REVOKE, prepared, floorC),
     rows.revokeLeased(names.REVOKE_LEASED, () => rows.small(LEASED_SETTINGS)),
+    rows.list(names.LIST_25, strictTenant.tenantId, null, rows.key(names.GET_KEY, strictTenant.tenantId, key), 25),
   ];
   await prepare(rows, means, [names.CREATE, names.ROTATE, names.REVOKE]);
+  const cold = isWanted(options, names.COLD) ? [await coldRow(means)] : [];
   const growth = await growthRows(means, new Rows(large, generator));
-  const tenants = await tenantRows(means, new Rows(means.many, generator), floorB);
+  let made: Promise<Key[]> | undefined;
+  const tenantKeys = () => {
+    made ??= keysOfTenants(means);
+    return made;
+  };
+  const tenants = await tenantRows(means, new Rows(means.many, generator), tenantKeys, floorB);
   const notes: string[] = [];
   const peers = await peerRows(means, strict, notes);
-  const all = [...smallRows, ...growth.rows, ...tenants, ...peers];
-  return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond: growth.filledPerSecond, notes };
+  const all = [...smallRows, ...cold, ...growth.rows, ...tenants, ...peers];
+  const { filledPerSecond } = growth;
+  return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond, notes, tenantKeys };
 }
 
 /** Makes the small tenants that the turns of these rows of mutations use up, one each. */
@@ -87,15 +104,20 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
   const { api } = means.large;
   const { keys } = options;
   const last = names.listLast(options);
-  const spread = Math.min(keys, SPREAD_MAX);
+  const spread = names.spreadOver(keys);
+  const judged = names.spreadJudged(options);
   const own = [
     names.strictAt(keys),
     names.createAt(keys),
     names.rotateAt(keys),
-    names.strictSpread(options, spread),
+    names.strictSpread(keys, spread),
     last,
   ];
-  if (!own.some((name) => isWanted(options, name))) return { rows: [], filledPerSecond: null };
+  if (!own.some((name) => isWanted(options, name))) {
+    if (!isWanted(options, judged)) return NOTHING;
+    const beside = rows.verify(names.STRICT_BESIDE, (await rows.small(STRICT_SETTINGS)).keys);
+    return { rows: [await judgedSpread(means, rows, beside)], filledPerSecond: null };
+  }
   progress.step(`a tenant of ${keys} keys`);
   const tenantId = 'bench-large';
   await api.createTenant(tenantId, STRICT_SETTINGS);
@@ -114,12 +136,25 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
     filledPerSecond,
     rows: [
       rows.verify(names.strictAt(keys), few, strict),
-      rows.verify(names.strictSpread(options, spread), sample, strict),
+      rows.verify(names.strictSpread(keys, spread), sample, strict),
+      ...(keys > names.SPREAD_OF && isWanted(options, judged) ? [await judgedSpread(means, rows, strict)] : []),
       rows.create(names.createAt(keys), () => tenantId, create),
       rows.rotate(names.rotateAt(keys), inTurns(tenantId, sample), rotate),
       rows.list(last, tenantId, cursor, rows.list(names.LIST_FIRST, tenantId, null)),
     ],
   };
+}
+
+/** Different keys of a tenant of moderate size, in which the cost of what memory does not hold is judged. */
+async function judgedSpread({ options, large, progress }: Means, rows: Rows, strict: Row): Promise<Row> {
+  const keys = Math.min(options.keys, names.SPREAD_OF);
+  progress.step(`a tenant of ${keys} keys`);
+  const tenantId = 'bench-spread';
+  await large.api.createTenant(tenantId, STRICT_SETTINGS);
+  const sample = await large.api.fill(tenantId, keys, names.spreadOver(keys), (done) =>
+    progress.detail(`${done} made`),
+  );
+  return rows.verify(names.spreadJudged(options), sample, strict);
 }
 
 /** The next keys that were not rotated yet, taken from all over the tenant. */
@@ -138,12 +173,11 @@ function inTurns(tenantId: string, sample: readonly Key[]): () => Promise<KeysOf
 }
 
 /** Rows about many tenants: most of them asleep as in life, and a few that are all in use. */
-async function tenantRows(means: Means, rows: Rows, floor: Row): Promise<Row[]> {
-  const { options } = means;
+async function tenantRows({ options }: Means, rows: Rows, tenantKeys: Plan['tenantKeys'], floor: Row): Promise<Row[]> {
   const few = Math.min(AWAKE, Math.floor(options.tenants / 2));
   const [awake, asleep] = [names.strictAwake(few), names.strictAsleep(options)];
   if (!isWanted(options, awake) && !isWanted(options, asleep)) return [];
-  const keys = await keysOfTenants(means);
+  const keys = await tenantKeys();
   return [rows.verifyAwake(awake, keys.slice(0, few), floor), rows.verifyAsleep(asleep, keys.slice(few), floor)];
 }
 

@@ -110,8 +110,14 @@ export class Rows {
     return this.#row(name, '"status":"revoked"', requests, { once: true, connections: WAITING });
   }
 
-  list(name: string, tenantId: string, cursor: string | null, against?: Row): Row {
-    const requests = [request('GET', listPath(tenantId, cursor), this.#server.token, undefined)];
+  /** Reads of one key. */
+  key(name: string, tenantId: string, { id }: Key): Row {
+    const requests = [request('GET', `/v1/tenants/${tenantId}/keys/${id}`, this.#server.token, undefined)];
+    return this.#row(name, `"id":"${id}"`, () => requests, {});
+  }
+
+  list(name: string, tenantId: string, cursor: string | null, against?: Row, limit = PAGE): Row {
+    const requests = [request('GET', listPath(tenantId, cursor, limit), this.#server.token, undefined)];
     return this.#row(name, '"data"', () => requests, { against });
   }
 

@@ -13,7 +13,13 @@ const floors :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],
   # As Keystead's own.
   compatibilityDate = "2026-10-01",
-  bindings = [(name = "OBJECTS", durableObjectNamespace = "Floor")],
-  durableObjectNamespaces = [(className = "Floor", uniqueKey = "floor", enableSql = true)],
+  bindings = [
+    (name = "OBJECTS", durableObjectNamespace = "Floor"),
+    (name = "SLEEPERS", durableObjectNamespace = "Sleeper"),
+  ],
+  durableObjectNamespaces = [
+    (className = "Floor", uniqueKey = "floor", enableSql = true),
+    (className = "Sleeper", uniqueKey = "sleeper", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "data"),
 );

@@ -5,8 +5,8 @@
 import type { Results } from './results.ts';
 import type { Verdict } from './verdicts.ts';
 
-const WIDTH = 960;
-const LABEL_WIDTH = 404;
+const WIDTH = 1016;
+const LABEL_WIDTH = 460;
 const VALUE_WIDTH = 176;
 const MARGIN = 24;
 const BAR_WIDTH = WIDTH - 2 * MARGIN - LABEL_WIDTH - VALUE_WIDTH;
@@ -21,6 +21,7 @@ const QUIET = '#59636e';
 const TRACK = '#eef1f4';
 const MET = '#0072b2';
 const MISSED = '#d55e00';
+const NOT_JUDGED = '#8c959f';
 
 type Panel = { readonly title: string; readonly verdicts: readonly Verdict[] };
 
@@ -61,7 +62,7 @@ function panelsOf(verdicts: readonly Verdict[]): Panel[] {
   return [
     { title: 'Share of the floor: higher is better, 1 is as cheap as a server that decides nothing', verdicts: of('') },
     {
-      title: 'Growth with the number of keys: lower is better, 1 is none',
+      title: 'Growth with the number of keys and with the length of a list: lower is better, 1 is none',
       verdicts: of('x', 'at most'),
     },
     { title: 'Beside better-auth: higher is better', verdicts: of('x', 'at least') },
@@ -76,11 +77,11 @@ function bar({ what, bound, limit, unit, value, spread, met }: Verdict, y: numbe
   const top = middle - BAR_HEIGHT / 2;
   const digits = unit === 'bytes' ? 0 : 2;
   const width = ((value / scale) * BAR_WIDTH).toFixed(1);
-  const shown = `${value.toFixed(digits)}${unit === 'x' ? '×' : ''} ${met ? 'met' : 'missed'}`;
+  const shown = `${value.toFixed(digits)}${unit === 'x' ? '×' : ''} ${wordOf(met)}`;
   return [
     text(left - 12, middle + 5, what, 'text-anchor="end"'),
     `<rect x="${left}" y="${top}" width="${BAR_WIDTH}" height="${BAR_HEIGHT}" fill="${TRACK}"/>`,
-    `<rect x="${left}" y="${top}" width="${width}" height="${BAR_HEIGHT}" fill="${met ? MET : MISSED}"/>`,
+    `<rect x="${left}" y="${top}" width="${width}" height="${BAR_HEIGHT}" fill="${colourOf(met)}"/>`,
     ...(spread === null
       ? []
       : [`<path d="M${at(spread.low)} ${middle}H${at(spread.high)}" stroke="${INK}" stroke-width="1.5"/>`]),
@@ -88,6 +89,9 @@ function bar({ what, bound, limit, unit, value, spread, met }: Verdict, y: numbe
     text(left + BAR_WIDTH + 12, middle + 5, `${shown} (${bound === 'at least' ? '≥' : '≤'} ${limit})`, 'class="value"'),
   ];
 }
+
+const wordOf = (met: Verdict['met']) => (met === null ? 'not judged' : met ? 'met' : 'missed');
+const colourOf = (met: Verdict['met']) => (met === null ? NOT_JUDGED : met ? MET : MISSED);
 
 function text(x: number, y: number, content: string, attributes: string): string {
   const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');

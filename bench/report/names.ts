@@ -8,6 +8,7 @@ export const number = (value: number) => THOUSANDS.format(value);
 export const FLOOR_A = 'floor A: parse and answer JSON';
 export const FLOOR_B = 'floor B: and an object call';
 export const FLOOR_C = 'floor C: and one UPDATE';
+export const FLOOR_D = 'floor D: a cold object, one SELECT';
 export const STRICT = 'verify strict';
 export const LEASED = 'verify leased';
 export const LEASE_MISSED = 'verify leased, each key once a lease';
@@ -16,6 +17,9 @@ export const CREATE = 'create';
 export const ROTATE = 'rotate';
 export const REVOKE = 'revoke, no lease';
 export const REVOKE_LEASED = 'revoke, live lease (waits for it)';
+export const COLD = 'verify cold, first of a tenant';
+export const GET_KEY = 'get key';
+export const LIST_25 = 'list 25 keys';
 export const LIST_FIRST = 'list page 1';
 export const PEER = 'verify better-auth, defaults';
 export const PEER_UNLIMITED = 'verify better-auth, rate limit off';
@@ -29,7 +33,15 @@ export const strictAt = (keys: number) => `verify strict, ${number(keys)} keys`;
 export const createAt = (keys: number) => `create, ${number(keys)} keys`;
 export const rotateAt = (keys: number) => `rotate, ${number(keys)} keys`;
 export const listLast = ({ keys }: Options) => `list page ${number(Math.ceil(keys / PAGE))}`;
-export const strictSpread = ({ keys }: Options, verified: number) =>
+export const strictSpread = (keys: number, verified: number) =>
   `verify strict, ${number(verified)} different of ${number(keys)} keys`;
+/** Different keys verified in a tenant: more than fit in a cache of a few thousand. */
+const SPREAD_MAX = 20_000;
+/** Keys of the tenant in which that is judged. */
+export const SPREAD_OF = 100_000;
+export const spreadOver = (keys: number) => Math.min(keys, SPREAD_MAX);
+export const spreadJudged = ({ keys }: Options) =>
+  strictSpread(Math.min(keys, SPREAD_OF), spreadOver(Math.min(keys, SPREAD_OF)));
+export const rssAwake = ({ tenants }: Options) => `rss ${number(tenants)} awake tenants`;
 export const strictAwake = (tenants: number) => `verify strict, ${number(tenants)} tenants, awake`;
 export const strictAsleep = ({ tenants }: Options) => `verify strict, ${number(tenants)} tenants, asleep`;

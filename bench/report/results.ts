@@ -4,6 +4,7 @@ import { arch, availableParallelism, cpus, platform, release } from 'node:os';
 import { join } from 'node:path';
 import type { CleanupFigures } from '../figures/cleanup.ts';
 import type { DiskFigures } from '../figures/disk.ts';
+import type { MemoryFigures } from '../figures/memory.ts';
 import type { Measured } from '../measure.ts';
 import type { Options } from '../options.ts';
 import type { Verdict } from './verdicts.ts';
@@ -21,6 +22,7 @@ export type Results = {
   readonly rows: readonly Measured[];
   readonly cleanup: CleanupFigures | null;
   readonly disk: readonly DiskFigures[];
+  readonly memory: MemoryFigures | null;
   /** Keys a second that bulk creation filled the large tenant with, null when it was not filled. */
   readonly filledPerSecond: number | null;
   readonly notes: readonly string[];

@@ -7,15 +7,21 @@ import type { Verdict } from './verdicts.ts';
 
 /** From here on the generator may have been what limited a row. */
 const SATURATED_SHARE = 0.9;
+const MIB = 1024 ** 2;
 
 export function report(results: Results): string {
-  const { machine, options, rows, cleanup, disk, filledPerSecond, notes, verdicts } = results;
+  const { machine, options, rows, cleanup, disk, memory, filledPerSecond, notes, verdicts } = results;
   const figures = [
     ...(filledPerSecond === null ? [] : [`bulk creation: ${number(Math.round(filledPerSecond))} keys/s`]),
     ...(cleanup === null
       ? []
       : [
           `cleanup of ${number(cleanup.keys)} expired keys: ${cleanup.seconds.toFixed(1)} s, ${cleanup.microsPerKey.toFixed(0)} µs a key (CPU ${cleanup.cpuMicrosPerKey.toFixed(0)} µs)`,
+        ]),
+    ...(memory === null
+      ? []
+      : [
+          `rss with ${number(memory.tenants)} awake tenants: ${(memory.bytes / MIB).toFixed(0)} MiB, ${(memory.bytesAtStart / MIB).toFixed(0)} MiB before: ${(memory.bytesPerTenant / 1024).toFixed(1)} KiB a tenant (all asked within ${memory.askedWithinSeconds.toFixed(1)} s)`,
         ]),
     ...disk.map(
       ({ made, keys, bytesPerKey, parts }) =>
@@ -67,7 +73,9 @@ function remarks({ generatorShare, wrong, answered }: Measured): string {
 function verdictLine({ what, bound, limit, unit, value, spread, met }: Verdict): string {
   const digits = unit === 'bytes' ? 0 : 2;
   const shown = spread === null ? value.toFixed(digits) : withSpread(spread);
-  return `${met ? 'met   ' : 'MISSED'}  ${what}: ${shown} (${bound} ${limit}${unit === 'bytes' ? ' bytes' : ''})`;
+  const limited = `${what}: ${shown} (${bound} ${limit}${unit === 'bytes' ? ' bytes' : ''}`;
+  if (met === null) return `not judged at this size  ${limited} at full size)`;
+  return `${met ? 'met   ' : 'MISSED'}  ${limited})`;
 }
 
 function withSpread({ median, low, high }: Spread): string {

@@ -85,9 +85,9 @@ export function keyBody(number: number): object {
   return { name: `Key ${number}`, owner: `owner-${number % 1000}`, scopes: ['invoices:read', 'invoices:write'] };
 }
 
-export function listPath(tenantId: string, cursor: string | null): string {
+export function listPath(tenantId: string, cursor: string | null, limit = PAGE): string {
   const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-  return `/v1/tenants/${tenantId}/keys?limit=${PAGE}${from}`;
+  return `/v1/tenants/${tenantId}/keys?limit=${limit}${from}`;
 }
 
 function toKey(resource: unknown): Key {
