@@ -18,7 +18,14 @@ import { TenantStore } from './store.ts';
 import { type Confirm, NOT_CONFIRMED } from './tenants/lifecycle.ts';
 import type { TenantRecord } from './tenants/record.ts';
 import { TENANT_MIGRATIONS } from './tenants/schema.ts';
-import { insertTenant, readTenant, settleLeases, writeLeasesOut } from './tenants/table.ts';
+import {
+  insertTenant,
+  readTenant,
+  readTenantAtStart,
+  type StoredTenant,
+  settleLeases,
+  writeLeasesOut,
+} from './tenants/table.ts';
 import { isMeant, type TenantTarget } from './tenants/target.ts';
 
 /** Passes that one alarm makes, others being served between them. */
@@ -46,6 +53,8 @@ export class TenantState {
   #leasesOut = false;
   #tenant: TenantRecord | null = null;
   #settling = false;
+  /** Whether nobody has verified since this instance woke up for a tenant that slept. */
+  #isFresh = false;
   /** Creations that wait for the directory. A deletion calls off those of what it deletes. */
   readonly #creations = new Set<{ readonly incarnation: string; calledOff: boolean }>();
   /** Incarnations that this instance has deleted itself, so that it knows the leases on them. */
@@ -55,17 +64,22 @@ export class TenantState {
     this.#storage = storage;
     this.store = new TenantStore(storage.sql);
     this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
-    // A tenant that was never created keeps an empty database: a question about it must leave nothing behind.
-    const version = schemaVersion(storage.sql);
-    if (version === 0) return;
-    migrate(storage, TENANT_MIGRATIONS, version);
-    const stored = readTenant(storage.sql);
+    const stored = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length) ?? this.#bringUpToDate();
     if (stored === null) return;
+    this.#isFresh = true;
     this.#tenant = stored.record;
     this.#leasesOut = stored.leasesOut;
-    this.store.keys.groupRevocations.reload();
+    if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
     const unknownMs = stored.leasesOut ? outlastMs(stored.record.leaseSecondsInForce * 1000) : 0;
     this.#leases = new LeaseLedger(unknownMs === 0 ? 0 : this.#startedAt + unknownMs);
+  }
+
+  /** The tenant of a database that an earlier version wrote. One that never held a tenant stays empty: a question about it must leave nothing behind. */
+  #bringUpToDate(): StoredTenant | null {
+    const version = schemaVersion(this.#storage.sql);
+    if (version === 0) return null;
+    migrate(this.#storage, TENANT_MIGRATIONS, version);
+    return readTenant(this.#storage.sql);
   }
 
   /** What is committed of the tenant's row, null while the tenant does not exist. */
@@ -193,11 +207,14 @@ export class TenantState {
 
   /**
    * Grants a lease on a key: for how long (ms), 0 for none. The first of a busy time is noted in storage before the answer leaves. If that cannot be
-   * written the platform gives up this object, and the Worker asks again without wanting a lease.
+   * written the platform gives up this object, and the Worker asks again without wanting a lease. A tenant that slept until now gets none with its
+   * first answer: that spares a write, and a change its wait, where nothing more may follow.
    */
   grantLease(tenant: TenantRecord, keyId: string, now: number): number {
     const leaseMs = tenant.settings.leaseSeconds * 1000;
-    if (leaseMs === 0) return 0;
+    const isFirst = this.#isFresh;
+    this.#isFresh = false;
+    if (leaseMs === 0 || (isFirst && !this.#leasesOut)) return 0;
     if (!this.#leasesOut) {
       writeLeasesOut(this.store.sql, true);
       this.#leasesOut = true;

@@ -13,6 +13,7 @@ type TenantRow = {
   updated_at: number;
   version: number;
   leases_out: number;
+  has_group_revocations: number;
 };
 
 const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
@@ -24,11 +25,31 @@ export type StoredTenant = {
    * starts anew knows whether a change has to wait. It says whether, never until when: no two machines' clocks are compared.
    */
   readonly leasesOut: boolean;
+  /** Whether revocations of groups are still to be written to their keys' rows. */
+  readonly hasGroupRevocations: boolean;
 };
 
+/** One statement for all that an object needs at its start: preparing one costs more than running it. */
+const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
+  (SELECT version FROM schema_version) AS schema_version FROM tenant`;
+
+/** What an object that slept finds, when its database is of the present version; null otherwise, for whatever reason. */
+export function readTenantAtStart(sql: SqlStorage, version: number): StoredTenant | null {
+  try {
+    const row = sql.exec<TenantRow & { schema_version: number }>(READ).toArray()[0];
+    return row === undefined || row.schema_version !== version ? null : toStored(row);
+  } catch {
+    // A table or column is not there: never set up, or of an earlier version.
+    return null;
+  }
+}
+
 export function readTenant(sql: SqlStorage): StoredTenant | null {
-  const row = sql.exec<TenantRow>(`SELECT ${COLUMNS}, leases_out FROM tenant`).toArray()[0];
-  if (row === undefined) return null;
+  const row = sql.exec<TenantRow>(READ).toArray()[0];
+  return row === undefined ? null : toStored(row);
+}
+
+function toStored(row: TenantRow): StoredTenant {
   const record = {
     id: row.id,
     incarnation: row.incarnation,
@@ -41,7 +62,8 @@ export function readTenant(sql: SqlStorage): StoredTenant | null {
     updatedAt: row.updated_at,
     version: row.version,
   };
-  return { record, leasesOut: row.leases_out !== 0 };
+  const hasGroupRevocations = row.has_group_revocations !== 0;
+  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations };
 }
 
 /** Writes the row of a tenant that comes into being: no lease is out. */
