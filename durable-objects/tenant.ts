@@ -12,11 +12,19 @@ import type { ObjectBindings } from './bindings.ts';
 import { sameBytes } from './bytes.ts';
 import type { CleanupReport } from './cleanup.ts';
 import type { SealedItem } from './keys/envelopes.ts';
-import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
+import {
+  type KeyListQuery,
+  type ListedKey,
+  listKeys,
+  listKeysByOffset,
+  type OffsetQuery,
+  type OffsetStep,
+} from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
-import { viewOf } from './keys/status.ts';
+import type { KeyView, MintedKey } from './keys/record.ts';
+import { statusOf } from './keys/status.ts';
+import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
 import type { Operation } from './operation.ts';
@@ -102,14 +110,16 @@ export class Tenant extends DurableObject<ObjectBindings> {
     });
   }
 
-  listKeysByOffset(
-    tenantId: string,
-    query: Omit<KeyListQuery, 'after'> & { readonly offset: number },
-  ): Result<OffsetPage<KeyView>> {
+  /** One step of a page by offset; the caller goes on where it stopped. */
+  listKeysByOffset(tenantId: string, query: OffsetQuery): Result<OffsetStep<KeyView>> {
     return this.#state.read(tenantId, (_tenant, now) => {
-      const { items, total } = listKeysByOffset(this.#state.store.keys, query, now);
-      return ok({ items: this.#views(items, now), total });
+      const step = listKeysByOffset(this.#state.store.keys, query, now);
+      return ok({ ...step, items: this.#views(step.items, now) });
     });
+  }
+
+  countKeys(tenantId: string): Result<StatusCounts> {
+    return this.#state.read(tenantId, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)));
   }
 
   updateKey(tenantId: string, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
@@ -259,7 +269,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     }
   }
 
-  #views(records: readonly KeyRecord[], now: number): KeyView[] {
-    return records.map((record) => viewOf(this.#state.store.lastUsed.overlay(record), now));
+  #views(records: readonly ListedKey[], now: number): KeyView[] {
+    return records.map((record) => ({ ...this.#state.store.lastUsed.overlay(record), status: statusOf(record, now) }));
   }
 }

@@ -69,7 +69,7 @@ export class OwnerRevocations {
   }
 
   /** The record as it stands, given what its own row may not say yet. */
-  overlay(record: KeyRecord): KeyRecord {
+  overlay<T extends Pick<KeyRecord, 'seq' | 'owner' | 'revokedAt' | 'updatedAt' | 'version'>>(record: T): T {
     const revocation = this.of(record);
     return revocation === null ? record : revokeKey(record, revocation.revokedAt);
   }

@@ -2,11 +2,12 @@
  * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
  */
 import { Memo } from '../memo.ts';
-import { type Order, startOf } from '../storage/paging.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
+import type { ListedKey } from './list.ts';
 import { OwnerRevocations } from './owner-revocations.ts';
 import type { KeyRecord, KeyStatus } from './record.ts';
-import { endedAt, nextTransitionAt, statusOf, verifiedKeyOf } from './status.ts';
+import { KeyScan } from './scan.ts';
+import { endedAt, nextTransitionAt, STATUS_SQL, statusOf, verifiedKeyOf } from './status.ts';
 
 type KeyRow = {
   seq: number;
@@ -42,12 +43,9 @@ const RECORD =
   'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, digest, envelope, signing_key_id, sealing_key_id';
 
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
-const walk = (where: string, order: Order) =>
-  `SELECT ${RECORD} FROM keys WHERE ${where} seq ${order === 'asc' ? '>' : '<'} ? ORDER BY seq ${order}`;
-const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(where, 'desc') });
-
-/** Rows that a set is sorted for at most; above that a list walks in `seq` order instead. */
-export const SMALL_SET_MAX = 1000;
+/** What lists show, in the order of `toListed`. */
+const LISTED =
+  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, signing_key_id, sealing_key_id';
 
 export const KEY_QUERIES = {
   stored: 'SELECT status, owner, signing_key_id, sealing_key_id FROM keys WHERE seq = ?',
@@ -57,15 +55,12 @@ export const KEY_QUERIES = {
   update: `UPDATE keys SET (${CHANGING}) = (${placeholders(CHANGING)}) WHERE seq = ?`,
   used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
   remove: 'DELETE FROM keys WHERE seq = ?',
-  walkAll: bothOrders(''),
-  walkOwner: bothOrders('owner = ? AND'),
-  walkStatus: bothOrders('status = ? AND'),
-  walkPrefix: bothOrders('prefix = ? AND'),
-  setByName: `SELECT ${RECORD} FROM keys WHERE name >= ? AND name < ? LIMIT ?`,
-  setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
+  listed: `SELECT ${LISTED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`,
+  dueStatuses: `SELECT seq, owner, status, ${STATUS_SQL} AS now FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+  ownerStatuses: 'SELECT seq, owner, status FROM keys WHERE owner = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge:
-    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING id, sealing_key_id',
+    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING id, sealing_key_id, status',
   ofOwnerUpTo: `SELECT ${RECORD} FROM keys WHERE owner = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
   countLivingOfOwner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND revoked_at IS NULL',
   firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
@@ -83,9 +78,13 @@ export type HotKey = { readonly record: KeyRecord; readonly verifiedJson: string
 /** Hot keys kept in memory: some 10 MB, against 128 MB that an object may use. */
 const HOT_KEYS_MAX = 10_000;
 
+/** Where a key's status stands in storage. */
+export type StoredStatus = { readonly seq: number; readonly owner: string | null; readonly status: KeyStatus };
+
 export class KeyTable {
   readonly counts: Counts;
   readonly ownerRevocations: OwnerRevocations;
+  readonly scan: KeyScan;
   /** Ids of records that were changed since the last `takeChanged`. */
   readonly #changed = new Set<string>();
   readonly #hot = new Memo<HotKey>(HOT_KEYS_MAX);
@@ -95,6 +94,7 @@ export class KeyTable {
     this.#sql = sql;
     this.counts = new Counts(sql);
     this.ownerRevocations = new OwnerRevocations(sql);
+    this.scan = new KeyScan(sql, this.ownerRevocations);
   }
 
   /** The record with exactly this id (ids compare case-sensitively). */
@@ -162,32 +162,27 @@ export class KeyTable {
     return changed;
   }
 
-  /** All keys in creation order, lazily. */
-  walk(order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkAll[order], startOf(order, after));
+  /** How many keys there are. */
+  count(): number {
+    return this.counts.byEntry('keys').get(0) ?? 0;
   }
 
-  walkOwner(owner: string, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkOwner[order], owner, startOf(order, after));
+  /** The keys with these numbers, in their order; without any that are gone. */
+  listed(seqs: readonly number[]): ListedKey[] {
+    if (seqs.length === 0) return [];
+    // Raw rows cost half of what objects do.
+    const rows = this.#sql.exec(KEY_QUERIES.listed, JSON.stringify(seqs)).raw<ListedRow>();
+    return Array.from(rows, (row) => this.ownerRevocations.overlay(toListed(row)));
   }
 
-  /** Keys with this status as last written down, which may lag behind the time. */
-  walkStatus(status: KeyStatus, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkStatus[order], status, startOf(order, after));
+  /** Keys whose stored status is behind the time, with both statuses, earliest first. */
+  dueStatuses(now: number, limit: number): (StoredStatus & { readonly now: KeyStatus })[] {
+    return this.#sql.exec<StoredStatus & { now: KeyStatus }>(KEY_QUERIES.dueStatuses, now, now, now, limit).toArray();
   }
 
-  walkPrefix(prefix: string, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkPrefix[order], prefix, startOf(order, after));
-  }
-
-  /** Keys whose name starts so, at most `SMALL_SET_MAX + 1`, unordered. U+10FFFF is no character, so no name holds it. */
-  namedLike(start: string): KeyRecord[] {
-    return this.#set(KEY_QUERIES.setByName, start, `${start}\u{10FFFF}`, SMALL_SET_MAX + 1);
-  }
-
-  /** Keys that expire before `time`, at most `SMALL_SET_MAX + 1`, unordered. */
-  expiringBefore(time: number): KeyRecord[] {
-    return this.#set(KEY_QUERIES.setByExpiry, time, SMALL_SET_MAX + 1);
+  /** Keys of an owner with their stored statuses, `after` exclusive, `upTo` inclusive. */
+  ownerStatuses(owner: string, after: number, upTo: number, limit: number): StoredStatus[] {
+    return this.#sql.exec<StoredStatus>(KEY_QUERIES.ownerStatuses, owner, after, upTo, limit).toArray();
   }
 
   /** Keys whose stored status is behind the time, earliest first. */
@@ -197,10 +192,12 @@ export class KeyTable {
 
   /** Forgets keys that ended at or before `endedBefore`, earliest first; their ids. */
   purge(endedBefore: number, limit: number): string[] {
-    type Row = { id: string; sealing_key_id: number | null };
+    type Row = { id: string; sealing_key_id: number | null; status: KeyStatus };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
     for (const row of purged) this.#touch(row.id);
-    for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
+    for (const { sealing_key_id: envelope, status } of purged) {
+      this.counts.follow({ signature: null, envelope, status }, null);
+    }
     return purged.map((row) => row.id);
   }
 
@@ -250,10 +247,6 @@ export class KeyTable {
       .map((row) => this.ownerRevocations.overlay(toRecord(row)));
   }
 
-  *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<KeyRecord> {
-    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.ownerRevocations.overlay(toRecord(row));
-  }
-
   #stored(seq: number): (StoredState & { readonly owner: string | null }) | null {
     type Row = { status: KeyStatus; owner: string | null; signing_key_id: number; sealing_key_id: number | null };
     const row = this.#sql.exec<Row>(KEY_QUERIES.stored, seq).toArray()[0];
@@ -290,6 +283,58 @@ function changingValues(record: KeyRecord, now: number): SqlStorageValue[] {
     nextTransitionAt(record, now),
     endedAt(record, now),
   ];
+}
+
+type ListedRow = [
+  seq: number,
+  id: string,
+  name: string,
+  prefix: string,
+  lastFour: string,
+  owner: string | null,
+  scopes: string | null,
+  metadata: string | null,
+  enabled: number,
+  createdAt: number,
+  updatedAt: number,
+  expiresAt: number | null,
+  revokedAt: number | null,
+  lastUsedAt: number | null,
+  version: number,
+  replaces: string | null,
+  replacedBy: string | null,
+  rotatedAt: number | null,
+  graceEndsAt: number | null,
+  signingKeyId: number,
+  sealingKeyId: number | null,
+];
+
+function toListed([seq, id, name, prefix, lastFour, owner, scopes, metadata, enabled, ...rest]: ListedRow): ListedKey {
+  const [createdAt, updatedAt, expiresAt, revokedAt, lastUsedAt, version, ...others] = rest;
+  const [replaces, replacedBy, rotatedAt, graceEndsAt, signingKeyId, sealingKeyId] = others;
+  return {
+    seq,
+    id,
+    name,
+    prefix,
+    lastFour,
+    owner,
+    scopes: scopes === null ? [] : JSON.parse(scopes),
+    metadata: metadata ?? '{}',
+    enabled: enabled === 1,
+    createdAt,
+    updatedAt,
+    expiresAt,
+    revokedAt,
+    lastUsedAt,
+    version,
+    replaces,
+    replacedBy,
+    rotatedAt,
+    graceEndsAt,
+    signingKeyId,
+    sealingKeyId,
+  };
 }
 
 function toRecord(row: KeyRow): KeyRecord {

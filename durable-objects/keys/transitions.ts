@@ -36,7 +36,7 @@ export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
 }
 
 /** Ends a key for good. Idempotent: `record` itself comes back when it is revoked already. */
-export function revokeKey(record: KeyRecord, now: number): KeyRecord {
+export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'updatedAt' | 'version'>>(record: T, now: number): T {
   if (record.revokedAt !== null) return record;
   return { ...record, revokedAt: now, updatedAt: now, version: record.version + 1 };
 }

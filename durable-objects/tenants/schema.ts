@@ -4,6 +4,7 @@
  */
 import { AUDIT_SCHEMA } from '../audit.ts';
 import { IDEMPOTENCY_SCHEMA } from '../idempotency.ts';
+import { STATUS_COUNTS_MIGRATION } from '../keys/counts.ts';
 import type { Migration } from '../storage/migrations.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
@@ -116,4 +117,5 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ${AUDIT_SCHEMA}
   ${IDEMPOTENCY_SCHEMA}
   `,
+  STATUS_COUNTS_MIGRATION,
 ];

@@ -2,14 +2,13 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
-import type { KeyView, VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { KEY_STATUSES, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
 
 const name = line(100);
 const owner = line(128);
-export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 
 export const createKeyBody = v.strictObject({
   name,
@@ -83,6 +82,22 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
   );
 }
 
+const STATUSES_MESSAGE = `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`;
+const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
+
+/** Statuses, any of which a listed key may have. Always in one order: the same statuses are the same list. */
+export const statuses = v.pipe(
+  v.string(),
+  v.maxLength(STATUSES_LENGTH_MAX, STATUSES_MESSAGE),
+  v.transform((text) => text.split(',')),
+  v.check((parts) => statusesAmong(parts).length === parts.length, STATUSES_MESSAGE),
+  v.transform((parts) => statusesAmong(parts)),
+);
+
+function statusesAmong(parts: readonly string[]) {
+  return KEY_STATUSES.filter((status) => parts.includes(status));
+}
+
 const listKeysParameters = v.strictObject({
   limit: pageLimit,
   cursor,
@@ -94,10 +109,11 @@ const listKeysParameters = v.strictObject({
     ),
   ),
   order,
-  status: v.exactOptional(v.picklist(KEY_STATUSES)),
+  status: v.exactOptional(statuses),
   owner: v.exactOptional(owner),
   prefix: v.exactOptional(keyPrefix),
   name: v.exactOptional(name),
+  search: v.exactOptional(name),
   expiresBefore: v.exactOptional(time),
 });
 
@@ -154,8 +170,22 @@ export type RotationResult = v.InferOutput<typeof rotationResult>;
 export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
 export const keyListByOffset = v.strictObject({
   data: v.array(keyResource),
-  page: v.strictObject({ limit: v.number(), offset: v.number(), total: v.number(), hasMore: v.boolean() }),
+  page: v.strictObject({
+    limit: v.number(),
+    offset: v.number(),
+    total: v.number(),
+    /** Whether there are `total` matches, or only at least as many. */
+    totalIsExact: v.boolean(),
+    hasMore: v.boolean(),
+  }),
 });
+export const keyCounts = v.strictObject({
+  ...v.entriesFromList(KEY_STATUSES, v.number()),
+  total: v.number(),
+  /** Whether every number is that of this moment. */
+  exact: v.boolean(),
+});
+export type KeyCounts = v.InferOutput<typeof keyCounts>;
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 
 export function toKeyResource(tenantId: string, key: KeyView): KeyResource {

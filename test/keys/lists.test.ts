@@ -1,7 +1,6 @@
 /** Lists: filters, order, cursors, and what a walk promises while others write. */
 import { describe, expect, it } from 'vitest';
-import { SMALL_SET_MAX } from '../../durable-objects/keys/table.ts';
-import { PAGE_EXAMINES_MAX } from '../../durable-objects/storage/paging.ts';
+import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/keys/scan.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, rotateKey, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { runDueAlarm, sqlIn } from '../support/objects.ts';
@@ -80,7 +79,7 @@ describe('lists of keys', () => {
     await createTenant('thin');
     const needle = await createKey('thin', { name: 'needle', owner: 'rare' });
     await createKey('thin', { name: 'hay', owner: 'common' });
-    await multiply('thin', 2 * PAGE_EXAMINES_MAX);
+    await multiply('thin', 2 * STEP_WORK_MAX);
     const last = await createKey('thin', { name: 'needle two', owner: 'common' });
     // Few names start so: found at once, wherever they are.
     expect((await api('GET', '/tenants/thin/keys?name=needle&limit=2')).body).toMatchObject({
@@ -97,9 +96,9 @@ describe('lists of keys', () => {
     await createTenant('lag', { settings: { retentionSeconds: 1_000_000 } });
     const lasting = await createKey('lag', { name: 'lasting' });
     await createKey('lag', { name: 'short', expiresAt: at(START + 1000) });
-    await multiply('lag', SMALL_SET_MAX + 5);
+    await multiply('lag', LAGGING_MAX + 5);
     advance(1000);
-    expect((await walk('/tenants/lag/keys?status=expired&limit=100')).length).toBe(SMALL_SET_MAX + 6);
+    expect((await walk('/tenants/lag/keys?status=expired&limit=100')).length).toBe(LAGGING_MAX + 6);
     expect(ids(await walk('/tenants/lag/keys?status=active&limit=100'))).toEqual([lasting.id]);
   });
 

@@ -1,0 +1,298 @@
+/**
+ * Finding keys for lists, in bounded steps. SQLite judges the rows where they lie, a chunk of rows in one statement, and hands out the numbers of
+ * those that match: that costs a tenth of copying each row out to judge it here. Only the rows of the page itself are then read.
+ *
+ * A step is bounded by work and not by rows alone, since rows differ: to judge one that carries 14 KB of scopes and metadata costs as much as
+ * 20 small ones, and one found through an index, far from the row before it, as much as 8.
+ */
+import { type Order, startOf } from '../storage/paging.ts';
+import type { OwnerRevocations } from './owner-revocations.ts';
+import type { KeyStatus } from './record.ts';
+import { STATUS_SQL } from './status.ts';
+
+export type KeyFilter = {
+  /** One of these. */
+  readonly status?: readonly KeyStatus[];
+  readonly owner?: string;
+  readonly prefix?: string;
+  /** Start of the name, case-sensitive. */
+  readonly name?: string;
+  /** Part of the name, see `foldCase`. */
+  readonly search?: string;
+  /** Expiry strictly before this time (ms). */
+  readonly expiresBefore?: number;
+};
+
+export type KeyQuery = {
+  readonly filter: KeyFilter;
+  readonly order: Order;
+  /** `seq` to go on after, null for the start. */
+  readonly after: number | null;
+};
+
+export type Found = {
+  readonly seqs: readonly number[];
+  /** `seq` after which to go on, null at the end. */
+  readonly next: number | null;
+};
+
+/** Work of one step: 20,000 small rows in a row, some 5 ms. */
+export const STEP_WORK_MAX = 20_000;
+/** Work of a row beside that of its bytes: the next in the table, or one reached through an index. */
+const NEXT_ROW_WORK = 1;
+const FAR_ROW_WORK = 8;
+/** Work of a row that SQLite cannot judge to the end, so that it is copied out. */
+const COPIED_ROW_WORK = 8;
+const BYTES_PER_WORK = 512;
+/** Rows of a statement: few enough that the last one exceeds the work of a step by little. */
+const CHUNK_MIN = 64;
+const CHUNK_MAX = 1024;
+
+/** Keys in a range of names or expiries that are sorted; in a larger range a list walks by `seq` instead. */
+export const SMALL_SET_MAX = 4000;
+/** Keys that may be behind the time for a list by status to use the stored one. They are few unless an alarm is behind. */
+export const LAGGING_MAX = 1000;
+
+/** What rows are judged by. */
+const JUDGED = `seq, name, owner, prefix, enabled, expires_at, revoked_at, grace_ends_at,
+  coalesce(octet_length(metadata), 0) + coalesce(octet_length(scopes), 0) AS bytes`;
+const beyond = (order: Order) => `seq ${order === 'asc' ? '>' : '<'} ?`;
+const walk = (where: string) => (order: Order) =>
+  `SELECT ${JUDGED} FROM keys WHERE ${where} ${beyond(order)} ORDER BY seq ${order} LIMIT ?`;
+const ofStatuses = (count: number) => (order: Order) => {
+  const each = Array(count)
+    .fill(`SELECT seq AS at FROM keys WHERE status = ? AND ${beyond(order)}`)
+    .join(' UNION ALL ');
+  return `SELECT ${JUDGED} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
+};
+const CHOSEN = `SELECT ${JUDGED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`;
+
+const CONDITIONS = {
+  status: (count: number) => `${STATUS_SQL} IN (${Array(count).fill('?')})`,
+  owner: 'owner = ?',
+  prefix: 'prefix = ?',
+  name: 'name >= ? AND name < ?',
+  expiresBefore: 'expires_at < ?',
+  // `upper` knows ASCII alone, so names with anything else are judged outside.
+  search: '(instr(upper(name), ?) > 0 OR length(name) <> octet_length(name))',
+} as const;
+const SEQ = 'seq';
+const COPIED = `json_array(seq, name, owner, ${STATUS_SQL})`;
+
+const chunk = (found: string, condition: string, rows: string) =>
+  `SELECT count(*) AS n, min(seq) AS low, max(seq) AS high, ifnull(sum(bytes), 0) AS bytes,
+    json_group_array(${found}) FILTER (WHERE ${condition}) AS found FROM (${rows})`;
+const numbersOf = (where: string) =>
+  `SELECT json_group_array(seq) AS seqs FROM (SELECT seq FROM keys WHERE ${where} LIMIT ?)`;
+
+const BY_NAME = numbersOf('name >= ? AND name < ?');
+const BY_EXPIRY = numbersOf('expires_at < ?');
+const LAGGING = numbersOf('due_at <= ? ORDER BY due_at');
+
+/** Every statement that a scan may consist of, with all conditions at once: they do not change how rows are reached. */
+export const SCAN_QUERIES = {
+  chunks: [walk(''), walk('owner = ? AND'), walk('prefix = ? AND'), ...[1, 2, 5].map(ofStatuses), () => CHOSEN].flatMap(
+    (rows) => [rows('asc'), rows('desc')].map((of) => chunk(COPIED, allConditions(), of)),
+  ),
+  numbers: [BY_NAME, BY_EXPIRY, LAGGING],
+};
+
+function allConditions(): string {
+  return Object.values(CONDITIONS)
+    .map((condition) => (typeof condition === 'string' ? condition : condition(2)))
+    .join(' AND ');
+}
+
+/** Which rows a scan judges, in `seq` order. */
+type Source = { readonly numbers: readonly number[] } | Walk;
+type Walk = {
+  readonly rows: (order: Order) => string;
+  readonly bindings: (start: number) => SqlStorageValue[];
+  readonly rowWork: number;
+};
+
+/** How rows are judged: what SQLite is told, and what is left to check of those that it lets through. */
+type Judge = {
+  readonly found: string;
+  readonly condition: string;
+  readonly bindings: readonly SqlStorageValue[];
+  readonly check: ((row: CopiedRow) => boolean) | null;
+};
+type CopiedRow = readonly [seq: number, name: string, owner: string | null, status: KeyStatus];
+type Chunk = {
+  readonly seqs: readonly number[];
+  readonly last: number | null;
+  readonly n: number;
+  readonly work: number;
+};
+
+export class KeyScan {
+  readonly #sql: SqlStorage;
+  readonly #ownerRevocations: OwnerRevocations;
+
+  constructor(sql: SqlStorage, ownerRevocations: OwnerRevocations) {
+    this.#sql = sql;
+    this.#ownerRevocations = ownerRevocations;
+  }
+
+  /** The first `want` keys that match at `now`, or fewer when the work of one step is done before. */
+  find({ filter, order, after }: KeyQuery, want: number, now: number): Found {
+    const judge = this.#judge(filter, now);
+    const lagging = this.#lagging(filter, now);
+    const source = this.#source(filter, lagging !== null);
+    // Keys that the source may lack, judged at once.
+    const late = lagging === null || lagging.length === 0 ? null : this.#chosen(inOrder(lagging, order, after), judge);
+    let work = late?.work ?? 0;
+    let size = Math.min(want, CHUNK_MAX);
+    let position = after;
+    const numbers = 'numbers' in source ? inOrder(source.numbers, order, after) : null;
+    let taken = 0;
+    const seqs: number[] = [];
+    for (;;) {
+      const chunk =
+        'numbers' in source
+          ? this.#chosen((numbers ?? []).slice(taken, taken + size), judge)
+          : this.#walked(source, order, position, size, judge);
+      taken += chunk.n;
+      const isLast = chunk.n < size;
+      const to = isLast ? null : chunk.last;
+      seqs.push(...inOrder(union(chunk.seqs, between(late?.seqs ?? [], order, position, to)), order, null));
+      if (seqs.length > want) return { seqs: seqs.slice(0, want), next: seqs[want - 1] ?? null };
+      if (to === null) return { seqs, next: null };
+      if (seqs.length === want) return { seqs, next: to };
+      position = to;
+      work += chunk.work;
+      if (work >= STEP_WORK_MAX) return { seqs, next: to };
+      size = Math.min(Math.max(2 * size, CHUNK_MIN), CHUNK_MAX);
+    }
+  }
+
+  #source({ status, owner, prefix, name, expiresBefore }: KeyFilter, isStatusStored: boolean): Source {
+    // A range that holds few keys is sorted: the page is then complete, however thin the matches are.
+    if (name !== undefined) {
+      const numbers = this.#numbers(BY_NAME, SMALL_SET_MAX, ...nameRange(name));
+      if (numbers !== null) return { numbers };
+    }
+    if (expiresBefore !== undefined) {
+      const numbers = this.#numbers(BY_EXPIRY, SMALL_SET_MAX, expiresBefore);
+      if (numbers !== null) return { numbers };
+    }
+    const through = (rows: Walk['rows'], value: string): Walk => ({
+      rows,
+      bindings: (start) => [value, start],
+      rowWork: FAR_ROW_WORK,
+    });
+    if (owner !== undefined) return through(walk('owner = ? AND'), owner);
+    if (status !== undefined && isStatusStored) {
+      return {
+        rows: ofStatuses(status.length),
+        bindings: (start) => status.flatMap((one) => [one, start]),
+        rowWork: FAR_ROW_WORK,
+      };
+    }
+    if (prefix !== undefined) return through(walk('prefix = ? AND'), prefix);
+    return { rows: walk(''), bindings: (start) => [start], rowWork: NEXT_ROW_WORK };
+  }
+
+  /**
+   * Keys whose stored status is behind the time, null when a list by status must not rely on the stored one: too many are behind, or it says
+   * nothing yet of revocations by owner.
+   */
+  #lagging({ status }: KeyFilter, now: number): readonly number[] | null {
+    if (status === undefined || this.#ownerRevocations.pending.length > 0) return null;
+    return this.#numbers(LAGGING, LAGGING_MAX, now);
+  }
+
+  /** Numbers of the rows that a query yields, null for more than `max`. */
+  #numbers(query: string, max: number, ...bindings: SqlStorageValue[]): readonly number[] | null {
+    const { seqs } = this.#sql.exec<{ seqs: string }>(query, ...bindings, max + 1).one();
+    const numbers: number[] = JSON.parse(seqs);
+    return numbers.length > max ? null : numbers;
+  }
+
+  #judge(filter: KeyFilter, now: number): Judge {
+    const { status, owner, prefix, name, search, expiresBefore } = filter;
+    const conditions: string[] = [];
+    const bindings: SqlStorageValue[] = [];
+    const add = (condition: string, ...values: readonly SqlStorageValue[]) => {
+      conditions.push(condition);
+      bindings.push(...values);
+    };
+    // A revocation by owner is not in the rows yet: then the status is decided outside.
+    const isStatusInRows = this.#ownerRevocations.pending.length === 0;
+    if (status !== undefined && isStatusInRows) add(CONDITIONS.status(status.length), now, now, ...status);
+    if (owner !== undefined) add(CONDITIONS.owner, owner);
+    if (prefix !== undefined) add(CONDITIONS.prefix, prefix);
+    if (name !== undefined) add(CONDITIONS.name, ...nameRange(name));
+    if (expiresBefore !== undefined) add(CONDITIONS.expiresBefore, expiresBefore);
+    const folded = search === undefined ? null : foldCase(search);
+    if (folded !== null) add(CONDITIONS.search, folded);
+    const condition = conditions.length === 0 ? 'TRUE' : conditions.join(' AND ');
+
+    const wanted = status === undefined || isStatusInRows ? null : new Set(status);
+    if (wanted === null && folded === null) return { found: SEQ, condition, bindings, check: null };
+    const check = ([seq, rowName, rowOwner, rowStatus]: CopiedRow) =>
+      (folded === null || foldCase(rowName).includes(folded)) &&
+      (wanted === null ||
+        wanted.has(this.#ownerRevocations.of({ owner: rowOwner, seq }) === null ? rowStatus : 'revoked'));
+    return { found: COPIED, condition, bindings: [now, now, ...bindings], check };
+  }
+
+  #walked(source: Walk, order: Order, after: number | null, size: number, judge: Judge): Chunk {
+    const bindings = [...source.bindings(startOf(order, after)), size];
+    const { low, high, ...chunk } = this.#chunk(source.rows(order), bindings, source.rowWork, judge);
+    return { ...chunk, last: order === 'asc' ? high : low };
+  }
+
+  #chosen(numbers: readonly number[], judge: Judge): Chunk {
+    const { seqs, work } = this.#chunk(CHOSEN, [JSON.stringify(numbers)], FAR_ROW_WORK, judge);
+    return { seqs, work, n: numbers.length, last: numbers.at(-1) ?? null };
+  }
+
+  #chunk(
+    rows: string,
+    bindings: readonly SqlStorageValue[],
+    rowWork: number,
+    { found, condition, check, ...judge }: Judge,
+  ) {
+    type Row = { n: number; low: number | null; high: number | null; bytes: number; found: string };
+    const row = this.#sql.exec<Row>(chunk(found, condition, rows), ...judge.bindings, ...bindings).one();
+    const { n, low, high, bytes } = row;
+    const work = n * rowWork + bytes / BYTES_PER_WORK;
+    if (check === null) {
+      const seqs: number[] = JSON.parse(row.found);
+      return { n, low, high, work, seqs };
+    }
+    const copied: CopiedRow[] = JSON.parse(row.found);
+    const seqs = copied.filter(check).map(([seq]) => seq);
+    return { n, low, high, work: work + copied.length * COPIED_ROW_WORK, seqs };
+  }
+}
+
+/**
+ * A name as it is searched: compatible forms of a character as one (so composed and decomposed accents, full-width letters and ligatures are found),
+ * upper case in all of Unicode, which unlike lower case writes a sigma at the end of a word as it does elsewhere. The same in every language.
+ */
+export function foldCase(text: string): string {
+  return text.normalize('NFKC').toUpperCase();
+}
+
+/** Names that start so. U+10FFFF is no character, so no name holds it. */
+function nameRange(start: string): [from: string, to: string] {
+  return [start, `${start}\u{10FFFF}`];
+}
+
+function inOrder(numbers: readonly number[], order: Order, after: number | null): number[] {
+  const sign = order === 'asc' ? 1 : -1;
+  return between(numbers, order, after, null).sort((a, b) => sign * (a - b));
+}
+
+/** Those after `from` up to and with `to`; null for no bound. */
+function between(numbers: readonly number[], order: Order, from: number | null, to: number | null): number[] {
+  const sign = order === 'asc' ? 1 : -1;
+  return numbers.filter((seq) => (from === null || sign * (seq - from) > 0) && (to === null || sign * (seq - to) <= 0));
+}
+
+function union(a: readonly number[], b: readonly number[]): readonly number[] {
+  return b.length === 0 ? a : [...new Set([...a, ...b])];
+}
