@@ -3,11 +3,12 @@
  * those that match: that costs a tenth of copying each row out to judge it here. Only the rows of the page itself are then read.
  *
  * A step is bounded by work and not by rows alone, since rows differ: to judge one that carries 14 KB of scopes and metadata costs as much as
- * 20 small ones, and one found through an index, far from the row before it, as much as 8.
+ * 20 small ones, and one found through an index, far from the row before it, nearly as much.
  */
 import { type Order, startOf } from '../storage/paging.ts';
+import type { Counts } from './counts.ts';
 import type { OwnerRevocations } from './owner-revocations.ts';
-import type { KeyStatus } from './record.ts';
+import { KEY_STATUSES, type KeyStatus } from './record.ts';
 import { STATUS_SQL } from './status.ts';
 
 export type KeyFilter = {
@@ -40,7 +41,9 @@ export type Found = {
 export const STEP_WORK_MAX = 20_000;
 /** Work of a row beside that of its bytes: the next in the table, or one reached through an index. */
 const NEXT_ROW_WORK = 1;
-const FAR_ROW_WORK = 8;
+const FAR_ROW_WORK = 16;
+/** More work for each row when names are searched. */
+const SEARCH_WORK = 2;
 /** Work of a row that SQLite cannot judge to the end, so that it is copied out. */
 const COPIED_ROW_WORK = 8;
 const BYTES_PER_WORK = 512;
@@ -48,8 +51,8 @@ const BYTES_PER_WORK = 512;
 const CHUNK_MIN = 64;
 const CHUNK_MAX = 1024;
 
-/** Keys in a range of names or expiries that are sorted; in a larger range a list walks by `seq` instead. */
-export const SMALL_SET_MAX = 4000;
+/** Keys that have what a filter names, if they are so few that they are sorted; among more a list walks by `seq`. */
+export const SMALL_SET_MAX = 2000;
 /** Keys that may be behind the time for a list by status to use the stored one. They are few unless an alarm is behind. */
 export const LAGGING_MAX = 1000;
 
@@ -87,6 +90,8 @@ const numbersOf = (where: string) =>
 
 const BY_NAME = numbersOf('name >= ? AND name < ?');
 const BY_EXPIRY = numbersOf('expires_at < ?');
+const BY_OWNER = numbersOf('owner = ?');
+const BY_PREFIX = numbersOf('prefix = ?');
 const LAGGING = numbersOf('due_at <= ? ORDER BY due_at');
 
 /** Every statement that a scan may consist of, with all conditions at once: they do not change how rows are reached. */
@@ -94,7 +99,7 @@ export const SCAN_QUERIES = {
   chunks: [walk(''), walk('owner = ? AND'), walk('prefix = ? AND'), ...[1, 2, 5].map(ofStatuses), () => CHOSEN].flatMap(
     (rows) => [rows('asc'), rows('desc')].map((of) => chunk(COPIED, allConditions(), of)),
   ),
-  numbers: [BY_NAME, BY_EXPIRY, LAGGING],
+  numbers: [BY_NAME, BY_EXPIRY, BY_OWNER, BY_PREFIX, LAGGING],
 };
 
 function allConditions(): string {
@@ -104,7 +109,10 @@ function allConditions(): string {
 }
 
 /** Which rows a scan judges, in `seq` order. */
-type Source = { readonly numbers: readonly number[] } | Walk;
+type Source = ({ readonly numbers: readonly number[] } | Walk) & {
+  /** Keys to judge beside them. */
+  readonly lacking?: readonly number[];
+};
 type Walk = {
   readonly rows: (order: Order) => string;
   readonly bindings: (start: number) => SqlStorageValue[];
@@ -117,6 +125,8 @@ type Judge = {
   readonly condition: string;
   readonly bindings: readonly SqlStorageValue[];
   readonly check: ((row: CopiedRow) => boolean) | null;
+  /** Work of a row beside that of reaching it. */
+  readonly rowWork: number;
 };
 type CopiedRow = readonly [seq: number, name: string, owner: string | null, status: KeyStatus];
 type Chunk = {
@@ -126,22 +136,33 @@ type Chunk = {
   readonly work: number;
 };
 
+function through(rows: Walk['rows'], value: string): Walk {
+  return { rows, bindings: (start) => [value, start], rowWork: FAR_ROW_WORK };
+}
+
+function throughStatuses(statuses: readonly KeyStatus[]): Walk {
+  const bindings = (start: number) => statuses.flatMap((status) => [status, start]);
+  return { rows: ofStatuses(statuses.length), bindings, rowWork: FAR_ROW_WORK };
+}
+
 export class KeyScan {
   readonly #sql: SqlStorage;
+  readonly #counts: Counts;
   readonly #ownerRevocations: OwnerRevocations;
 
-  constructor(sql: SqlStorage, ownerRevocations: OwnerRevocations) {
+  constructor(sql: SqlStorage, counts: Counts, ownerRevocations: OwnerRevocations) {
     this.#sql = sql;
+    this.#counts = counts;
     this.#ownerRevocations = ownerRevocations;
   }
 
   /** The first `want` keys that match at `now`, or fewer when the work of one step is done before. */
   find({ filter, order, after }: KeyQuery, want: number, now: number): Found {
     const judge = this.#judge(filter, now);
-    const lagging = this.#lagging(filter, now);
-    const source = this.#source(filter, lagging !== null);
-    // Keys that the source may lack, judged at once.
-    const late = lagging === null || lagging.length === 0 ? null : this.#chosen(inOrder(lagging, order, after), judge);
+    const source = this.#source(filter, now);
+    // Keys that the source lacks, judged at once.
+    const lacking = inOrder(source.lacking ?? [], order, after);
+    const late = lacking.length === 0 ? null : this.#chosen(lacking, judge);
     let work = late?.work ?? 0;
     let size = Math.min(want, CHUNK_MAX);
     let position = after;
@@ -167,40 +188,42 @@ export class KeyScan {
     }
   }
 
-  #source({ status, owner, prefix, name, expiresBefore }: KeyFilter, isStatusStored: boolean): Source {
-    // A range that holds few keys is sorted: the page is then complete, however thin the matches are.
-    if (name !== undefined) {
-      const numbers = this.#numbers(BY_NAME, SMALL_SET_MAX, ...nameRange(name));
-      if (numbers !== null) return { numbers };
-    }
-    if (expiresBefore !== undefined) {
-      const numbers = this.#numbers(BY_EXPIRY, SMALL_SET_MAX, expiresBefore);
-      if (numbers !== null) return { numbers };
-    }
-    const through = (rows: Walk['rows'], value: string): Walk => ({
-      rows,
-      bindings: (start) => [value, start],
-      rowWork: FAR_ROW_WORK,
-    });
+  #source(filter: KeyFilter, now: number): Source {
+    const { status, owner, prefix, name, expiresBefore } = filter;
+    // If few keys have what one of the filters names, the page is complete however few of them match.
+    const few = this.#few(filter);
+    if (few !== null) return { numbers: few };
     if (owner !== undefined) return through(walk('owner = ? AND'), owner);
-    if (status !== undefined && isStatusStored) {
-      return {
-        rows: ofStatuses(status.length),
-        bindings: (start) => status.flatMap((one) => [one, start]),
-        rowWork: FAR_ROW_WORK,
-      };
+    if (status !== undefined && this.#isRare(status)) {
+      const lacking = this.#numbers(LAGGING, LAGGING_MAX, now);
+      if (lacking !== null) return { ...throughStatuses(status), lacking };
     }
-    if (prefix !== undefined) return through(walk('prefix = ? AND'), prefix);
+    const isPrefixAll = status === undefined && name === undefined && expiresBefore === undefined;
+    if (prefix !== undefined && isPrefixAll && filter.search === undefined) {
+      return through(walk('prefix = ? AND'), prefix);
+    }
     return { rows: walk(''), bindings: (start) => [start], rowWork: NEXT_ROW_WORK };
   }
 
-  /**
-   * Keys whose stored status is behind the time, null when a list by status must not rely on the stored one: too many are behind, or it says
-   * nothing yet of revocations by owner.
-   */
-  #lagging({ status }: KeyFilter, now: number): readonly number[] | null {
-    if (status === undefined || this.#ownerRevocations.pending.length > 0) return null;
-    return this.#numbers(LAGGING, LAGGING_MAX, now);
+  #few(filter: KeyFilter): readonly number[] | null {
+    const { owner, prefix, name, expiresBefore } = filter;
+    // Among the keys of an owner or a prefix all match if nothing else is asked.
+    const isMore = Object.keys(filter).length > 1;
+    const few = (query: string, ...bindings: SqlStorageValue[]) => this.#numbers(query, SMALL_SET_MAX, ...bindings);
+    return (
+      (name === undefined ? null : few(BY_NAME, ...nameRange(name))) ??
+      (expiresBefore === undefined ? null : few(BY_EXPIRY, expiresBefore)) ??
+      (owner === undefined || !isMore ? null : few(BY_OWNER, owner)) ??
+      (prefix === undefined || !isMore ? null : few(BY_PREFIX, prefix))
+    );
+  }
+
+  /** Whether the index of statuses is the shorter way. Stored statuses say nothing of revocations by owner that are not in the rows yet. */
+  #isRare(statuses: readonly KeyStatus[]): boolean {
+    if (this.#ownerRevocations.pending.length > 0) return false;
+    const [counts, total] = [this.#counts.byEntry('status'), this.#counts.byEntry('keys').get(0) ?? 0];
+    const having = statuses.reduce((sum, status) => sum + (counts.get(KEY_STATUSES.indexOf(status)) ?? 0), 0);
+    return having * FAR_ROW_WORK < total * NEXT_ROW_WORK;
   }
 
   /** Numbers of the rows that a query yields, null for more than `max`. */
@@ -230,12 +253,13 @@ export class KeyScan {
     const condition = conditions.length === 0 ? 'TRUE' : conditions.join(' AND ');
 
     const wanted = status === undefined || isStatusInRows ? null : new Set(status);
-    if (wanted === null && folded === null) return { found: SEQ, condition, bindings, check: null };
+    if (wanted === null && folded === null) return { found: SEQ, condition, bindings, check: null, rowWork: 0 };
     const check = ([seq, rowName, rowOwner, rowStatus]: CopiedRow) =>
       (folded === null || foldCase(rowName).includes(folded)) &&
       (wanted === null ||
         wanted.has(this.#ownerRevocations.of({ owner: rowOwner, seq }) === null ? rowStatus : 'revoked'));
-    return { found: COPIED, condition, bindings: [now, now, ...bindings], check };
+    const rowWork = folded === null ? 0 : SEARCH_WORK;
+    return { found: COPIED, condition, bindings: [now, now, ...bindings], check, rowWork };
   }
 
   #walked(source: Walk, order: Order, after: number | null, size: number, judge: Judge): Chunk {
@@ -258,7 +282,7 @@ export class KeyScan {
     type Row = { n: number; low: number | null; high: number | null; bytes: number; found: string };
     const row = this.#sql.exec<Row>(chunk(found, condition, rows), ...judge.bindings, ...bindings).one();
     const { n, low, high, bytes } = row;
-    const work = n * rowWork + bytes / BYTES_PER_WORK;
+    const work = n * (rowWork + judge.rowWork) + bytes / BYTES_PER_WORK;
     if (check === null) {
       const seqs: number[] = JSON.parse(row.found);
       return { n, low, high, work, seqs };

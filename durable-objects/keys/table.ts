@@ -94,7 +94,7 @@ export class KeyTable {
     this.#sql = sql;
     this.counts = new Counts(sql);
     this.ownerRevocations = new OwnerRevocations(sql);
-    this.scan = new KeyScan(sql, this.ownerRevocations);
+    this.scan = new KeyScan(sql, this.counts, this.ownerRevocations);
   }
 
   /** The record with exactly this id (ids compare case-sensitively). */

@@ -11,8 +11,8 @@ export type Page<T> = {
   readonly next: number | null;
 };
 
-/** Rows that one page examines at most (about 10 ms of work). */
-export const PAGE_EXAMINES_MAX = 5000;
+/** Rows that one page examines at most: 3 ms of work for small ones, 10 ms for audit entries of the largest size (30 KB). */
+export const PAGE_EXAMINES_MAX = 1000;
 
 type Sequenced = { readonly seq: number };
 

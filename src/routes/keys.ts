@@ -91,6 +91,8 @@ async function listKeysByOffset(call: Call, tenantId: string, query: Omit<Offset
   const items: KeyView[] = [];
   let [matched, after, isDone]: [number, number | null, boolean] = [0, null, false];
   for (let steps = 0; steps < OFFSET_STEPS_MAX && !isDone; steps++) {
+    // Calls alone do not let others in: the answers of one process come before what arrives from outside.
+    if (steps > 0) await scheduler.wait(1);
     const from: OffsetQuery = { ...query, after, matched };
     const step = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeysByOffset(tenantId, from)));
     items.push(...step.items);
