@@ -15,15 +15,16 @@ import type { SealedItem } from './keys/envelopes.ts';
 import {
   type KeyListQuery,
   type ListedKey,
+  type ListedKeysJson,
   listKeys,
   listKeysByOffset,
   type OffsetQuery,
   type OffsetStep,
+  toListedJson,
 } from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
 import type { KeyView, MintedKey } from './keys/record.ts';
-import { statusOf } from './keys/status.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
@@ -103,18 +104,24 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.read(tenantId, (_tenant, now) => this.#state.store.viewKey(keyId, now));
   }
 
-  listKeys(tenantId: string, query: KeyListQuery): Result<Page<KeyView>> {
+  listKeys(
+    tenantId: string,
+    query: KeyListQuery,
+  ): Result<{ readonly keys: ListedKeysJson; readonly next: number | null }> {
     return this.#state.read(tenantId, (_tenant, now) => {
       const { items, next } = listKeys(this.#state.store.keys, query, now);
-      return ok({ items: this.#views(items, now), next });
+      return ok({ keys: this.#listed(items, now), next });
     });
   }
 
   /** One step of a page by offset; the caller goes on where it stopped. */
-  listKeysByOffset(tenantId: string, query: OffsetQuery): Result<OffsetStep<KeyView>> {
+  listKeysByOffset(
+    tenantId: string,
+    query: OffsetQuery,
+  ): Result<Omit<OffsetStep, 'items'> & { readonly keys: ListedKeysJson }> {
     return this.#state.read(tenantId, (_tenant, now) => {
-      const step = listKeysByOffset(this.#state.store.keys, query, now);
-      return ok({ ...step, items: this.#views(step.items, now) });
+      const { items, ...step } = listKeysByOffset(this.#state.store.keys, query, now);
+      return ok({ ...step, keys: this.#listed(items, now) });
     });
   }
 
@@ -269,7 +276,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
     }
   }
 
-  #views(records: readonly ListedKey[], now: number): KeyView[] {
-    return records.map((record) => ({ ...this.#state.store.lastUsed.overlay(record), status: statusOf(record, now) }));
+  #listed(records: readonly ListedKey[], now: number): ListedKeysJson {
+    const { lastUsed } = this.#state.store;
+    const known = records.map((record) => lastUsed.overlay(record));
+    return toListedJson(known, now);
   }
 }

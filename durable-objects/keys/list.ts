@@ -3,13 +3,22 @@
  * functions that verification uses, so what the scan does decides only the cost.
  */
 import type { Order, Page } from '../storage/paging.ts';
-import type { KeyRecord } from './record.ts';
+import type { KeyRecord, KeyView } from './record.ts';
 import { foldCase, type KeyFilter } from './scan.ts';
 import { statusOf } from './status.ts';
 import type { KeyTable } from './table.ts';
 
-/** A record as lists read it: without what no list shows. */
-export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope'>;
+/** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */
+export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope' | 'scopes'> & { readonly scopes: string };
+
+/** A key as it is listed: like a `KeyView`, but its metadata as a value. */
+export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Readonly<Record<string, unknown>> };
+
+/**
+ * Keys as they leave the object: JSON text of `ListedKeyView[]`. Copying one text out costs less than copying objects of two dozen fields, and what is
+ * stored as JSON goes into it as it stands.
+ */
+export type ListedKeysJson = string;
 
 export type KeyListQuery = {
   readonly filter: KeyFilter;
@@ -37,9 +46,9 @@ export type OffsetQuery = KeyListQuery & {
   readonly matched: number;
 };
 
-export type OffsetStep<T> = {
+export type OffsetStep = {
   /** What this step found of the page. */
-  readonly items: readonly T[];
+  readonly items: readonly ListedKey[];
   /** Matches found by this step and those before, up to one beyond `OFFSET_REACH`. */
   readonly matched: number;
   /** `seq` after which to go on, null when nothing is left to find. */
@@ -47,7 +56,7 @@ export type OffsetStep<T> = {
 };
 
 /** One step of a page by offset; `offset + limit` is at most `OFFSET_REACH`. */
-export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number): OffsetStep<ListedKey> {
+export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number): OffsetStep {
   const { filter, limit, offset, matched } = query;
   // Without filters the number of matches is known, and with the page all is found.
   const isCounted = Object.keys(filter).length === 0;
@@ -57,6 +66,15 @@ export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number
   const items = read(keys, page, filter, now);
   if (seqs.length < want) return { items, matched: matched + seqs.length, next };
   return { items, matched: isCounted ? keys.count() : matched + seqs.length, next: null };
+}
+
+/** Keys as a caller may see them at `now`. */
+export function toListedJson(records: readonly ListedKey[], now: number): ListedKeysJson {
+  const texts = records.map(({ scopes, metadata, ...record }) => {
+    const view: Omit<KeyView, 'scopes' | 'metadata'> = { ...record, status: statusOf(record, now) };
+    return `${JSON.stringify(view).slice(0, -1)},"scopes":${scopes},"metadata":${metadata}}`;
+  });
+  return `[${texts.join()}]`;
 }
 
 function read(keys: KeyTable, seqs: readonly number[], filter: KeyFilter, now: number): ListedKey[] {

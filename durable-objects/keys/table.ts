@@ -319,7 +319,7 @@ function toListed([seq, id, name, prefix, lastFour, owner, scopes, metadata, ena
     prefix,
     lastFour,
     owner,
-    scopes: scopes === null ? [] : JSON.parse(scopes),
+    scopes: scopes ?? '[]',
     metadata: metadata ?? '{}',
     enabled: enabled === 1,
     createdAt,

@@ -1,7 +1,6 @@
 /** One authenticated request on its way through a handler: what it asks, who asks, and the means to answer. */
 import type * as v from 'valibot';
 import type { Idempotency, Operation } from '../../durable-objects/operation.ts';
-import type { Page } from '../../durable-objects/storage/paging.ts';
 import type { Principal } from '../callers/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Objects } from '../objects.ts';
@@ -99,8 +98,13 @@ export class Call {
   }
 
   /** A list's answer, with the `Link` header for the next page (RFC 8288). */
-  async listResponse(data: readonly unknown[], page: Page<unknown>, limit: number, list: ListDescription) {
-    const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
+  async listResponse(
+    data: readonly unknown[],
+    { next }: { readonly next: number | null },
+    limit: number,
+    list: ListDescription,
+  ) {
+    const nextCursor = next === null ? null : await this.runtime.cursors.write(next, list);
     const headers = nextCursor === null ? null : { Link: this.nextLink('cursor', nextCursor) };
     return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null } }, 200, headers);
   }

@@ -1,5 +1,5 @@
 /** Keys: minting and sealing happen here, every decision in the tenant's object. */
-import { OFFSET_REACH, type OffsetQuery } from '../../durable-objects/keys/list.ts';
+import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../durable-objects/keys/list.ts';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
 import { type Answer, json, noContent } from '../http/answer.ts';
@@ -13,6 +13,7 @@ import {
   type KeyCounts,
   type KeyWithSecret,
   listKeysQuery,
+  parseListed,
   type RotationResult,
   revokeKeyBody,
   revokeKeysBody,
@@ -79,7 +80,7 @@ async function listKeys(call: Call, tenantId: string): Promise<Answer> {
   const list = { list: 'keys', tenantId, order, filter };
   const query = { filter, order, limit, after: await call.position(cursor, list) };
   const page = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeys(tenantId, query)));
-  const data = page.items.map((key) => toKeyResource(tenantId, key));
+  const data = parseListed(page.keys).map((key) => toKeyResource(tenantId, key));
   return call.listResponse(data, page, limit, list);
 }
 
@@ -88,14 +89,14 @@ const OFFSET_STEPS_MAX = 20;
 
 async function listKeysByOffset(call: Call, tenantId: string, query: Omit<OffsetQuery, 'after' | 'matched'>) {
   const { limit, offset } = query;
-  const items: KeyView[] = [];
+  const items: ListedKeyView[] = [];
   let [matched, after, isDone]: [number, number | null, boolean] = [0, null, false];
   for (let steps = 0; steps < OFFSET_STEPS_MAX && !isDone; steps++) {
     // Calls alone do not let others in: the answers of one process come before what arrives from outside.
     if (steps > 0) await scheduler.wait(1);
     const from: OffsetQuery = { ...query, after, matched };
     const step = unwrap(await call.objects.tenant(tenantId, (tenant) => tenant.listKeysByOffset(tenantId, from)));
-    items.push(...step.items);
+    items.push(...parseListed(step.keys));
     ({ matched, next: after } = step);
     isDone = after === null;
   }

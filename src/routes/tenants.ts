@@ -34,7 +34,7 @@ async function listTenants(call: Call): Promise<Answer> {
     const own = await call.objects.tenant(call.caller.tenantId, (tenant) =>
       tenant.describe(call.caller.tenantId ?? ''),
     );
-    return call.listResponse(own.ok ? [toTenantResource(own.value)] : [], { items: [], next: null }, limit, list);
+    return call.listResponse(own.ok ? [toTenantResource(own.value)] : [], { next: null }, limit, list);
   }
   const after = await call.position(cursor, list);
   const page = await call.objects.directory((directory) => directory.list(after, limit));

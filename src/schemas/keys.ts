@@ -1,8 +1,8 @@
 /** Shapes of keys. */
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
-import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
-import { KEY_STATUSES, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../durable-objects/keys/list.ts';
+import { KEY_STATUSES, type KeyStatus, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
@@ -82,20 +82,22 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
   );
 }
 
-const STATUSES_MESSAGE = `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`;
 const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
 
 /** Statuses, any of which a listed key may have. Always in one order: the same statuses are the same list. */
 export const statuses = v.pipe(
-  v.string(),
-  v.maxLength(STATUSES_LENGTH_MAX, STATUSES_MESSAGE),
-  v.transform((text) => text.split(',')),
-  v.check((parts) => statusesAmong(parts).length === parts.length, STATUSES_MESSAGE),
-  v.transform((parts) => statusesAmong(parts)),
+  v.custom<string>(
+    (text) => typeof text === 'string' && text.length <= STATUSES_LENGTH_MAX && statusesIn(text) !== null,
+    `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`,
+  ),
+  v.transform((text) => statusesIn(text) ?? []),
 );
 
-function statusesAmong(parts: readonly string[]) {
-  return KEY_STATUSES.filter((status) => parts.includes(status));
+/** null for anything but statuses, each once. */
+function statusesIn(text: string): KeyStatus[] | null {
+  const parts = text.split(',');
+  const found = KEY_STATUSES.filter((status) => parts.includes(status));
+  return found.length === parts.length ? found : null;
 }
 
 const listKeysParameters = v.strictObject({
@@ -188,7 +190,7 @@ export const keyCounts = v.strictObject({
 export type KeyCounts = v.InferOutput<typeof keyCounts>;
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 
-export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
+export function toKeyResource(tenantId: string, key: KeyView | ListedKeyView): KeyResource {
   return {
     id: key.id,
     tenantId,
@@ -197,7 +199,7 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
     hint: hintOf(key),
     owner: key.owner,
     scopes: [...key.scopes],
-    metadata: parseMetadata(key.metadata),
+    metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
     status: key.status,
     enabled: key.enabled,
     ...toLife(key),
@@ -205,11 +207,11 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
 }
 
 /** What people tell a key by: its prefix and the last four characters. */
-export function hintOf({ prefix, lastFour }: KeyView): string {
+export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'>): string {
   return `${prefix}_...${lastFour}`;
 }
 
-export function toLife(key: KeyView) {
+export function toLife(key: Omit<KeyView, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     updatedAt: new Date(key.updatedAt).toISOString(),
@@ -221,13 +223,18 @@ export function toLife(key: KeyView) {
   };
 }
 
-export function toRotation(key: VerifiedKey): v.InferOutput<typeof rotationOut> {
+export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<typeof rotationOut> {
   return {
     replaces: key.replaces,
     replacedBy: key.replacedBy,
     rotatedAt: isoTime(key.rotatedAt),
     graceEndsAt: isoTime(key.graceEndsAt),
   };
+}
+
+/** Keys as the object lists them: the JSON text that it wrote. */
+export function parseListed(text: ListedKeysJson): readonly ListedKeyView[] {
+  return JSON.parse(text);
 }
 
 /** Metadata as the object keeps it: the JSON text that `metadata` in common.ts wrote. */

@@ -3,29 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/keys/scan.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, rotateKey, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
-import { runDueAlarm, sqlIn } from '../support/objects.ts';
+import { runDueAlarm } from '../support/objects.ts';
+import { multiply } from '../support/rows.ts';
 
 pretendTime();
 
 const ids = (rows: readonly { id?: unknown }[]) => rows.map((row) => row.id);
-
-/** Copies the newest key row so that the tenant has `count` more, which HTTP would take long to do. */
-async function multiply(tenantId: string, count: number, overrides: Record<string, string> = {}): Promise<void> {
-  const columns = (await sqlIn(tenantId, "SELECT name FROM pragma_table_info('keys')")).map((row) => String(row.name));
-  const values = columns.map((name) =>
-    name === 'seq'
-      ? 'k.seq + n.value'
-      : name === 'id'
-        ? "printf('key_%017d', k.seq + n.value)"
-        : (overrides[name] ?? name),
-  );
-  await sqlIn(
-    tenantId,
-    `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
-     INSERT INTO keys (${columns}) SELECT ${values} FROM n, (SELECT * FROM keys ORDER BY seq DESC LIMIT 1) AS k`,
-    count,
-  );
-}
 
 describe('lists of keys', () => {
   it('come by creation, newest first unless asked', async () => {
