@@ -291,6 +291,14 @@ describe('counts by status', () => {
     expect(await counts('counts')).toEqual(zeros);
   });
 
+  it('have a key once that is both behind the time and revoked with its owner', async () => {
+    await createTenant('counts-both', KEEPING);
+    await createKey('counts-both', { owner: 'o', expiresAt: at(START + 1000) });
+    advance(1000);
+    expect((await api('POST', '/tenants/counts-both/keys/revoke', { owner: 'o' })).status).toBe(200);
+    expect(await counts('counts-both')).toMatchObject({ active: 0, expired: 0, revoked: 1, total: 1, exact: true });
+  });
+
   it('say when more keys wait to be written down than are looked at', async () => {
     await createTenant('counts-many', KEEPING);
     await createKey('counts-many', { owner: 'o', expiresAt: at(START + 1000) });
