@@ -12,10 +12,20 @@ import { directoryStub, type ObjectBindings } from './bindings.ts';
 import { sameBytes } from './bytes.ts';
 import type { CleanupReport } from './cleanup.ts';
 import type { SealedItem } from './keys/envelopes.ts';
-import { type KeyListQuery, listKeys, listKeysByOffset, type OffsetPage } from './keys/list.ts';
+import {
+  type KeyListQuery,
+  type ListedKey,
+  type ListedKeysJson,
+  listKeys,
+  listKeysByOffset,
+  type OffsetQuery,
+  type OffsetStep,
+  toListedJson,
+} from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { KeyRecord, KeyView, MintedKey } from './keys/record.ts';
+import type { KeyView, MintedKey } from './keys/record.ts';
+import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
 import { logError } from './log.ts';
@@ -106,29 +116,41 @@ export class Tenant extends DurableObject<ObjectBindings> {
     );
   }
 
-  listKeys(target: TenantTarget, query: KeyListQuery): Later<Result<Page<KeyView>>> {
+  listKeys(
+    target: TenantTarget,
+    query: KeyListQuery,
+  ): Later<Result<{ readonly keys: ListedKeysJson; readonly next: number | null }>> {
+    let shown: readonly string[] = [];
     return this.#state.read(
       target,
       (_tenant, now) => {
         const { items, next } = listKeys(this.#state.store.keys, query, now);
-        return ok({ items: this.#views(items, now), next });
+        shown = items.map(({ id }) => id);
+        return ok({ keys: this.#listed(items, now), next });
       },
-      idsIn,
+      () => shown,
     );
   }
 
+  /** One step of a page by offset; the caller goes on where it stopped. */
   listKeysByOffset(
     target: TenantTarget,
-    query: Omit<KeyListQuery, 'after'> & { readonly offset: number },
-  ): Later<Result<OffsetPage<KeyView>>> {
+    query: OffsetQuery,
+  ): Later<Result<Omit<OffsetStep, 'items'> & { readonly keys: ListedKeysJson }>> {
+    let shown: readonly string[] = [];
     return this.#state.read(
       target,
       (_tenant, now) => {
-        const { items, total } = listKeysByOffset(this.#state.store.keys, query, now);
-        return ok({ items: this.#views(items, now), total });
+        const { items, ...step } = listKeysByOffset(this.#state.store.keys, query, now);
+        shown = items.map(({ id }) => id);
+        return ok({ ...step, keys: this.#listed(items, now) });
       },
-      idsIn,
+      () => shown,
     );
+  }
+
+  countKeys(target: TenantTarget): Later<Result<StatusCounts>> {
+    return this.#state.read(target, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)));
   }
 
   updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
@@ -289,11 +311,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
     }
   }
 
-  #views(records: readonly KeyRecord[], now: number): KeyView[] {
-    return records.map((record) => this.#state.store.viewOf(record, now));
+  #listed(records: readonly ListedKey[], now: number): ListedKeysJson {
+    const { lastUsed } = this.#state.store;
+    const known = records.map((record) => lastUsed.overlay(record));
+    return toListedJson(known, now);
   }
-}
-
-function idsIn(result: Result<{ readonly items: readonly KeyView[] }>): readonly string[] {
-  return result.ok ? result.value.items.map(({ id }) => id) : [];
 }

@@ -10,6 +10,7 @@ import { IDEMPOTENCY_QUERIES } from '../durable-objects/idempotency.ts';
 import { COUNT_QUERIES } from '../durable-objects/keys/counts.ts';
 import { ENVELOPE_QUERIES } from '../durable-objects/keys/envelopes.ts';
 import { GROUP_REVOCATION_QUERIES } from '../durable-objects/keys/group-revocations.ts';
+import { SCAN_QUERIES } from '../durable-objects/keys/scan.ts';
 import { KEY_QUERIES } from '../durable-objects/keys/table.ts';
 import { RESULT_QUERIES } from '../durable-objects/results.ts';
 import { ROTATION_QUERIES } from '../durable-objects/rotations/table.ts';
@@ -57,6 +58,7 @@ describe('queries', () => {
       ] as const;
       const all = [
         KEY_QUERIES,
+        SCAN_QUERIES,
         AUDIT_QUERIES,
         CLEANUP_QUERIES,
         ROTATION_QUERIES,

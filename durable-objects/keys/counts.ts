@@ -2,11 +2,25 @@
  * Numbers that would take a walk over all keys to find out, kept along with every change in one small table: how many keys there are, and how many
  * depend on each keyring entry.
  */
-import type { KeyStatus } from './record.ts';
+import { KEY_STATUSES, type KeyStatus } from './record.ts';
 import { hasEnded } from './status.ts';
 
-/** `envelope`: stored envelopes by entry of ENCRYPTION_KEY. `signature`: living keys by entry of HMAC_SECRET. */
-export type CountKind = 'keys' | 'envelope' | 'signature';
+/**
+ * `envelope`: stored envelopes by entry of ENCRYPTION_KEY. `signature`: living keys by entry of HMAC_SECRET. `status`: keys by stored status,
+ * its place in `KEY_STATUSES`.
+ */
+export type CountKind = 'keys' | 'envelope' | 'signature' | 'status';
+
+/**
+ * Counts the keys that were there before statuses were counted, once for each tenant: a walk over the index of statuses, some 40 ms for a million keys.
+ * The numbers are places in `KEY_STATUSES` and stay as they are.
+ */
+export const STATUS_COUNTS_MIGRATION = `
+  INSERT INTO counts (kind, entry, n)
+  SELECT 'status', CASE status
+    WHEN 'active' THEN 0 WHEN 'rotating' THEN 1 WHEN 'rotated' THEN 2 WHEN 'disabled' THEN 3 WHEN 'expired' THEN 4 ELSE 5 END, count(*)
+  FROM keys GROUP BY status;
+`;
 
 export const COUNT_QUERIES = {
   ofKind: 'SELECT entry, n FROM counts WHERE kind = ? AND n <> 0',
@@ -28,7 +42,7 @@ export class Counts {
     this.#sql = sql;
   }
 
-  /** Number by keyring entry (0 for `keys`), without zeros. */
+  /** Number by entry (0 for `keys`), without zeros. */
   byEntry(kind: CountKind): Map<number, number> {
     this.flush();
     const rows = this.#sql.exec<{ entry: number; n: number }>(COUNT_QUERIES.ofKind, kind).toArray();
@@ -64,6 +78,7 @@ export class Counts {
     this.add('keys', 0, (after === null ? 0 : 1) - (before === null ? 0 : 1));
     this.#move('signature', before?.signature ?? null, after?.signature ?? null);
     this.#move('envelope', before?.envelope ?? null, after?.envelope ?? null);
+    this.#move('status', placeOf(before), placeOf(after));
   }
 
   #move(kind: CountKind, from: number | null, to: number | null): void {
@@ -74,8 +89,17 @@ export class Counts {
 }
 
 /** What of a record is counted. */
-export type StoredState = { readonly signature: number | null; readonly envelope: number | null };
+export type StoredState = {
+  readonly signature: number | null;
+  readonly envelope: number | null;
+  /** null for a change that does not concern it. */
+  readonly status: KeyStatus | null;
+};
+
+function placeOf(state: StoredState | null): number | null {
+  return state === null || state.status === null ? null : KEY_STATUSES.indexOf(state.status);
+}
 
 export function storedState(signingKeyId: number, sealingKeyId: number | null, status: KeyStatus): StoredState {
-  return { signature: hasEnded(status) ? null : signingKeyId, envelope: sealingKeyId };
+  return { signature: hasEnded(status) ? null : signingKeyId, envelope: sealingKeyId, status };
 }

@@ -53,7 +53,8 @@ export class Envelopes {
     const buffers = [new Uint8Array(after).buffer, new Uint8Array(before).buffer] as const;
     const replaced = this.#sql.exec(ENVELOPE_QUERIES.replace, buffers[0], to, id, buffers[1]).toArray();
     if (replaced.length === 0) return false;
-    this.#counts.follow({ signature: null, envelope: from }, { signature: null, envelope: to });
+    const others = { signature: null, status: null };
+    this.#counts.follow({ ...others, envelope: from }, { ...others, envelope: to });
     return true;
   }
 
@@ -75,7 +76,8 @@ export class Envelopes {
       walkedTo = row.seq;
       if (row.envelope === null) continue;
       this.#sql.exec(ENVELOPE_QUERIES.drop, row.seq);
-      this.#counts.follow({ signature: null, envelope: row.entry }, { signature: null, envelope: null });
+      const others = { signature: null, status: null };
+      this.#counts.follow({ ...others, envelope: row.entry }, { ...others, envelope: null });
     }
     this.resumeFrom('shed', rows.length < STRETCHES.shed ? 0 : walkedTo);
   }

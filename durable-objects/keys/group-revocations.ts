@@ -27,6 +27,9 @@ export type GroupRevocation = KeyGroup & {
 const COLUMNS =
   'id, kind, value, revoked_at AS revokedAt, revoked_by AS revokedBy, operation_id AS operationId, up_to_seq AS upToSeq, written_to_seq AS writtenToSeq';
 
+/** What of a record a revocation looks at and changes. */
+type Overlaid = Pick<KeyRecord, 'seq' | 'owner' | 'lineage' | 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>;
+
 export const GROUP_REVOCATION_QUERIES = {
   all: `SELECT ${COLUMNS} FROM group_revocations ORDER BY id`,
   insert: `INSERT INTO group_revocations (kind, value, revoked_at, revoked_by, operation_id, up_to_seq, written_to_seq)
@@ -99,7 +102,7 @@ export class GroupRevocations {
   }
 
   /** The record as it stands, given what its own row may not say yet. */
-  overlay(record: KeyRecord): KeyRecord {
+  overlay<T extends Overlaid>(record: T): T {
     if (this.#pending.length === 0 || record.revokedAt !== null) return record;
     const revocation = this.of(record);
     return revocation === null ? record : revokeKey(record, revocation.revokedAt, revocation.revokedBy);

@@ -70,7 +70,9 @@ export type KeyRecord = KeyAttributes & {
 /** What decides a key's status, beside the time. */
 export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt' | 'enabled'>;
 
-export type KeyStatus = 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
+/** Counts in storage name a status by its place here: append only. */
+export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
+export type KeyStatus = (typeof KEY_STATUSES)[number];
 
 /** What a verification needs to know of a key, and what it tells: all that leaves the object on the hot path. */
 export type VerifiedKey = Pick<

@@ -13,6 +13,15 @@ export function statusOf(record: KeyTimes, now: number): KeyStatus {
   return record.graceEndsAt === null ? 'active' : 'rotating';
 }
 
+/** The same decision in SQL, for lists, over the columns of `keys`; both parameters are `now`. A test compares the two. */
+export const STATUS_SQL = `CASE
+  WHEN revoked_at IS NOT NULL THEN 'revoked'
+  WHEN grace_ends_at <= ? THEN 'rotated'
+  WHEN expires_at <= ? THEN 'expired'
+  WHEN enabled = 0 THEN 'disabled'
+  WHEN grace_ends_at IS NULL THEN 'active'
+  ELSE 'rotating' END`;
+
 /** Whether a key in this status has come to its end, so that retention counts for it. */
 export function hasEnded(status: KeyStatus): boolean {
   return status === 'revoked' || status === 'rotated' || status === 'expired';

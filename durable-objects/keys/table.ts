@@ -3,11 +3,12 @@
  */
 import { earliest } from '../alarm-clock.ts';
 import { Memo } from '../memo.ts';
-import { mergeBySeq, type Order, startOf } from '../storage/paging.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
+import type { ListedKey } from './list.ts';
 import type { KeyRecord, KeyStatus } from './record.ts';
-import { endedAt, nextTransitionAt, statusOf, verifiedKeyOf } from './status.ts';
+import { KeyScan } from './scan.ts';
+import { endedAt, nextTransitionAt, STATUS_SQL, statusOf, verifiedKeyOf } from './status.ts';
 import { revokeKey } from './transitions.ts';
 
 type KeyRow = {
@@ -53,12 +54,9 @@ const RECORD =
   'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status';
 
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
-const walk = (where: string, order: Order) =>
-  `SELECT ${RECORD} FROM keys WHERE ${where} seq ${order === 'asc' ? '>' : '<'} ? ORDER BY seq ${order}`;
-const bothOrders = (where: string) => ({ asc: walk(where, 'asc'), desc: walk(where, 'desc') });
-
-/** Rows that a set is sorted for at most; above that a list walks in `seq` order instead. */
-export const SMALL_SET_MAX = 1000;
+/** What lists show, in the order of `toListed`. */
+const LISTED =
+  'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, signing_key_id, sealing_key_id';
 
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
@@ -68,15 +66,17 @@ export const KEY_QUERIES = {
   updateAttributes: `UPDATE keys SET (${ATTRIBUTES}) = (${placeholders(ATTRIBUTES)}) WHERE seq = ?`,
   used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
   remove: 'DELETE FROM keys WHERE seq = ?',
-  walkAll: bothOrders(''),
-  walkLivingOfOwner: bothOrders('owner = ? AND (revoked_at IS NULL) = 1 AND'),
-  walkRevokedOfOwner: bothOrders('owner = ? AND (revoked_at IS NULL) = 0 AND'),
-  walkStatus: bothOrders("status = ? AND status <> 'active' AND"),
-  setByName: `SELECT ${RECORD} FROM keys WHERE name >= ? AND name < ? LIMIT ?`,
-  setByExpiry: `SELECT ${RECORD} FROM keys WHERE expires_at < ? LIMIT ?`,
+  listed: `SELECT ${LISTED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`,
+  dueStatuses: `SELECT seq, owner, lineage, status, ${STATUS_SQL} AS now FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+  livingStatuses: {
+    owner:
+      'SELECT seq, owner, lineage, status FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+    lineage:
+      'SELECT seq, owner, lineage, status FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+  },
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge:
-    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, sealing_key_id',
+    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, sealing_key_id, status',
   livingOf: {
     owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
     lineage: `SELECT ${RECORD} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -106,9 +106,13 @@ export type HotKey = {
 /** Hot keys kept in memory: some 10 MB, against 128 MB that an object may use. */
 const HOT_KEYS_MAX = 10_000;
 
+/** Where a key's status stands in storage. */
+export type StoredStatus = Pick<KeyRecord, 'seq' | 'owner' | 'lineage'> & { readonly status: KeyStatus };
+
 export class KeyTable {
   readonly counts: Counts;
   readonly groupRevocations: GroupRevocations;
+  readonly scan: KeyScan;
   /** Ids of records that were changed since the last `takeWritten`. */
   readonly #changed = new Set<string>();
   /** When the first of what was written since then is due and has ended (ms), null for never. */
@@ -121,6 +125,7 @@ export class KeyTable {
     this.#sql = sql;
     this.counts = new Counts(sql);
     this.groupRevocations = new GroupRevocations(sql);
+    this.scan = new KeyScan(sql, this.counts, this.groupRevocations);
   }
 
   /** The record with exactly this id (ids compare case-sensitively). */
@@ -210,30 +215,27 @@ export class KeyTable {
     this.#endedAt = earliest(this.#endedAt, endedAt(record, now));
   }
 
-  /** All keys in creation order, lazily. */
-  walk(order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkAll[order], startOf(order, after));
+  /** How many keys there are. */
+  count(): number {
+    return this.counts.byEntry('keys').get(0) ?? 0;
   }
 
-  walkOwner(owner: string, order: Order, after: number | null): Iterable<KeyRecord> {
-    const [living, revoked] = [KEY_QUERIES.walkLivingOfOwner[order], KEY_QUERIES.walkRevokedOfOwner[order]];
-    const start = startOf(order, after);
-    return mergeBySeq(this.#stream(living, owner, start), this.#stream(revoked, owner, start), order);
+  /** The keys with these numbers, in their order; without any that are gone. */
+  listed(seqs: readonly number[]): ListedKey[] {
+    if (seqs.length === 0) return [];
+    // Raw rows cost half of what objects do.
+    const rows = this.#sql.exec(KEY_QUERIES.listed, JSON.stringify(seqs)).raw<ListedRow>();
+    return Array.from(rows, (row) => this.groupRevocations.overlay(toListed(row)));
   }
 
-  /** Keys with this status as last written down, which may lag behind the time. */
-  walkStatus(status: KeyStatus, order: Order, after: number | null): Iterable<KeyRecord> {
-    return this.#stream(KEY_QUERIES.walkStatus[order], status, startOf(order, after));
+  /** Keys whose stored status is behind the time, with both statuses, earliest first. */
+  dueStatuses(now: number, limit: number): (StoredStatus & { readonly now: KeyStatus })[] {
+    return this.#sql.exec<StoredStatus & { now: KeyStatus }>(KEY_QUERIES.dueStatuses, now, now, now, limit).toArray();
   }
 
-  /** Keys whose name starts so, at most `SMALL_SET_MAX + 1`, unordered. U+10FFFF is no character, so no name holds it. */
-  namedLike(start: string): KeyRecord[] {
-    return this.#set(KEY_QUERIES.setByName, start, `${start}\u{10FFFF}`, SMALL_SET_MAX + 1);
-  }
-
-  /** Keys that expire before `time`, at most `SMALL_SET_MAX + 1`, unordered. */
-  expiringBefore(time: number): KeyRecord[] {
-    return this.#set(KEY_QUERIES.setByExpiry, time, SMALL_SET_MAX + 1);
+  /** Keys of a group that their rows do not call revoked, with their stored statuses, `after` exclusive, `upTo` inclusive. */
+  livingStatuses({ kind, value }: KeyGroup, after: number, upTo: number, limit: number): StoredStatus[] {
+    return this.#sql.exec<StoredStatus>(KEY_QUERIES.livingStatuses[kind], value, after, upTo, limit).toArray();
   }
 
   /** Keys whose stored status is behind the time, earliest first. */
@@ -243,10 +245,12 @@ export class KeyTable {
 
   /** Forgets keys that ended at or before `endedBefore`, earliest first. */
   purge(endedBefore: number, limit: number): { readonly id: string; readonly seq: number }[] {
-    type Row = { seq: number; id: string; sealing_key_id: number | null };
+    type Row = { seq: number; id: string; sealing_key_id: number | null; status: KeyStatus };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
     for (const row of purged) this.#touch(row.id);
-    for (const row of purged) this.counts.follow({ signature: null, envelope: row.sealing_key_id }, null);
+    for (const { sealing_key_id: envelope, status } of purged) {
+      this.counts.follow({ signature: null, envelope, status }, null);
+    }
     return purged.map(({ id, seq }) => ({ id, seq }));
   }
 
@@ -323,10 +327,6 @@ export class KeyTable {
       .map((row) => this.groupRevocations.overlay(toRecord(row)));
   }
 
-  *#stream(query: string, ...bindings: SqlStorageValue[]): Generator<KeyRecord> {
-    for (const row of this.#sql.exec<KeyRow>(query, ...bindings)) yield this.groupRevocations.overlay(toRecord(row));
-  }
-
   #lastSeq(): number {
     return this.#sql.exec<{ seq: number }>(KEY_QUERIES.lastSeq).toArray()[0]?.seq ?? 0;
   }
@@ -370,6 +370,65 @@ function attributeValues(record: KeyRecord): SqlStorageValue[] {
 /** What of a stored record is counted. */
 function storedStateOf({ signingKeyId, sealingKeyId, storedStatus }: KeyRecord): StoredState {
   return storedState(signingKeyId, sealingKeyId, storedStatus);
+}
+
+type ListedRow = [
+  seq: number,
+  id: string,
+  name: string,
+  prefix: string,
+  lastFour: string,
+  owner: string | null,
+  scopes: string | null,
+  metadata: string | null,
+  enabled: number,
+  createdAt: number,
+  updatedAt: number,
+  expiresAt: number | null,
+  revokedAt: number | null,
+  lastUsedAt: number | null,
+  version: number,
+  replaces: string | null,
+  replacedBy: string | null,
+  rotatedAt: number | null,
+  graceEndsAt: number | null,
+  lineage: string | null,
+  createdBy: string | null,
+  revokedBy: string | null,
+  signingKeyId: number,
+  sealingKeyId: number | null,
+];
+
+function toListed([seq, id, name, prefix, lastFour, owner, scopes, metadata, enabled, ...rest]: ListedRow): ListedKey {
+  const [createdAt, updatedAt, expiresAt, revokedAt, lastUsedAt, version, ...others] = rest;
+  const [replaces, replacedBy, rotatedAt, graceEndsAt, lineage, createdBy, revokedBy, ...entries] = others;
+  const [signingKeyId, sealingKeyId] = entries;
+  return {
+    seq,
+    id,
+    name,
+    prefix,
+    lastFour,
+    owner,
+    scopes: scopes ?? '[]',
+    metadata: metadata ?? '{}',
+    enabled: enabled === 1,
+    createdAt,
+    updatedAt,
+    expiresAt,
+    revokedAt,
+    lastUsedAt,
+    version,
+    replaces,
+    replacedBy,
+    rotatedAt,
+    graceEndsAt,
+    lineage,
+    createdBy,
+    revokedBy,
+    signingKeyId,
+    sealingKeyId,
+  };
 }
 
 function toRecord(row: KeyRow): KeyRecord {

@@ -36,7 +36,11 @@ export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
 }
 
 /** Ends a key for good. Idempotent: `record` itself comes back when it is revoked already. */
-export function revokeKey(record: KeyRecord, now: number, by: string | null): KeyRecord {
+export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>>(
+  record: T,
+  now: number,
+  by: string | null,
+): T {
   if (record.revokedAt !== null) return record;
   return { ...record, revokedAt: now, revokedBy: by, updatedAt: now, version: record.version + 1 };
 }

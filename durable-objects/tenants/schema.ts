@@ -4,6 +4,7 @@
  */
 import { AUDIT_SCHEMA } from '../audit.ts';
 import { IDEMPOTENCY_SCHEMA } from '../idempotency.ts';
+import { STATUS_COUNTS_MIGRATION } from '../keys/counts.ts';
 import type { Migration } from '../storage/migrations.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
@@ -116,6 +117,8 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ${AUDIT_SCHEMA}
   ${IDEMPOTENCY_SCHEMA}
   `,
+  // While every status is in the index still.
+  STATUS_COUNTS_MIGRATION,
   // Whether leases may be out; who made and revoked a key; lineages; revocations of whole groups; results of the latest mutations.
   `
   ALTER TABLE tenant ADD COLUMN leases_out INTEGER NOT NULL DEFAULT 1;

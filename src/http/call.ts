@@ -1,7 +1,6 @@
 /** One authenticated request on its way through a handler: what it asks, who asks, and the means to answer. */
 import type * as v from 'valibot';
 import type { Idempotency } from '../../durable-objects/operation.ts';
-import type { Page } from '../../durable-objects/storage/paging.ts';
 import type { Principal } from '../callers/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Objects, OperationTemplate } from '../objects.ts';
@@ -131,12 +130,12 @@ export class Call {
   /** A list's answer, with the `Link` header for the next page (RFC 8288) and what `more` adds. */
   async listResponse(
     data: readonly unknown[],
-    page: Page<unknown>,
+    { next }: { readonly next: number | null },
     limit: number,
     list: ListDescription,
     more: Readonly<Record<string, unknown>> = {},
   ) {
-    const nextCursor = page.next === null ? null : await this.runtime.cursors.write(page.next, list);
+    const nextCursor = next === null ? null : await this.runtime.cursors.write(next, list);
     const headers = nextCursor === null ? null : { Link: this.nextLink('cursor', nextCursor) };
     return json({ data, page: { limit, nextCursor, hasMore: nextCursor !== null }, ...more }, 200, headers);
   }

@@ -9,7 +9,7 @@ import { type Answer, json } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
 import { Problem } from '../http/problem.ts';
-import { revokeKeyBody } from '../schemas/keys.ts';
+import { parseListed, revokeKeyBody } from '../schemas/keys.ts';
 import {
   createManagementKeyBody,
   listManagementKeysQuery,
@@ -87,8 +87,9 @@ async function listManagementKeys(call: Call): Promise<Answer> {
   const query = { filter, order: 'desc' as const, limit, after: await call.position(cursor, list) };
   const listed = await call.objects.tenant(SYSTEM, (system, target) => system.listKeys(target, query));
   // Before the first management key there is no tenant to ask.
-  const page = !listed.ok && listed.failure.code === 'tenant_not_found' ? { items: [], next: null } : unwrap(listed);
-  return call.listResponse(page.items.map(toManagementKeyResource), page, limit, list);
+  const page = !listed.ok && listed.failure.code === 'tenant_not_found' ? { keys: '[]', next: null } : unwrap(listed);
+  const keys = parseListed(page.keys).map((key) => ({ ...key, metadata: JSON.stringify(key.metadata) }));
+  return call.listResponse(keys.map(toManagementKeyResource), page, limit, list);
 }
 
 async function getManagementKey(call: Call, params: PathParams): Promise<Answer> {

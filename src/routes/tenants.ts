@@ -43,7 +43,7 @@ async function listTenants(call: Call): Promise<Answer> {
   const { confinement } = call.caller;
   if (confinement !== null) {
     const own = await describeTenant(call, confinement.tenantId);
-    return call.listResponse(own.ok ? [toTenantResource(own.value)] : [], { items: [], next: null }, limit, list);
+    return call.listResponse(own.ok ? [toTenantResource(own.value)] : [], { next: null }, limit, list);
   }
   const after = await call.position(cursor, list);
   const page = await call.objects.directory((directory) => directory.list(after, limit));

@@ -1,8 +1,8 @@
 /** Shapes of keys. */
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
-import { OFFSET_REACH } from '../../durable-objects/keys/list.ts';
-import type { KeyView, VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../durable-objects/keys/list.ts';
+import { KEY_STATUSES, type KeyStatus, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { boundedArray, closedObject } from '../http/bounded.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
@@ -10,7 +10,6 @@ import { gracePeriodSeconds } from './tenants.ts';
 
 const name = line(100);
 const owner = line(128);
-export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 
 export const createKeyBody = closedObject({
   name,
@@ -76,6 +75,24 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
   );
 }
 
+const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
+
+/** Statuses, any of which a listed key may have. Always in one order: the same statuses are the same list. */
+export const statuses = v.pipe(
+  v.custom<string>(
+    (text) => typeof text === 'string' && text.length <= STATUSES_LENGTH_MAX && statusesIn(text) !== null,
+    `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`,
+  ),
+  v.transform((text) => statusesIn(text) ?? []),
+);
+
+/** null for anything but statuses, each once. */
+function statusesIn(text: string): KeyStatus[] | null {
+  const parts = text.split(',');
+  const found = KEY_STATUSES.filter((status) => parts.includes(status));
+  return found.length === parts.length ? found : null;
+}
+
 const listKeysParameters = closedObject({
   limit: pageLimit,
   cursor,
@@ -87,10 +104,11 @@ const listKeysParameters = closedObject({
     ),
   ),
   order,
-  status: v.exactOptional(v.picklist(KEY_STATUSES)),
+  status: v.exactOptional(statuses),
   owner: v.exactOptional(owner),
   prefix: v.exactOptional(keyPrefix),
   name: v.exactOptional(name),
+  search: v.exactOptional(name),
   expiresBefore: v.exactOptional(time),
 });
 
@@ -147,11 +165,25 @@ export type RotationResult = v.InferOutput<typeof rotationResult>;
 export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
 export const keyListByOffset = v.strictObject({
   data: v.array(keyResource),
-  page: v.strictObject({ limit: v.number(), offset: v.number(), total: v.number(), hasMore: v.boolean() }),
+  page: v.strictObject({
+    limit: v.number(),
+    offset: v.number(),
+    total: v.number(),
+    /** Whether there are `total` matches, or only at least as many. */
+    totalIsExact: v.boolean(),
+    hasMore: v.boolean(),
+  }),
 });
+export const keyCounts = v.strictObject({
+  ...v.entriesFromList(KEY_STATUSES, v.number()),
+  total: v.number(),
+  /** Whether every number is that of this moment. */
+  exact: v.boolean(),
+});
+export type KeyCounts = v.InferOutput<typeof keyCounts>;
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 
-export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
+export function toKeyResource(tenantId: string, key: KeyView | ListedKeyView): KeyResource {
   return {
     id: key.id,
     tenantId,
@@ -160,7 +192,7 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
     hint: hintOf(key),
     owner: key.owner,
     scopes: [...key.scopes],
-    metadata: parseMetadata(key.metadata),
+    metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
     status: key.status,
     enabled: key.enabled,
     ...toLife(key),
@@ -168,11 +200,11 @@ export function toKeyResource(tenantId: string, key: KeyView): KeyResource {
 }
 
 /** What people tell a key by: its prefix and the last four characters. */
-export function hintOf({ prefix, lastFour }: KeyView): string {
+export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'>): string {
   return `${prefix}_...${lastFour}`;
 }
 
-export function toLife(key: KeyView) {
+export function toLife(key: Omit<KeyView, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     updatedAt: new Date(key.updatedAt).toISOString(),
@@ -184,13 +216,18 @@ export function toLife(key: KeyView) {
   };
 }
 
-export function toRotation(key: VerifiedKey): v.InferOutput<typeof rotationOut> {
+export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<typeof rotationOut> {
   return {
     replaces: key.replaces,
     replacedBy: key.replacedBy,
     rotatedAt: isoTime(key.rotatedAt),
     graceEndsAt: isoTime(key.graceEndsAt),
   };
+}
+
+/** Keys as the object lists them: the JSON text that it wrote. */
+export function parseListed(text: ListedKeysJson): readonly ListedKeyView[] {
+  return JSON.parse(text);
 }
 
 /** Metadata as the object keeps it: the JSON text that `metadata` in common.ts wrote. */

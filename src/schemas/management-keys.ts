@@ -1,11 +1,11 @@
 /** Shapes of management keys. */
 import * as v from 'valibot';
-import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { KEY_STATUSES, type KeyView } from '../../durable-objects/keys/record.ts';
 import { grantOf } from '../callers/management-key.ts';
 import { PERMISSIONS } from '../callers/principal.ts';
 import { boundedArray, closedObject } from '../http/bounded.ts';
 import { cursor, line, pageLimit, pageOut, tenantId, time } from './common.ts';
-import { hintOf, KEY_STATUSES, lifeFields, toLife } from './keys.ts';
+import { hintOf, lifeFields, statuses, toLife } from './keys.ts';
 import { gracePeriodSeconds } from './tenants.ts';
 
 const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
@@ -41,7 +41,7 @@ export const rotateManagementKeyBody = v.optional(
 export const listManagementKeysQuery = closedObject({
   limit: pageLimit,
   cursor,
-  status: v.exactOptional(v.picklist(KEY_STATUSES)),
+  status: v.exactOptional(statuses),
 });
 
 const managementKeyFields = {

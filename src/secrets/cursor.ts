@@ -60,7 +60,9 @@ export class CursorSigner {
     const { list: name, tenantId = '', order = '', filter = {} } = list;
     const filters = Object.entries(filter).sort(([a], [b]) => (a < b ? -1 : 1));
     const description = new TextEncoder().encode(JSON.stringify([name, tenantId, order, filters]));
-    const message = Uint8Array.from([...bytes.subarray(0, SIGNED_BYTES), ...description]);
+    const message = new Uint8Array(SIGNED_BYTES + description.length);
+    message.set(bytes.subarray(0, SIGNED_BYTES));
+    message.set(description, SIGNED_BYTES);
     return new Uint8Array(await crypto.subtle.sign('HMAC', key, message), 0, SIGNATURE_BYTES);
   }
 }

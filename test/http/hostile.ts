@@ -146,6 +146,7 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'PATCH /v1/tenants/:tenantId': [{ name: 'Renamed', settings: { retentionSeconds: 60 } }, { status: 'disabled' }],
   'DELETE /v1/tenants/:tenantId': [],
   'GET /v1/tenants/:tenantId/keys': [],
+  'GET /v1/tenants/:tenantId/keys/counts': [],
   'POST /v1/tenants/:tenantId/keys': [
     { name: 'A key', owner: 'o', scopes: ['a:b'], metadata: { a: 1 }, enabled: true },
   ],
@@ -228,7 +229,7 @@ const FIELDS = [
   ],
 ];
 const QUERY_NAMES = ['limit', 'cursor', 'order', 'status', 'owner', 'prefix', 'name', 'expiresBefore', 'offset'].concat(
-  ...['action', 'keyId', 'actor', 'since', 'until', 'state'],
+  ...['search', 'action', 'keyId', 'actor', 'since', 'until', 'state'],
 );
 
 const field = fc.oneof(fc.constantFrom(...FIELDS), text);

@@ -16,6 +16,8 @@ describe('invalid values', () => {
   const FOREIGN = 'belongs to another service, whose keys scanners would report';
   const LINE = 'must not contain control characters or broken Unicode';
   const SCOPE = 'must be segments of letters, digits, _, ., / and - joined by colons; the last segment may be *';
+  const STATUSES =
+    'must be one or more of active, rotating, rotated, disabled, expired, revoked, each once, with commas between';
   const TIME = 'must be an RFC 3339 time, like 2030-01-31T12:00:00.000Z';
   const METADATA = 'must nest at most 8 deep, without broken Unicode or reserved names';
   const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) });
@@ -163,14 +165,15 @@ describe('invalid values', () => {
     ['/tenants?toString=1', ['toString: unknown field']],
     ['/tenants?limit=5&limit=5', ['limit: must be a string']],
     ['/tenants/acme/keys?order=up', ['order: must be asc or desc']],
-    [
-      '/tenants/acme/keys?status=gone',
-      ['status: must be active or rotating or rotated or disabled or expired or revoked'],
-    ],
-    [
-      '/tenants/acme/keys?status=active&status=revoked',
-      ['status: must be active or rotating or rotated or disabled or expired or revoked'],
-    ],
+    ['/tenants/acme/keys?status=gone', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?status=', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?status=active,', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?status=active,active', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?status=active,%20revoked', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?status=active&status=revoked', [`status: ${STATUSES}`]],
+    ['/management-keys?status=active,gone', [`status: ${STATUSES}`]],
+    ['/tenants/acme/keys?search=', ['search: must not be empty']],
+    [`/tenants/acme/keys?search=${'a'.repeat(101)}`, ['search: must be at most 100 characters']],
     ['/tenants/acme/keys?expiresBefore=tomorrow', [`expiresBefore: ${TIME}`]],
     ['/tenants/acme/keys?name=', ['name: must not be empty']],
     ['/tenants/acme/keys?limit=x&owner=', ['limit: must be a whole number from 1 to 100', 'owner: must not be empty']],

@@ -1,32 +1,14 @@
 /** Lists: filters, order, cursors, and what a walk promises while others write. */
 import { describe, expect, it } from 'vitest';
-import { SMALL_SET_MAX } from '../../durable-objects/keys/table.ts';
-import { PAGE_EXAMINES_MAX } from '../../durable-objects/storage/paging.ts';
+import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/keys/scan.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, rotateKey, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
-import { runDueAlarm, sqlIn } from '../support/objects.ts';
+import { runDueAlarm } from '../support/objects.ts';
+import { multiply } from '../support/rows.ts';
 
 pretendTime();
 
 const ids = (rows: readonly { id?: unknown }[]) => rows.map((row) => row.id);
-
-/** Copies the newest key row so that the tenant has `count` more, which HTTP would take long to do. */
-async function multiply(tenantId: string, count: number, overrides: Record<string, string> = {}): Promise<void> {
-  const columns = (await sqlIn(tenantId, "SELECT name FROM pragma_table_info('keys')")).map((row) => String(row.name));
-  const values = columns.map((name) =>
-    name === 'seq'
-      ? 'k.seq + n.value'
-      : name === 'id'
-        ? "printf('key_%017d', k.seq + n.value)"
-        : (overrides[name] ?? name),
-  );
-  await sqlIn(
-    tenantId,
-    `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
-     INSERT INTO keys (${columns}) SELECT ${values} FROM n, (SELECT * FROM keys ORDER BY seq DESC LIMIT 1) AS k`,
-    count,
-  );
-}
 
 describe('lists of keys', () => {
   it('come by creation, newest first unless asked', async () => {
@@ -80,7 +62,7 @@ describe('lists of keys', () => {
     await createTenant('thin');
     const needle = await createKey('thin', { name: 'needle', owner: 'rare' });
     await createKey('thin', { name: 'hay', owner: 'common' });
-    await multiply('thin', 2 * PAGE_EXAMINES_MAX);
+    await multiply('thin', 2 * STEP_WORK_MAX);
     const last = await createKey('thin', { name: 'needle two', owner: 'common' });
     // Few names start so: found at once, wherever they are.
     expect((await api('GET', '/tenants/thin/keys?name=needle&limit=2')).body).toMatchObject({
@@ -97,9 +79,9 @@ describe('lists of keys', () => {
     await createTenant('lag', { settings: { retentionSeconds: 1_000_000 } });
     const lasting = await createKey('lag', { name: 'lasting' });
     await createKey('lag', { name: 'short', expiresAt: at(START + 1000) });
-    await multiply('lag', SMALL_SET_MAX + 5);
+    await multiply('lag', LAGGING_MAX + 5);
     advance(1000);
-    expect((await walk('/tenants/lag/keys?status=expired&limit=100')).length).toBe(SMALL_SET_MAX + 6);
+    expect((await walk('/tenants/lag/keys?status=expired&limit=100')).length).toBe(LAGGING_MAX + 6);
     expect(ids(await walk('/tenants/lag/keys?status=active&limit=100'))).toEqual([lasting.id]);
   });
 

@@ -1,7 +1,7 @@
 /** Generators of histories and the checks that hold the service against the model. Shared by the tests and the longer campaigns. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { createTenant, walk } from '../support/api.ts';
+import { api, createTenant, walk } from '../support/api.ts';
 import { advance } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 import { type Executed, execute, expected, observe, type Run, repeat } from './driver.ts';
@@ -235,6 +235,10 @@ async function checkState(run: Run, model: Model): Promise<void> {
     const wanted = [...expected(model, now)].filter(([, key]) => key.status === status).map(([id]) => id);
     expect(listed.map((key) => key.id).sort(), status).toEqual(wanted.sort());
   }
+  const counts: Record<string, number> = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };
+  for (const { status } of expected(model, now).values()) counts[status] = (counts[status] ?? 0) + 1;
+  const counted = await api('GET', `/tenants/${run.tenantId}/keys/counts`);
+  expect(counted.body).toEqual({ ...counts, total: expected(model, now).size, exact: true });
   const mutations = (await walk(`/tenants/${run.tenantId}/audit?limit=100`)).filter(
     (entry) => entry.action !== 'tenant.create',
   );
@@ -258,6 +262,9 @@ async function checkCounts(tenantId: string): Promise<void> {
        SELECT 'keys' AS kind, 0 AS entry, count(*) AS n FROM keys
        UNION ALL SELECT 'envelope', sealing_key_id, count(*) FROM keys WHERE sealing_key_id IS NOT NULL GROUP BY 2
        UNION ALL SELECT 'signature', signing_key_id, count(*) FROM keys WHERE ended_at IS NULL GROUP BY 2
+       UNION ALL SELECT 'status', CASE status
+         WHEN 'active' THEN 0 WHEN 'rotating' THEN 1 WHEN 'rotated' THEN 2 WHEN 'disabled' THEN 3 WHEN 'expired' THEN 4
+         WHEN 'revoked' THEN 5 END, count(*) FROM keys GROUP BY status
      ) WHERE n <> 0 ORDER BY kind, entry`,
   );
   expect(kept).toEqual(counted);
