@@ -1,6 +1,6 @@
 /** A small file system in memory that can be filled up, where this machine lets one be mounted (Linux, as root). */
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from '../../selfhost/startup-error.ts';
@@ -30,8 +30,13 @@ export class SmallDisk implements Disposable {
     return bavail * bsize;
   }
 
-  /** Takes up all that is free but for so many bytes. */
+  /** Takes up all that is free but for so many bytes; gives some of it back where less is free. */
   fill(leaveBytes = 0): void {
+    const missing = leaveBytes - this.freeBytes;
+    if (missing > 0) {
+      truncateSync(this.#filler, statSync(this.#filler).size - missing);
+      return;
+    }
     const file = openSync(this.#filler, 'a');
     try {
       // The last bytes of a page as well.
