@@ -35,7 +35,8 @@ function itemsOf<T>(
     const result = item['~run']({ value: given }, config);
     if (result.typed) value.push(result.value);
     else typed = false;
-    for (const { path = [], ...issue } of result.issues ?? []) {
+    if (result.issues === undefined) continue;
+    for (const { path = [], ...issue } of result.issues) {
       issues.push({ ...issue, path: [{ type: 'array', origin: 'value', input, key, value: given }, ...path] });
     }
   }
@@ -51,21 +52,15 @@ export function closedObject<const E extends v.ObjectEntries>(entries: E): v.Str
     ...schema,
     '~run'(dataset, config) {
       const input = dataset.value;
-      if (typeof input !== 'object' || input === null) return schema['~run'](dataset, config);
       if (Array.isArray(input)) return schema['~run']({ value: null }, config);
-      const unknownNames = unknownOf(input, entries);
-      if (unknownNames.length === 0) return schema['~run'](dataset, config);
-      const known = Object.fromEntries(
-        Object.entries(entries).flatMap(([name]) =>
-          Object.hasOwn(input, name) ? [[name, Reflect.get(input, name)]] : [],
-        ),
-      );
-      const result = schema['~run']({ value: known }, config);
-      for (const key of unknownNames) {
+      const result = schema['~run'](dataset, config);
+      if (result.issues === undefined || typeof input !== 'object' || input === null) return result;
+      // The library has told the first.
+      for (const key of unknownOf(input, entries).slice(1)) {
         v._addIssue(schema, 'key', result, config, {
           input: key,
           expected: 'never',
-          path: [{ type: 'object', origin: 'key', input: known, key, value: undefined }],
+          path: [{ type: 'object', origin: 'key', input: {}, key, value: undefined }],
         });
       }
       return result;

@@ -54,9 +54,9 @@ export class Call {
 
   /** The body in the shape of the schema. */
   async body<const S extends v.GenericSchema>(schema: S): Promise<v.InferOutput<S>> {
-    const text = await readText(this.request, this.bodyBytesMax);
-    this.#bodyText = text;
     const contentType = this.request.headers.get('Content-Type');
+    const text = await readText(this.request, contentType, this.bodyBytesMax);
+    this.#bodyText = text;
     if (text.length < LONG_BODY) return validate(schema, parseJson(text, contentType, this.bodyBytesMax), 'body');
     const value = await parseLongJson(text, contentType, this.bodyBytesMax);
     await nextTurn();

@@ -198,6 +198,11 @@ const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys/revoke': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
 };
+/**
+ * Of bodies beside the heaviest requests, which get to the reading of theirs: a client that is still writing megabytes when it is refused, and its connection
+ * closed, may never see the answer.
+ */
+const RANDOM_BODY_BYTES_MAX = 256 * 1024;
 export const limitOf = ({ method, path }: Route) => LIMITS[`${method} ${path}`] ?? 16 * 1024;
 
 export const HOSTILE_ROUTES: readonly Route[] = Object.keys(ROUTES).map((name) => {
@@ -244,7 +249,8 @@ function bodyFor(route: Route): fc.Arbitrary<HostileRequest['body']> {
   const twice = fc
     .tuple(field, value, value)
     .map(([name, a, b]) => `{${[a, b].map((v) => `${JSON.stringify(name)}:${JSON.stringify(v)}`).join()}}`);
-  const heavy = fc.constantFrom(...HEAVY_BODIES).map((name) => ({ heavy: name, bytes: limitOf(route) }));
+  const bytes = Math.min(limitOf(route), RANDOM_BODY_BYTES_MAX);
+  const heavy = fc.constantFrom(...HEAVY_BODIES).map((name) => ({ heavy: name, bytes }));
   return fc.oneof<fc.WeightedArbitrary<HostileRequest['body']>[]>(
     { weight: 6, arbitrary: altered },
     { weight: 2, arbitrary: taken.map((body) => JSON.stringify(body)) },
@@ -395,8 +401,10 @@ export async function runHostileOn(
     const { victims, stored } = scene ?? (await setScene());
     // Until this request has proved harmless, the next one gets other victims.
     scene = null;
-    const { status } = await sendWatched(request, victims, target);
+    const { status, repeated } = await sendWatched(request, victims, target);
     tally.set(status, (tally.get(status) ?? 0) + 1);
+    // The victims of the repetitions are the present ones now.
+    if (repeated) return;
     const now = await target.snapshot(victims);
     const changed = now !== stored;
     const mayChange = status < 400 && request.method !== 'GET' && request.method !== 'HEAD';
@@ -413,9 +421,9 @@ export async function runHeavyOn(route: Route, target: Target, tally: Tally): Pr
   let longest = { ms: 0, by: '' };
   let victims = await target.prepare();
   for (const [by, request] of heavyRequests(route)) {
-    const { status, waitedMs } = await sendWatched(request, victims, target);
+    const { status, waitedMs, repeated } = await sendWatched(request, victims, target);
     // What was accepted may have changed them.
-    if (status < 400 && route.method !== 'GET') victims = await target.prepare();
+    if (repeated || (status < 400 && route.method !== 'GET')) victims = await target.prepare();
     tally.set(status, (tally.get(status) ?? 0) + 1);
     if (waitedMs > longest.ms) longest = { ms: waitedMs, by: `${route.method} ${route.path}: ${by}, ${status}` };
   }
@@ -472,16 +480,17 @@ async function sendWatched(
   request: HostileRequest,
   victims: Victims,
   target: Target,
-): Promise<{ readonly status: number; readonly waitedMs: number }> {
+): Promise<{ readonly status: number; readonly waitedMs: number; readonly repeated: boolean }> {
   const response = await target.send(render(request, victims, target));
   const { status } = response;
   if (status >= 500) throw new Error(`answered ${status}`);
   await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
   let waitedMs = (await target.othersWaited?.()) ?? 0;
   const most = status === 201 && request.path.endsWith('/bulk') ? VALID_BULK_WAIT_MS_MAX : OTHERS_WAIT_MS_MAX;
+  const repeated = waitedMs > most;
   for (let again = 0; waitedMs > most && again < REPETITIONS; again++) {
-    const repeated = await target.send(render(request, await target.prepare(), target));
-    await repeated.arrayBuffer();
+    const response = await target.send(render(request, await target.prepare(), target));
+    await response.arrayBuffer();
     waitedMs = Math.min(waitedMs, (await target.othersWaited?.()) ?? 0);
   }
   if (waitedMs > most) {
@@ -489,7 +498,7 @@ async function sendWatched(
       `answered ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
     );
   }
-  return { status, waitedMs };
+  return { status, waitedMs, repeated };
 }
 
 function render(request: HostileRequest, victims: Victims, { adminToken, origin }: Target): Request {

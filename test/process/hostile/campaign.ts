@@ -53,16 +53,15 @@ class Scenes implements Target, AsyncDisposable {
   #stage: Stage | null = null;
 
   get origin(): string {
-    return this.#open.server.url;
+    return this.#open.origin;
   }
 
   get adminToken(): string {
-    return this.#open.server.adminToken;
+    return this.#open.adminToken;
   }
 
-  get secrets(): string[] {
-    const { dataDir } = this.#open.server;
-    return (['ENCRYPTION_KEY', 'HMAC_SECRET'] as const).map((name) => storedSecret(dataDir, name).slice(2));
+  get secrets(): readonly string[] {
+    return this.#open.secrets;
   }
 
   /** A connection on which an answer came before its request was read to the end may be closed just when the next request is on its way. */
@@ -108,6 +107,10 @@ class Scenes implements Target, AsyncDisposable {
 /** A server, with the databases that the rows of the present victims are in. */
 class Stage implements AsyncDisposable {
   readonly server: Launcher;
+  // Looked up once: where the server listens is searched in all that it has printed, and its secrets are in a file.
+  readonly origin: string;
+  readonly adminToken: string;
+  readonly secrets: readonly string[];
   /** Asks about a key of another tenant than the victims'. */
   readonly observer: Observer;
   readonly #client: Client;
@@ -122,8 +125,12 @@ class Stage implements AsyncDisposable {
     resources: AsyncDisposableStack,
   ) {
     this.server = server;
+    this.origin = server.url;
+    this.adminToken = server.adminToken;
+    const names = ['ENCRYPTION_KEY', 'HMAC_SECRET'] as const;
+    this.secrets = names.map((name) => storedSecret(server.dataDir, name).slice(2));
     this.observer = observer;
-    this.#client = new Client(server);
+    this.#client = new Client({ url: this.origin, adminToken: this.adminToken });
     this.#shared = shared;
     this.#resources = resources;
   }
