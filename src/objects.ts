@@ -205,11 +205,14 @@ export class Objects {
 
   /** Has an object change something. */
   #change<T>(operation: OperationTemplate, send: (operation: Operation) => Promise<T>): Promise<T> {
-    return this.#call(async (retry) => {
-      // At each attempt: what failed for want of room must not use up what was set free for others.
-      if (operation.grows) await this.requireRoom();
-      return send({ ...operation, retry });
-    });
+    return this.#call(
+      async (retry) => {
+        // At each attempt, so that it does not use up what was set free for others.
+        if (operation.grows) await this.requireRoom();
+        return send({ ...operation, retry });
+      },
+      (error) => isRetryable(error) || (isStorageFull(error) && !operation.grows),
+    );
   }
 
   async #call<T>(send: (retry: boolean) => Promise<T>, mayRepeat = isRetryable): Promise<T> {
@@ -220,7 +223,7 @@ export class Objects {
       } catch (error) {
         if (error instanceof Problem) throw error;
         const isFull = isStorageFull(error);
-        if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !(isFull || mayRepeat(error))) {
+        if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !mayRepeat(error)) {
           logError('object_call_failed', error);
           throw isFull ? storageFull() : unavailable();
         }

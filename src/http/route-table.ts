@@ -1,7 +1,8 @@
 /**
- * Finds what answers a method and a path. Segments are compared as they were sent: nothing is decoded, and a trailing or a doubled slash is another path. A
- * table and not regular expressions, so that no path costs more than a look at each of its segments.
+ * Finds what answers a method and a path. itty-router compiles the patterns and holds the table. Its own `fetch` is not used: it parses the URL again,
+ * which would fold paths like `/a/../b` that a proxy in front of this saw otherwise, at a cost that every request would pay.
  */
+import { IttyRouter } from 'itty-router/IttyRouter';
 
 /** Parameters of a path, as they stand in it. */
 export type PathParams = Readonly<Record<string, string | undefined>>;
@@ -13,46 +14,34 @@ type Pattern = { readonly method: string; readonly path: string };
 const PATH_LENGTH_MAX = 1024;
 
 export class RouteTable<R extends Pattern> {
-  /** By number of segments, in the order in which they were given. */
-  readonly #routes = new Map<number, { readonly route: R; readonly pattern: readonly string[] }[]>();
+  readonly #router = IttyRouter();
+  readonly #routes: readonly R[];
 
   constructor(routes: readonly R[]) {
-    for (const route of routes) {
-      const pattern = route.path.split('/');
-      const alike = this.#routes.get(pattern.length) ?? [];
-      alike.push({ route, pattern });
-      this.#routes.set(pattern.length, alike);
-    }
+    this.#routes = routes;
+    // The handlers are ours to call.
+    for (const { path } of routes) this.#router.all(path, () => {});
   }
 
   /** The route, null for none. Where there is a GET there is a HEAD: the same answer, of which the platform leaves out the body. */
   find(method: string, path: string): { readonly route: R; readonly params: PathParams } | null {
+    if (path.length > PATH_LENGTH_MAX) return null;
     const wanted = method === 'HEAD' ? 'GET' : method;
-    const segments = segmentsOf(path);
-    for (const { route, pattern } of this.#routes.get(segments.length) ?? []) {
-      if (route.method === wanted && matches(pattern, segments)) return { route, params: paramsOf(pattern, segments) };
+    for (const [index, route] of this.#routes.entries()) {
+      const match = route.method === wanted ? this.#pattern(index)?.exec(path) : null;
+      if (match) return { route, params: match.groups ?? {} };
     }
     return null;
   }
 
   /** Methods that the path takes, as `Allow` lists them. */
   methodsAt(path: string): string[] {
-    const segments = segmentsOf(path);
-    const found = (this.#routes.get(segments.length) ?? []).filter(({ pattern }) => matches(pattern, segments));
-    return [...new Set(found.flatMap(({ route: { method } }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
+    if (path.length > PATH_LENGTH_MAX) return [];
+    const found = this.#routes.filter((_, index) => this.#pattern(index)?.test(path));
+    return [...new Set(found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
   }
-}
 
-const segmentsOf = (path: string) => (path.length > PATH_LENGTH_MAX ? [] : path.split('/'));
-
-const isParam = (part: string) => part.startsWith(':');
-
-function matches(pattern: readonly string[], segments: readonly string[]): boolean {
-  return pattern.every((part, i) => (isParam(part) ? segments[i] !== '' : segments[i] === part));
-}
-
-function paramsOf(pattern: readonly string[], segments: readonly string[]): PathParams {
-  const params: Record<string, string | undefined> = {};
-  for (const [i, part] of pattern.entries()) if (isParam(part)) params[part.slice(1)] = segments[i];
-  return params;
+  #pattern(index: number): RegExp | undefined {
+    return this.#router.routes[index]?.[1];
+  }
 }
