@@ -4,7 +4,7 @@ import { CleanupReports } from './cleanup.ts';
 import { KeptAnswers } from './idempotency.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { LastUsed } from './keys/last-used.ts';
-import type { KeyRecord, KeyView } from './keys/record.ts';
+import type { KeyRecord, KeyView, UsedKey } from './keys/record.ts';
 import { viewOf } from './keys/status.ts';
 import { KeyTable } from './keys/table.ts';
 import { type Failure, fail, ok, type Result } from './outcome.ts';
@@ -43,7 +43,7 @@ export class TenantStore {
   }
 
   /** Notes a successful verification; whether an alarm has to be seen to. */
-  noteUse(record: KeyRecord, now: number): boolean {
+  noteUse(record: UsedKey, now: number): boolean {
     return this.lastUsed.note(record, this.keys, this.rotations, now);
   }
 

@@ -3,7 +3,7 @@
  * An object that dies loses the uses of at most `FLUSH_AFTER_MS`; nothing else depends on them.
  */
 import type { RotationTable } from '../rotations/table.ts';
-import type { KeyRecord } from './record.ts';
+import type { UsedKey } from './record.ts';
 import type { KeyTable } from './table.ts';
 
 export const FLUSH_AFTER_MS = 60_000;
@@ -26,7 +26,7 @@ export class LastUsed {
    * Notes that a key was used at `now`. Tells whether this is the first note since the last flush, so that the caller sees to an alarm
    * at `flushAt`.
    */
-  note(record: KeyRecord, keys: KeyTable, rotations: RotationTable, now: number): boolean {
+  note(record: UsedKey, keys: KeyTable, rotations: RotationTable, now: number): boolean {
     const used = Math.max(record.createdAt, now - (now % RESOLUTION_MS));
     if (used <= (this.#pending.get(record.seq) ?? record.lastUsedAt ?? 0)) return false;
     const isFirst = record.lastUsedAt === null && !this.#pending.has(record.seq);

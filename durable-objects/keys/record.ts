@@ -63,6 +63,9 @@ export type KeyRecord = KeyAttributes & {
 /** What decides a key's status, beside the time. */
 export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt' | 'enabled'>;
 
+/** What noting a use looks at. */
+export type UsedKey = Pick<KeyRecord, 'seq' | 'id' | 'createdAt' | 'lastUsedAt' | 'replaces'>;
+
 export type KeyStatus = 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
 
 /** What a verification needs to know of a key, and what it tells: all that leaves the object on the hot path. */

@@ -7,6 +7,7 @@ import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leases } from './leases/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
+import { memory } from './memory/campaign.ts';
 import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
 import { walk } from './walk/campaign.ts';
@@ -24,6 +25,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['hostile', { size: 'requests', run: hostile }],
   ['walk', { size: 'keys', run: walk }],
   ['grace', { size: 'keys', run: grace }],
+  ['memory', { size: 'keys', run: memory }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);
