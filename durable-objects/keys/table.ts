@@ -77,15 +77,19 @@ export const KEY_QUERIES = {
 } as const;
 
 /**
- * A key that is verified often: of its record what decides a verification and notes its use, and what verifications tell of it as JSON text, written
- * once: copying one text out of the object costs less than copying an object of a dozen fields.
+ * A key that is verified often: of its record what decides a verification and notes its use, and what verifications
+ * tell of it as JSON text, written once: copying one text out of the object costs less than copying an object of a
+ * dozen fields.
  */
 export type HotKey = {
   readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest'>;
   readonly verifiedJson: string;
 };
 
-/** Beside the text and the scopes. Measured: 400 on the heap, 200 outside for the digest; with two scopes and little metadata 1,150 in all. */
+/**
+ * Beside the text and the scopes. Measured: 400 on the heap, 200 outside for the digest; with two scopes and little
+ * metadata 1,150 in all.
+ */
 const HOT_KEY_BYTES = 650;
 
 const hotBytes = ({ record, verifiedJson }: HotKey) =>

@@ -1,11 +1,14 @@
 /**
- * One budget of bytes for all that an isolate keeps in caches. A heap has 128 MB on Cloudflare, the Worker and any number of objects may share it, and how
- * large an entry is, callers decide: so bounds by number, or one for each cache, bound nothing. Every cache accounts for its entries here, and when the
- * budget is used up, the entry that was not used for longest goes, whichever cache holds it. What one tenant leaves is there for another, and what an
- * object cached before the platform evicted it ages out like the rest: nobody is told when an object goes, and a finalizer runs at no certain time.
+ * One budget of bytes for all that an isolate keeps in caches. A heap has 128 MB on Cloudflare, the Worker and any
+ * number of objects may share it, and how large an entry is, callers decide: so bounds by number, or one for each
+ * cache, bound nothing. Every cache accounts for its entries here, and when the budget is used up, the entry that was
+ * not used for longest goes, whichever cache holds it. What one tenant leaves is there for another, and what an object
+ * cached before the platform evicted it ages out like the rest: nobody is told when an object goes, and a finalizer
+ * runs at no certain time.
  *
- * The trade-off is that of every such cache: somebody who uses very many keys once each takes the room of others who use few keys often. What has
- * fallen out costs its next user the work that the cache spared, and is never a wrong answer.
+ * The trade-off is that of every such cache: somebody who uses very many keys once each takes the room of others who
+ * use few keys often. What has fallen out costs its next user the work that the cache spared, and is never a wrong
+ * answer.
  */
 
 /** What a budget accounts for: one entry of a cache. */
@@ -19,7 +22,7 @@ export type Accounted = {
   evict(): void;
 };
 
-/** An entry that takes a larger share than this is not kept: the work that one entry spares is not worth that of hundreds of others. */
+/** An entry with a larger share than this is not kept: what it spares is not worth what hundreds of others spare. */
 const ENTRY_SHARE_MAX = 1 / 64;
 
 export class MemoryBudget {
@@ -87,7 +90,8 @@ export class MemoryBudget {
 const MIB = 1024 * 1024;
 
 /**
- * The budget of this isolate: module state is what the Worker and the objects that share an isolate share as well. A third of Cloudflare's 128 MB
- * leaves the rest to requests under way, of which a bulk creation takes most, and to what the collector has not collected yet.
+ * The budget of this isolate: module state is what the Worker and the objects that share an isolate share as well. A
+ * third of Cloudflare's 128 MB leaves the rest to requests under way, of which a bulk creation takes most, and to what
+ * the collector has not collected yet; it holds what some 20,000 keys of the usual size take.
  */
 export const isolateMemory = new MemoryBudget(40 * MIB);

@@ -1,6 +1,7 @@
 /**
- * A cache of values that are costly to make, bounded by the bytes of a budget that it shares with all caches of the isolate: its least recently used
- * entries go when they are the least recently used of all. So an entry may be gone at any `set`, of whatever cache.
+ * A cache of values that are costly to make, bounded by the bytes of a budget that it shares with all caches of the
+ * isolate: its least recently used entries go when they are the least recently used of all. So an entry may be gone at
+ * any `set`, of whatever cache.
  */
 import { type Accounted, isolateMemory, type MemoryBudget } from './budget.ts';
 
@@ -30,8 +31,9 @@ export class LruCache<V> {
   }
 
   /**
-   * Keeps the value in place of the one before. `bytes` is an upper bound for what the value and the text of the key take; the entry itself is
-   * accounted for here. A value that is too large for the budget is not kept, and the one before is gone all the same.
+   * Keeps the value in place of the one before. `bytes` is an upper bound for what the value and the text of the key
+   * take; the entry itself is accounted for here. A value that is too large for the budget is not kept, and the one
+   * before is gone all the same.
    */
   set(key: string, value: V, bytes: number): void {
     this.delete(key);
@@ -55,9 +57,10 @@ export class LruCache<V> {
 }
 
 /**
- * What an entry takes beside its key and value: itself, and its place in a map that may have twice the places that it needs. Measured, like the sizes
- * of the entries of each cache, on workerd: the heap after a collection with 20,000 to 50,000 entries, less that with 10, divided by their number;
- * for what the runtime keeps outside of the heap, the memory of the process.
+ * What an entry takes beside its key and value: itself, and its place in a map that may have twice the places that it
+ * needs. Measured, like the sizes of the entries of each cache, on workerd: the heap after a collection with 20,000 to
+ * 50,000 entries, less that with 10, divided by their number; for what the runtime keeps outside of the heap, the
+ * memory of the process.
  */
 export const ENTRY_BYTES = 80;
 

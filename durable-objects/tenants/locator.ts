@@ -17,7 +17,7 @@ export async function locatorOf(tenantId: string): Promise<Uint8Array> {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-/** Name of the object at a locator. Joined in one step: a text grown by pieces keeps all of them in memory for as long as it is kept. */
+/** Name of the object at a locator. Joined in one step: a text grown by pieces keeps all of them in memory. */
 export function objectNameOf(locator: Uint8Array): string {
   const parts = ['tenant:'];
   for (const byte of locator) parts.push(HEX[byte] ?? '');

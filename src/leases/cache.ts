@@ -27,13 +27,14 @@ type Lease = LeasedKey & {
 const minuteOf = (now: number) => Math.floor(now / 60_000);
 
 /**
- * What a lease takes beside the texts that callers choose: the record, its ids and the digest, and what others keep for as long as they are given this
- * very record: the whole answer (routes/verify.ts) or the principal (callers/management-key.ts). Measured: 800 with a short name alone, 1,200 with an
- * owner, two scopes and little metadata, 51,000 for the largest key.
+ * What a lease takes beside the texts that callers choose: the record, its ids and the digest, and what others keep for
+ * as long as they are given this very record: the whole answer (routes/verify.ts) or the principal
+ * (callers/management-key.ts). Measured: 800 with a short name and an owner alone, 1,200 with two scopes and little
+ * metadata, 51,000 for the largest key.
  */
 const LEASE_BYTES = 1100;
 
-/** The caller's texts are there twice, in the record and in the answer, which is one text: a wide character anywhere makes all of it wide. */
+/** The caller's texts are there twice: in the record, and in the answer, all of which is wide if one character is. */
 function leaseBytes({ key: { name, owner, metadata, scopes } }: LeasedKey): number {
   const chosen = [name, owner ?? '', metadata];
   const width = Math.max(...chosen.map(bytesPerCharacter));

@@ -1,4 +1,4 @@
-/** What is kept in memory never disagrees with storage, not after a write, and not after one that did not commit; and all of it is accounted for. */
+/** What is kept in memory never disagrees with storage, whether a write commits or not; and it is accounted for. */
 import { describe, expect, it } from 'vitest';
 import { isolateMemory } from '../../durable-objects/memory/budget.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
@@ -64,7 +64,7 @@ describe('what is kept of verified keys', () => {
     expect(small).toBeGreaterThan(1000);
     expect(small).toBeLessThan(2500);
     expect(smallLeased - small).toBeGreaterThan(1000);
-    // The object keeps the scopes as such and in a text of 14,000 characters, a lease as much again in the record and in the answer.
+    // The object keeps the scopes as such and in a text of 14,000 characters; a lease keeps both once more.
     const [strict, leased] = [await grownBy('strict-sizes', large), await grownBy('leased-sizes', large)];
     expect(strict - small).toBeGreaterThan(24_000);
     expect(leased - strict).toBeGreaterThan(28_000);

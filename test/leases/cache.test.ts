@@ -59,7 +59,7 @@ describe('a lease is found', () => {
 });
 
 describe('what a lease is accounted for', () => {
-  it('has the texts that callers choose twice, in the record and in the answer, at two bytes a character where one is wide', () => {
+  it('has the texts that callers choose twice, at two bytes a character where one is wide', () => {
     const bare = bytesOf(leased('one'));
     const withKey = (attributes: Partial<VerifiedKey>) => {
       const { tenantId, key, digest } = leased('one');

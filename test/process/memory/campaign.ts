@@ -1,6 +1,7 @@
 /**
- * Many keys of the largest size that is permitted, on a heap as small as Cloudflare's: whatever callers store, the caches of the Worker and of all objects
- * together stay within their budget, and the process lives. Half of the tenants lease their verifications.
+ * Many keys of the largest size that is permitted, on a heap as small as Cloudflare's: whatever callers store, the
+ * caches of the Worker and of all objects together stay within their budget, and the process lives. Half of the tenants
+ * lease their verifications.
  */
 import { join } from 'node:path';
 import { demand, inParallel, type Progress, range } from '../campaign.ts';
@@ -12,7 +13,7 @@ const TENANTS = 50;
 /** Keys in one request: 15 KB each, and a body may have 4 MiB. */
 const BATCH = 250;
 const AT_ONCE = 16;
-/** A second pass finds everything as cold as the first did, or warmer; a collector that finds no room takes a multiple. */
+/** A second pass finds everything as cold as the first, or warmer; a collector without room takes a multiple. */
 const SLOWER_MAX = 2;
 const PAUSES_MS = 2_000;
 

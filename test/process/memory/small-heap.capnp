@@ -1,4 +1,5 @@
-# The server with the memory that Cloudflare gives an isolate: 128 MB, here for the Worker and all objects together. The runtime ends when it needs more.
+# The server with the memory that Cloudflare gives an isolate: 128 MB, here for the Worker and all objects together. The
+# runtime ends when it needs more.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
