@@ -1,7 +1,7 @@
 /** The object namespaces, and the one way from a tenant's place to its object. */
 import type { DurableObject } from 'cloudflare:workers';
 import type { Directory } from './directory.ts';
-import { Memo } from './memo.ts';
+import { LruCache } from './memory/lru-cache.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
@@ -29,12 +29,13 @@ export type ObjectBindings = {
  * tenant id and from a key string.
  */
 export function tenantStub(env: ObjectBindings, objectName: string): Remote<Tenant> {
-  return env.TENANTS.get(tenantIds.get(objectName, () => env.TENANTS.idFromName(objectName)));
+  return env.TENANTS.get(tenantIds.getOrMake(objectName, ID_BYTES, () => env.TENANTS.idFromName(objectName)));
 }
 
-/** Names whose ids are remembered: making one takes a hash and a wrapped object. An id may be used in any request, a stub may not. */
-const NAMES_MAX = 10_000;
-const tenantIds = new Memo<DurableObjectId>(NAMES_MAX);
+/** Ids by name: making one takes a hash and a wrapped object. An id may be used in any request, a stub may not. */
+const tenantIds = new LruCache<DurableObjectId>();
+/** An id with its name: most of it is outside of the heap. */
+const ID_BYTES = 1000;
 
 /** A fresh stub for the directory. */
 export function directoryStub(env: ObjectBindings): Remote<Directory> {

@@ -8,7 +8,7 @@
  */
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory.ts';
-import { Memo } from '../durable-objects/memo.ts';
+import { LruCache } from '../durable-objects/memory/lru-cache.ts';
 import type { Operation } from '../durable-objects/operation.ts';
 import { fail } from '../durable-objects/outcome.ts';
 import type { Tenant, VerifyAnswer } from '../durable-objects/tenant.ts';
@@ -24,8 +24,9 @@ const ATTEMPTS = 3;
 const BACKOFF_MS = 100;
 /** Where the disk is full a self-hosted server gives up its reserve within a moment: what ends something then goes through. */
 const ATTEMPTS_WHEN_FULL = 5;
-/** Tenants that an isolate knows to exist, and whose object's name it knows. */
-const TENANTS_REMEMBERED = 10_000;
+/** What an isolate remembers of a tenant beside its id (bytes): that it exists; its locator and the name of its object. */
+const EXISTING_BYTES = 0;
+const PLACE_BYTES = 400;
 
 export type OperationTemplate = Omit<Operation, 'retry'>;
 
@@ -40,15 +41,15 @@ export type Confinement = { readonly tenantId: string; readonly bound: Bound };
 
 /** What an isolate remembers of tenants. Nothing here is ever wrong for long: an object that holds no such tenant says so. */
 export class TenantMemory {
-  readonly #existing = new Memo<true>(TENANTS_REMEMBERED);
-  readonly #places = new Memo<Place>(TENANTS_REMEMBERED);
+  readonly #existing = new LruCache<true>();
+  readonly #places = new LruCache<Place>();
 
   isKnown(tenantId: string): boolean {
-    return tenantId === SYSTEM_TENANT_ID || this.#existing.find(tenantId) === true;
+    return tenantId === SYSTEM_TENANT_ID || this.#existing.get(tenantId) === true;
   }
 
   learn(tenantId: string): void {
-    this.#existing.set(tenantId, true);
+    this.#existing.set(tenantId, true, EXISTING_BYTES);
   }
 
   forget(tenantId: string): void {
@@ -57,13 +58,13 @@ export class TenantMemory {
 
   /** Where a tenant id lives: a function of the id, computed once. */
   placeOf(tenantId: string): Place | Promise<Place> {
-    return this.#places.find(tenantId) ?? this.#compute(tenantId);
+    return this.#places.get(tenantId) ?? this.#compute(tenantId);
   }
 
   async #compute(tenantId: string): Promise<Place> {
     const locator = await locatorOf(tenantId);
     const place = { locator, objectName: objectNameOf(locator) };
-    this.#places.set(tenantId, place);
+    this.#places.set(tenantId, place, PLACE_BYTES);
     return place;
   }
 }

@@ -74,6 +74,9 @@ export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt'
 export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 export type KeyStatus = (typeof KEY_STATUSES)[number];
 
+/** What noting a use looks at. */
+export type UsedKey = Pick<KeyRecord, 'seq' | 'id' | 'createdAt' | 'replaces'>;
+
 /** What a verification needs to know of a key, and what it tells: all that leaves the object on the hot path. */
 export type VerifiedKey = Pick<
   KeyRecord,

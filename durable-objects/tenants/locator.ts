@@ -17,9 +17,9 @@ export async function locatorOf(tenantId: string): Promise<Uint8Array> {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-/** Name of the object at a locator. */
+/** Name of the object at a locator. Joined in one step: a text grown by pieces keeps all of them in memory. */
 export function objectNameOf(locator: Uint8Array): string {
-  let name = 'tenant:';
-  for (const byte of locator) name += HEX[byte];
-  return name;
+  const parts = ['tenant:'];
+  for (const byte of locator) parts.push(HEX[byte] ?? '');
+  return parts.join('');
 }

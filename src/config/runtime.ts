@@ -1,7 +1,7 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
 
 import type { LogLevel } from '../../durable-objects/log.ts';
-import { Memo } from '../../durable-objects/memo.ts';
+import { LruCache } from '../../durable-objects/memory/lru-cache.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import { Authenticator } from '../callers/authenticate.ts';
 import type { Env } from '../env.ts';
@@ -27,10 +27,9 @@ export type Runtime = {
   /** Name of the object of the management keys. */
   readonly systemObjectName: Promise<string>;
   /** The prefix that a tenant's keys had last: a guess that spares a call, checked by the tenant's object. */
-  readonly prefixGuesses: Memo<{ prefix: string }>;
+  readonly prefixGuesses: LruCache<{ prefix: string }>;
 };
 
-const TENANTS_REMEMBERED = 10_000;
 const runtimes = new WeakMap<Env, Runtime | ConfigProblem[]>();
 
 /** The runtime for this environment, or what is wrong with its configuration. */
@@ -55,6 +54,6 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     leases: new LeaseCache(),
     tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),
-    prefixGuesses: new Memo<{ prefix: string }>(TENANTS_REMEMBERED),
+    prefixGuesses: new LruCache(),
   };
 }

@@ -5,7 +5,9 @@
  */
 import { sameBytes } from '../../durable-objects/bytes.ts';
 import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
-import { Memo } from '../../durable-objects/memo.ts';
+import { isolateMemory, type MemoryBudget } from '../../durable-objects/memory/budget.ts';
+import { LruCache } from '../../durable-objects/memory/lru-cache.ts';
+import { bytesPerCharacter, TEXT_BYTES } from '../../durable-objects/memory/size.ts';
 import type { TenantIdentity } from '../../durable-objects/tenants/target.ts';
 
 export type LeasedKey = {
@@ -25,23 +27,38 @@ type Lease = LeasedKey & {
 
 const minuteOf = (now: number) => Math.floor(now / 60_000);
 
-/** Keys that an isolate holds leases on; the least recently used goes first. About 1 KB each. */
-const LEASES_MAX = 10_000;
+/**
+ * What a lease takes beside the texts that callers choose: the record, its ids and the digest, and what others keep for
+ * as long as they are given this very record: the whole answer (routes/verify.ts) or the principal
+ * (callers/management-key.ts). Measured: 800 with a short name and an owner alone, 1,200 with two scopes and little
+ * metadata, 51,000 for the largest key.
+ */
+const LEASE_BYTES = 1100;
+
+/** The caller's texts are there twice: in the record, and in the answer, all of which is wide if one character is. */
+function leaseBytes({ key: { name, owner, metadata, scopes } }: LeasedKey): number {
+  const chosen = [name, owner ?? '', metadata];
+  const width = Math.max(...chosen.map(bytesPerCharacter));
+  let characters = 0;
+  for (const { length } of chosen) characters += length;
+  for (const { length } of scopes) characters += length;
+  return LEASE_BYTES + 2 * width * characters + scopes.length * (TEXT_BYTES + 3 * width);
+}
 
 export class LeaseCache {
-  readonly #leases: Memo<Lease>;
+  readonly #leases: LruCache<Lease>;
   #lastNow = 0;
   /** Counts how often the clock was seen to go back. */
   #epoch = 0;
 
-  constructor(max = LEASES_MAX) {
-    this.#leases = new Memo(max);
+  constructor(budget: MemoryBudget = isolateMemory) {
+    this.#leases = new LruCache(budget);
   }
 
   /** The record with this id and digest, if a lease on it is in force at `now`. */
   get(keyId: string, digest: Uint8Array, now: number): LeasedKey | null {
     this.#see(now);
-    const lease = this.#leases.find(keyId);
+    const lease = this.#leases.get(keyId);
     if (lease === undefined) return null;
     if (lease.until <= now) {
       this.#leases.delete(keyId);
@@ -55,7 +72,7 @@ export class LeaseCache {
    * for each.
    */
   isNewUse(keyId: string, now: number): boolean {
-    const lease = this.#leases.find(keyId);
+    const lease = this.#leases.get(keyId);
     if (lease === undefined || lease.usedMinute >= minuteOf(now)) return false;
     lease.usedMinute = minuteOf(now);
     return true;
@@ -73,7 +90,7 @@ export class LeaseCache {
     if (asking.epoch !== this.#epoch) return;
     // The object saw this very use.
     const usedMinute = minuteOf(asking.at);
-    this.#leases.set(leased.key.id, { ...leased, until: asking.at + leaseMs, usedMinute });
+    this.#leases.set(leased.key.id, { ...leased, until: asking.at + leaseMs, usedMinute }, leaseBytes(leased));
   }
 
   /** A clock that went back measures no duration: whatever was counted with it is void. */

@@ -17,6 +17,9 @@ export type Minted<T> = {
   readonly secrets: readonly string[];
 };
 
+/** A guess with its tenant's id. */
+const GUESS_BYTES = 200;
+
 /**
  * Mints a key for each wanted prefix and has the object take them. The prefix is signed into the key string, but only the object knows which one a
  * tenant or a predecessor has; so for `undefined` the one that was right last time is tried, and the object says when it is not.
@@ -27,7 +30,9 @@ export async function mintFor<T>(
   prefixes: readonly (string | undefined)[],
   take: (minted: readonly MintedKey[], operation: OperationTemplate) => Promise<Mutated<T, Failure | PrefixMismatch>>,
 ): Promise<Minted<T>> {
-  const guess = call.runtime.prefixGuesses.get(tenantId, () => ({ prefix: DEFAULT_SETTINGS.keyPrefix }));
+  const guess = call.runtime.prefixGuesses.getOrMake(tenantId, GUESS_BYTES, () => ({
+    prefix: DEFAULT_SETTINGS.keyPrefix,
+  }));
   const { locator } = await call.objects.placeOf(tenantId);
   for (;;) {
     const mints: Mint[] = [];

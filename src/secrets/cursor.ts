@@ -8,9 +8,8 @@
  *
  * 27 bytes fill 36 base64url characters to the last bit, so exactly one text says them.
  */
-import { Memo } from '../../durable-objects/memo.ts';
 import { deriveKey, HMAC_SHA_256 } from './derived-key.ts';
-import type { Keyring } from './keyring.ts';
+import type { Keyring, KeyringEntry } from './keyring.ts';
 
 const SIGNED_BYTES = 9;
 const SIGNATURE_BYTES = 18;
@@ -25,7 +24,8 @@ export type ListDescription = {
 
 export class CursorSigner {
   readonly #ring: Keyring;
-  readonly #keys = new Memo<Promise<CryptoKey>>(16);
+  /** By keyring entry. */
+  readonly #keys = new Map<number, Promise<CryptoKey>>();
 
   constructor(ring: Keyring) {
     this.#ring = ring;
@@ -56,7 +56,7 @@ export class CursorSigner {
   async #signature(entryId: number, bytes: Uint8Array, list: ListDescription): Promise<Uint8Array> {
     const entry = this.#ring.entries.get(entryId);
     if (entry === undefined) throw new Error('no such keyring entry');
-    const key = await this.#keys.get(`${entryId}`, () => deriveKey(entry, 'keystead/cursor/v1', HMAC_SHA_256));
+    const key = await this.#keyOf(entry);
     const { list: name, tenantId = '', order = '', filter = {} } = list;
     const filters = Object.entries(filter).sort(([a], [b]) => (a < b ? -1 : 1));
     const description = new TextEncoder().encode(JSON.stringify([name, tenantId, order, filters]));
@@ -64,5 +64,13 @@ export class CursorSigner {
     message.set(bytes.subarray(0, SIGNED_BYTES));
     message.set(description, SIGNED_BYTES);
     return new Uint8Array(await crypto.subtle.sign('HMAC', key, message), 0, SIGNATURE_BYTES);
+  }
+
+  #keyOf(entry: KeyringEntry): Promise<CryptoKey> {
+    const known = this.#keys.get(entry.id);
+    if (known !== undefined) return known;
+    const key = deriveKey(entry, 'keystead/cursor/v1', HMAC_SHA_256);
+    this.#keys.set(entry.id, key);
+    return key;
   }
 }

@@ -11,7 +11,7 @@
  * Each tenant has its own AES key. A random 96-bit nonce is safe for 2^32 envelopes under one key (NIST SP 800-38D, 8.3), more than a tenant's database
  * holds. The additional data binds an envelope to its tenant, record and purpose, so that one moved to another row does not open.
  */
-import { Memo } from '../../durable-objects/memo.ts';
+import { LruCache } from '../../durable-objects/memory/lru-cache.ts';
 import { AES_256_GCM, deriveKey } from './derived-key.ts';
 import type { Keyring } from './keyring.ts';
 
@@ -33,12 +33,12 @@ export type EnvelopeContext = {
 /** Why an envelope does not open. Which of a wrong key, moved or altered it is, AES-GCM cannot tell. */
 export type EnvelopeFault = 'malformed' | 'unsupported_version' | 'unknown_key' | 'not_authentic';
 
-/** Tenants whose derived keys an isolate remembers. */
-const TENANT_KEYS_MAX = 1000;
+/** A derived key with the tenant's id: nearly all of it is outside of the heap. */
+const TENANT_KEY_BYTES = 2000;
 
 export class Sealer {
   readonly #ring: Keyring;
-  readonly #tenantKeys = new Memo<Promise<CryptoKey>>(TENANT_KEYS_MAX);
+  readonly #tenantKeys = new LruCache<Promise<CryptoKey>>();
 
   constructor(ring: Keyring) {
     this.#ring = ring;
@@ -83,7 +83,9 @@ export class Sealer {
     const entry = this.#ring.entries.get(entryId);
     if (entry === undefined) return null;
     const info = `keystead/envelope/v1/${tenantId}`;
-    return this.#tenantKeys.get(`${entryId}/${tenantId}`, () => deriveKey(entry, info, AES_256_GCM));
+    return this.#tenantKeys.getOrMake(`${entryId}/${tenantId}`, TENANT_KEY_BYTES, () =>
+      deriveKey(entry, info, AES_256_GCM),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
-/** What the object keeps in memory never disagrees with storage: not after a write, and not after one that did not commit. */
+/** What is kept in memory never disagrees with storage, whether a write commits or not; and it is accounted for. */
 import { describe, expect, it } from 'vitest';
+import { isolateMemory } from '../../durable-objects/memory/budget.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
 import { pretendTime } from '../support/clock.ts';
 import { evict, sqlIn } from '../support/objects.ts';
@@ -35,5 +36,46 @@ describe('a transaction that does not commit', () => {
     await sqlIn('rollback', 'DROP TRIGGER refuse');
     expect((await api('POST', `${path}/revoke`)).status).toBe(200);
     expect((await verify(keys[0]?.secret ?? '')).code).toBe('REVOKED');
+  });
+});
+
+describe('what is kept of verified keys', () => {
+  it('is accounted for by its size, in the Worker and in the object alike', async () => {
+    await createTenant('strict-sizes', { settings: { leaseSeconds: 0 } });
+    await createTenant('leased-sizes', { settings: { leaseSeconds: 10 } });
+    const large = {
+      scopes: Array.from({ length: 100 }, (_, i) => `${i}:`.padEnd(100, 's')),
+      metadata: { m: 'm'.repeat(4000) },
+    };
+    const grownBy = async (tenantId: string, attributes: object) => {
+      const { secret } = await createKey(tenantId, attributes);
+      const before = isolateMemory.bytes;
+      expect((await verify(secret)).code).toBe('VALID');
+      const once = isolateMemory.bytes - before;
+      expect((await verify(secret)).code).toBe('VALID');
+      // Nothing is kept again of a key that is known.
+      expect(isolateMemory.bytes - before).toBe(once);
+      return once;
+    };
+    // The first in each tenant, whose id is kept as well.
+    await grownBy('strict-sizes', {});
+    await grownBy('leased-sizes', {});
+    const [small, smallLeased] = [await grownBy('strict-sizes', {}), await grownBy('leased-sizes', {})];
+    expect(small).toBeGreaterThan(1000);
+    expect(small).toBeLessThan(2500);
+    expect(smallLeased - small).toBeGreaterThan(1000);
+    // The object keeps the scopes as such and in a text of 14,000 characters; a lease keeps both once more.
+    const [strict, leased] = [await grownBy('strict-sizes', large), await grownBy('leased-sizes', large)];
+    expect(strict - small).toBeGreaterThan(24_000);
+    expect(leased - strict).toBeGreaterThan(28_000);
+  });
+
+  it('is dropped with the key', async () => {
+    await createTenant('dropped-sizes', { settings: { leaseSeconds: 0 } });
+    const key = await createKey('dropped-sizes', { metadata: { m: 'm'.repeat(4000) } });
+    await verify(key.secret);
+    const before = isolateMemory.bytes;
+    expect((await api('DELETE', `/tenants/dropped-sizes/keys/${key.id}`)).status).toBe(204);
+    expect(before - isolateMemory.bytes).toBeGreaterThan(4000);
   });
 });

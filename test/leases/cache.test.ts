@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { MemoryBudget } from '../../durable-objects/memory/budget.ts';
 import { LeaseCache, type LeasedKey } from '../../src/leases/cache.ts';
 
 const L = 1000;
@@ -12,8 +13,8 @@ const leased = (id: string): LeasedKey => ({
 });
 
 /** A cache with a lease on each of these keys, asked for at `at`. */
-function holding(keyIds: readonly string[], at = 0, max?: number): LeaseCache {
-  const cache = new LeaseCache(max);
+function holding(keyIds: readonly string[], at = 0, budget = new MemoryBudget(1_000_000)): LeaseCache {
+  const cache = new LeaseCache(budget);
   for (const keyId of keyIds) cache.put(leased(keyId), L, cache.ask(at), at);
   return cache;
 }
@@ -34,10 +35,21 @@ describe('a lease is found', () => {
   });
 
   it('while there is room; the one that was not used for longest goes first', () => {
-    const cache = holding(['one', 'two'], 0, 2);
-    idOf(cache, 'one', 0);
-    cache.put(leased('three'), L, cache.ask(0), 0);
-    expect(['one', 'two', 'three'].map((keyId) => idOf(cache, keyId, 0))).toEqual(['one', undefined, 'three']);
+    const room = bytesOf(leased('first')) + bytesOf(leased('other'));
+    const cache = holding(['first', 'other'], 0, new MemoryBudget(Math.max(room, 64 * bytesOf(leased('first')))));
+    const others = Array.from({ length: 62 }, (_, i) => `key-${i}`);
+    for (const keyId of others) cache.put(leased(keyId), L, cache.ask(0), 0);
+    idOf(cache, 'first', 0);
+    cache.put(leased('third'), L, cache.ask(0), 0);
+    expect(['first', 'other', 'third'].map((keyId) => idOf(cache, keyId, 0))).toEqual(['first', undefined, 'third']);
+  });
+
+  it('unless it alone would take the room of many', () => {
+    const budget = new MemoryBudget(64 * 2 * bytesOf(leased('one')));
+    const cache = holding(['one'], 0, budget);
+    const large = leased('large');
+    cache.put({ ...large, key: { ...large.key, metadata: 'm'.repeat(10_000) } }, L, cache.ask(0), 0);
+    expect(['one', 'large'].map((keyId) => idOf(cache, keyId, 0))).toEqual(['one', undefined]);
   });
 
   it('never again once the clock went back, also not one that was asked for before', () => {
@@ -50,6 +62,22 @@ describe('a lease is found', () => {
   });
 });
 
+describe('what a lease is accounted for', () => {
+  it('has the texts that callers choose twice, at two bytes a character where one is wide', () => {
+    const bare = bytesOf(leased('one'));
+    const withKey = (attributes: Partial<VerifiedKey>) => {
+      const { tenant, key, digest } = leased('one');
+      return bytesOf({ tenant, key: { ...key, ...attributes }, digest }) - bare;
+    };
+    expect(withKey({ metadata: `{}${'m'.repeat(1000)}` })).toBe(2000);
+    expect(withKey({ metadata: `{}${'\u6f22'.repeat(1000)}` })).toBeGreaterThanOrEqual(4000);
+    expect(withKey({ owner: 'o'.repeat(100) })).toBe(200);
+    expect(withKey({ scopes: Array.from({ length: 100 }, () => 's'.repeat(100)) })).toBeGreaterThan(20_000);
+    // The answer is one text: wide as a whole.
+    expect(withKey({ owner: '\u6f22', metadata: `{}${'m'.repeat(1000)}` })).toBeGreaterThanOrEqual(4000);
+  });
+});
+
 describe('a use of a leased key', () => {
   it('is news once a minute, the first minute being told by the question itself', () => {
     const cache = holding(['one'], 59_990);
@@ -57,6 +85,14 @@ describe('a use of a leased key', () => {
     expect(news).toEqual([false, true, false, false, true]);
   });
 });
+
+/** What a cache with nothing but this lease is accounted for. */
+function bytesOf(lease: LeasedKey): number {
+  const budget = new MemoryBudget(10_000_000);
+  const cache = new LeaseCache(budget);
+  cache.put(lease, L, cache.ask(0), 0);
+  return budget.bytes;
+}
 
 const KEY: VerifiedKey = {
   id: '',

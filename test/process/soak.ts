@@ -8,6 +8,7 @@ import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leases } from './leases/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
+import { memory } from './memory/campaign.ts';
 import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
 import { walk } from './walk/campaign.ts';
@@ -26,6 +27,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['walk', { size: 'keys', run: walk }],
   ['grace', { size: 'keys', run: grace }],
   ['full-disk', { size: 'keys', run: fullDisk }],
+  ['memory', { size: 'keys', run: memory }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);
