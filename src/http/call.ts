@@ -9,6 +9,7 @@ import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
 import { BODY_BYTES_MAX, parseJson, readText } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
+import { readOnBehalfOf } from './on-behalf-of.ts';
 import { Problem } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import { validate } from './validation.ts';
@@ -57,7 +58,7 @@ export class Call {
     return {
       id: randomId('op'),
       actor: this.caller.actor,
-      onBehalfOf: null,
+      onBehalfOf: readOnBehalfOf(this.request),
       grows: this.grows,
       requestId: this.requestId,
       ip: callerIp(this.request),
@@ -79,9 +80,11 @@ export class Call {
     const record = await this.#idempotencyDigest(key);
     const plaintext = new TextEncoder().encode(secrets.join('\n'));
     const context = { tenantId, record, purpose: 'answer' as const };
+    const onBehalfOf = readOnBehalfOf(this.request);
     return {
       key: record,
-      fingerprint: await digest(this.#bodyText),
+      // For another person it is another request. Without one it is what it was before callers could say so.
+      fingerprint: await digest(onBehalfOf === null ? this.#bodyText : JSON.stringify([this.#bodyText, onBehalfOf])),
       sealedSecrets: secrets.length === 0 ? null : await this.runtime.sealer.seal(plaintext, context),
     };
   }

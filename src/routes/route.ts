@@ -16,7 +16,7 @@ export type Route = {
   readonly method: Method;
   readonly path: string;
   readonly permission: Permission;
-  /** Whether callers confined to a tenant may use a route that is not of one tenant; such a route shows them only their own. */
+  /** Whether callers confined to a tenant may use it. One that is not of one tenant shows them only their own. */
   readonly confined: 'allowed' | 'refused';
   /** Whether the route is also there for `_system`, the tenant of the management keys. */
   readonly system: 'allowed' | 'refused';
@@ -42,13 +42,17 @@ export function tenantRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string) => Promise<Answer>,
-  { system = 'refused', grows = false }: Partial<Pick<Route, 'system' | 'grows'>> = {},
+  {
+    confined = 'allowed',
+    system = 'refused',
+    grows = false,
+  }: Partial<Pick<Route, 'confined' | 'system' | 'grows'>> = {},
 ): Route {
   return {
     method,
     path: `/v1/tenants/:tenantId${path}`,
     permission,
-    confined: 'allowed',
+    confined,
     system,
     grows,
     handler: async (call, params) => handler(call, tenantIdOf(params, system)),

@@ -72,10 +72,11 @@ async function getTenant(call: Call, tenantId: string): Promise<Answer> {
 
 async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const patch = await call.body(updateTenantBody);
+  const isOperator = call.caller.confinement === null;
   const updated = await call.objects.changeTenant(
     tenantId,
     await call.operation(tenantId),
-    (tenant, target, operation) => tenant.update(target, patch, operation),
+    (tenant, target, operation) => tenant.update(target, patch, { isOperator }, operation),
   );
   return marked(json(toTenantResource(unwrap(updated))), updated);
 }
@@ -95,5 +96,6 @@ export const tenantRoutes: readonly Route[] = [
   deploymentRoute('GET', '/tenants', 'tenants:read', listTenants, { confined: 'allowed' }),
   tenantRoute('GET', '', 'tenants:read', getTenant),
   tenantRoute('PATCH', '', 'tenants:write', updateTenant),
-  tenantRoute('DELETE', '', 'tenants:write', deleteTenant),
+  // The audit log goes with the tenant, so that is the operator's to decide.
+  tenantRoute('DELETE', '', 'tenants:write', deleteTenant, { confined: 'refused' }),
 ];
