@@ -177,7 +177,8 @@ export function rotation(
       const { graceEndsAt } = predecessor;
       const by = operation.actor;
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
-      const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt) };
+      const otherwise = changesBetween(found.value, successor);
+      const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
       return ok({
         value: { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) },
         audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],

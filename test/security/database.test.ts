@@ -103,9 +103,9 @@ describe('write access to the database', () => {
     expect(await codeOf(revoked.secret)).toBe('VALID');
     expect(await codeOf(narrow.secret, { scopes: ['anything:else'] })).toBe('VALID');
     expect(await walk(`/tenants/writer/audit?keyId=${revoked.id}&action=key.revoke`)).toEqual([]);
-    const { id, secret } = await managementKey({ role: 'verifier' });
-    await sqlIn('_system', `UPDATE keys SET metadata = '{"role":"owner"}' WHERE id = ?`, id);
-    expect((await api('GET', '/tenants/writer', undefined, as(secret))).status).toBe(200);
+    const { id, secret } = await managementKey({ role: 'verifier', tenantId: 'writer' });
+    await sqlIn('_system', `UPDATE keys SET owner = NULL, metadata = '{"role":"owner"}' WHERE id = ?`, id);
+    expect((await api('GET', '/audit', undefined, as(secret))).status).toBe(200);
   });
 
   it('mints no key: a row alone has no key string', async () => {

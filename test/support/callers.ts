@@ -16,6 +16,16 @@ export async function managementKey(input: object, headers: Readonly<Record<stri
   return v.parse(managementKeyWithSecret, body);
 }
 
+/** Turns leases on management keys off, which no caller can: their changes wait for nothing then. Before any was used. */
+export async function withoutLeasesOnManagementKeys(): Promise<void> {
+  await managementKey({ role: 'verifier' });
+  await sqlIn(
+    '_system',
+    "UPDATE tenant SET settings = json_set(settings, '$.leaseSeconds', 0), lease_seconds_in_force = 0",
+  );
+  await evict('_system');
+}
+
 /** Longer than any lease on a management key. For tests that pretend time. */
 export const LEASES_OVER_MS = 2000;
 
