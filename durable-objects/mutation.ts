@@ -33,7 +33,7 @@ export type Mutation<T, F = Failure> = {
   /** Decides first and writes then, so that a failure has written nothing. */
   readonly run: (context: MutationContext) => Result<Change<T>, F>;
   /**
-   * For a value that need not, or must not, be kept: how a repeated call makes it again. The mutation was applied at `at` (ms), and has its audit
+   * For a value that need not be kept: how a repeated call makes it again. The mutation was applied at `at` (ms), and has its audit
    * entry.
    */
   readonly again?: (context: MutationContext, at: number) => Result<T, F>;

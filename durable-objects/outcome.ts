@@ -14,6 +14,9 @@ export type Failure =
   | { readonly code: 'key_not_rotating'; readonly status: string }
   | { readonly code: 'successor_rotated' }
   | { readonly code: 'expiry_in_past'; readonly index?: number }
+  | { readonly code: 'would_widen' }
+  | { readonly code: 'outlives_caller' }
+  | { readonly code: 'not_for_confined'; readonly what: 'status' | 'settings' }
   | { readonly code: 'precondition_failed' }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'storage_full' };

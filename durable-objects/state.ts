@@ -12,7 +12,7 @@ import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger, o
 import { logError } from './log.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import type { Operation } from './operation.ts';
-import { type Failure, fail, type Mutated, ok, type Result } from './outcome.ts';
+import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from './outcome.ts';
 import { migrate, schemaVersion } from './storage/migrations.ts';
 import { TenantStore } from './store.ts';
 import { type Confirm, NOT_CONFIRMED } from './tenants/lifecycle.ts';
@@ -177,7 +177,7 @@ export class TenantState {
     const { idempotency, id } = operation;
     if (idempotency === null) {
       if (isWanted) this.store.results.keep(id, JSON.stringify(answer), now);
-    } else if (!isPrefixMismatch(answer)) {
+    } else if (!NOT_KEPT.has(failureCodeOf(answer))) {
       this.store.keptAnswers.keep(idempotency, id, JSON.stringify(answer), now);
     }
   }
@@ -414,8 +414,16 @@ type Applied<T, F> = {
   readonly changed: Concerned | null;
 };
 
-function isPrefixMismatch(answer: Result<unknown, unknown>): boolean {
-  if (answer.ok) return false;
+/** Failures after which the same request may yet succeed: the Worker mints anew, or the caller's permissions change. */
+const NOT_KEPT: ReadonlySet<unknown> = new Set([
+  'prefix_mismatch',
+  'would_widen',
+  'outlives_caller',
+  'not_for_confined',
+] satisfies (Failure | PrefixMismatch)['code'][]);
+
+function failureCodeOf(answer: Result<unknown, unknown>): unknown {
+  if (answer.ok) return null;
   const { failure } = answer;
-  return typeof failure === 'object' && failure !== null && 'code' in failure && failure.code === 'prefix_mismatch';
+  return typeof failure === 'object' && failure !== null && 'code' in failure ? failure.code : null;
 }

@@ -37,6 +37,7 @@ import type { Page } from './storage/paging.ts';
 import { SYSTEM_TENANT_ID } from './tenants/locator.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenants/mutations.ts';
 import * as tenantMutations from './tenants/mutations.ts';
+import type { TenantUpdateRights } from './tenants/operator-rights.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from './tenants/record.ts';
 import type { TenantIdentity, TenantRef, TenantTarget } from './tenants/target.ts';
 
@@ -86,8 +87,13 @@ export class Tenant extends DurableObject<ObjectBindings> {
     );
   }
 
-  async update(target: TenantTarget, patch: TenantPatch, operation: Operation): Promise<Mutated<TenantRecord>> {
-    const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));
+  async update(
+    target: TenantTarget,
+    patch: TenantPatch,
+    rights: TenantUpdateRights,
+    operation: Operation,
+  ): Promise<Mutated<TenantRecord>> {
+    const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));
     if (updated.ok) this.#state.settleLeases(updated.value);
     return updated;
   }
@@ -183,8 +189,14 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
-  revealKey(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<Revealed | null>> {
-    return this.#state.mutate(target, operation, keyMutations.disclosure(keyId));
+  async revealKey(target: TenantTarget, keyId: string, operation: Operation): Promise<Mutated<Revealed | null>> {
+    const decided = this.#state.mutate(target, operation, keyMutations.disclosure(keyId));
+    // Read before anything is waited for: as it was decided about.
+    const record = this.#state.tenant === null ? undefined : this.#state.store.keys.get(keyId);
+    const revealed = await decided;
+    if (!revealed.ok) return revealed;
+    if (!revealed.value || record === undefined || record.envelope === null) return ok(null);
+    return ok({ prefix: record.prefix, envelope: record.envelope });
   }
 
   /**

@@ -171,7 +171,7 @@ export function deletion(keyId: string): Mutation<null> {
 export function rotation(
   keyId: string,
   minted: MintedKey,
-  { gracePeriodSeconds, overrides }: RotationRequest,
+  { gracePeriodSeconds, overrides, rights }: RotationRequest,
 ): Mutation<RotatedPair, Failure | PrefixMismatch> {
   return {
     about: [keyId],
@@ -180,7 +180,7 @@ export function rotation(
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
       const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
-      const input = { graceMs, overrides };
+      const input = { graceMs, overrides, rights };
       const rotated = rotateKey(found.value, stored(minted, tenant), input, operation.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
@@ -189,7 +189,8 @@ export function rotation(
       const { graceEndsAt } = predecessor;
       const by = operation.actor;
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
-      const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt) };
+      const otherwise = changesBetween(found.value, successor);
+      const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
       return ok({
         value: { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) },
         audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],
@@ -224,32 +225,27 @@ export function rotationCancellation(keyId: string): Mutation<KeyView> {
   });
 }
 
-/** `envelope` in base64: results are plain data. */
-export type Revealed = { readonly prefix: string; readonly envelope: string };
+export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array };
 
-/** Hands out the envelope when the tenant allows it and there is one, null otherwise. Recorded either way. */
-export function disclosure(keyId: string): Mutation<Revealed | null> {
-  const shown = (context: MutationContext): Result<Revealed | null> => {
-    const found = keyFor(context, keyId);
-    if (!found.ok) return found;
-    const { prefix, envelope } = found.value;
-    const { allowReveal, storage } = context.tenant.settings;
-    const isShown = envelope !== null && allowReveal && storage === 'sealed';
-    return ok(isShown ? { prefix, envelope: base64(envelope) } : null);
-  };
+/**
+ * Whether the tenant allows the envelope to be handed out and there is one; recorded either way. The envelope is no part of the result, which is
+ * kept for a repeated call: it would outlast the key, a change to `storage: digest` and its resealing there.
+ */
+export function disclosure(keyId: string): Mutation<boolean> {
   return {
     about: [],
     run: (context) => {
-      const found = shown(context);
+      const found = keyFor(context, keyId);
       if (!found.ok) return found;
-      const changes = { revealed: found.value !== null };
-      return ok({ value: found.value, audit: [{ action: 'key.reveal', keyId, changes }] });
+      const { allowReveal, storage } = context.tenant.settings;
+      const isShown = found.value.envelope !== null && allowReveal && storage === 'sealed';
+      return ok({
+        value: isShown,
+        audit: [{ action: 'key.reveal', keyId, changes: { revealed: isShown } }],
+      });
     },
-    again: shown,
   };
 }
-
-const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
 /** A mutation of one key that answers with the key. */
 function onKey(

@@ -10,6 +10,7 @@
  */
 import { fail, ok } from '../outcome.ts';
 import type { KeyAttributes, KeyRecord, StoredKey } from './record.ts';
+import { type RotationRights, refusalOf } from './rotation-rights.ts';
 import { hasEnded, statusOf } from './status.ts';
 
 /** A fresh record at version 1. `expiresAt` must lie after `now`. */
@@ -49,11 +50,13 @@ export type RotationInput = {
   readonly graceMs: number;
   /** What the successor has otherwise than its predecessor; absent keeps. */
   readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'scopes' | 'metadata' | 'expiresAt'>>;
+  readonly rights: RotationRights;
 };
 
 /**
  * One step from an active key to a predecessor in grace and an active successor. The successor takes over every attribute that is not
- * overridden, `expiresAt` included: a rotation by itself prolongs nothing. Grace 0 ends the predecessor at once.
+ * overridden, `expiresAt` included: a rotation by itself prolongs nothing. Grace 0 ends the predecessor at once. A long grace is no privilege: the
+ * predecessor never lives longer than it would have without the rotation.
  */
 export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, by: string, now: number) {
   const status = statusOf(record, now);
@@ -66,6 +69,8 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
 
   const { name, owner, scopes, metadata, enabled } = record;
   const attributes = { name, owner, scopes, metadata, enabled, ...input.overrides, expiresAt };
+  const refusal = refusalOf(record, attributes, input.rights);
+  if (refusal !== null) return refusal;
   const lineage = record.lineage ?? record.id;
   return ok({
     predecessor: {

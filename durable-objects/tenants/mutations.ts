@@ -2,18 +2,21 @@
 import { type CleanupReport, cleanUp } from '../cleanup.ts';
 import type { ResealedItem } from '../keys/envelopes.ts';
 import type { Mutation } from '../mutation.ts';
-import { ok } from '../outcome.ts';
+import { fail, ok } from '../outcome.ts';
 import type { TenantStore } from '../store.ts';
+import { reservedFor, type TenantUpdateRights } from './operator-rights.ts';
 import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from './record.ts';
 import { rewriteTenant } from './table.ts';
 
-export function tenantUpdate(patch: TenantPatch): Mutation<TenantRecord> {
+export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {
   return {
     about: 'everything',
     run: ({ store, tenant, now }) => {
       const changes = changedFields(tenant, patch);
       if (changes === null) return ok({ value: tenant, audit: [] });
       const updated = updateTenant(tenant, patch, now);
+      const reserved = isOperator ? null : reservedFor(tenant, updated);
+      if (reserved !== null) return fail({ code: 'not_for_confined', what: reserved });
       rewriteTenant(store.sql, updated);
       const audit = [{ action: 'tenant.update', changes }] as const;
       return ok({ value: updated, audit, tenant: updated, concerns: 'everything' });

@@ -11,6 +11,7 @@ const ADMIN: Principal = {
   actor: { type: 'admin_token', id: 'admin' },
   permissions: new Set(PERMISSIONS),
   confinement: null,
+  endsAt: null,
 };
 
 /** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */

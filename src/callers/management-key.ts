@@ -5,9 +5,10 @@
  */
 import * as v from 'valibot';
 import type { KeyAttributes, VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { endsWithin } from '../../durable-objects/keys/rotation-rights.ts';
 import { grantOwner, parseGrantOwner } from '../../durable-objects/tenants/lifecycle.ts';
 import type { TenantRef } from '../../durable-objects/tenants/target.ts';
-import { Problem } from '../http/problem.ts';
+import { outlivesCaller, Problem } from '../http/problem.ts';
 import type { Confinement } from '../objects.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLES, type Role } from './principal.ts';
 
@@ -64,9 +65,21 @@ export function principalOf(key: VerifiedKey): Principal {
     actor: { type: 'management_key', id: key.id },
     permissions: new Set(permissions),
     confinement,
+    // Grace never outlives the key's own expiry.
+    endsAt: key.graceEndsAt ?? key.expiresAt,
   };
   principals.set(key, principal);
   return principal;
+}
+
+/**
+ * When a management key that this caller makes ends: as asked for, by default with the caller. Nobody hands out what outlives them: else a key that ends,
+ * or that was rotated out because it leaked, could make itself endless.
+ */
+export function expiryWithin({ endsAt }: Principal, wanted: number | null | undefined): number | null {
+  const expiresAt = wanted === undefined ? endsAt : wanted;
+  if (!endsWithin(expiresAt, endsAt)) throw outlivesCaller();
+  return expiresAt;
 }
 
 /**

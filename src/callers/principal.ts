@@ -52,6 +52,8 @@ export type Principal = {
   readonly permissions: ReadonlySet<Permission>;
   /** The one tenant this caller is confined to, null for all. */
   readonly confinement: Confinement | null;
+  /** When the caller's own key ends (ms), by expiry or by the end of its grace; null for never. Nothing that it hands out lasts longer. */
+  readonly endsAt: number | null;
 };
 
 /** Whether this caller may know that the tenant exists at all. */

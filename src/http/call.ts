@@ -9,6 +9,7 @@ import { json } from './answer.ts';
 import { parseJson, parseLongJson, readText } from './body.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import type { RequestLog } from './log.ts';
+import { readOnBehalfOf } from './on-behalf-of.ts';
 import { Problem, validationFailed } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import type { Target } from './target.ts';
@@ -85,7 +86,7 @@ export class Call {
     return {
       id: randomId('op'),
       actor: this.caller.actor,
-      onBehalfOf: null,
+      onBehalfOf: readOnBehalfOf(this.request),
       grows: this.grows,
       requestId: this.requestId,
       ip: callerIp(this.request),
@@ -107,9 +108,11 @@ export class Call {
     const record = await this.#idempotencyDigest(key);
     const plaintext = new TextEncoder().encode(secrets.join('\n'));
     const context = { tenantId, record, purpose: 'answer' as const };
+    const onBehalfOf = readOnBehalfOf(this.request);
     return {
       key: record,
-      fingerprint: await digest(this.#bodyText),
+      // For another person it is another request. Without one it is what it was before callers could say so.
+      fingerprint: await digest(onBehalfOf === null ? this.#bodyText : JSON.stringify([this.#bodyText, onBehalfOf])),
       sealedSecrets: secrets.length === 0 ? null : await this.runtime.sealer.seal(plaintext, context),
     };
   }

@@ -112,6 +112,19 @@ export function validationFailed(errors: readonly FieldError[]): Problem {
   });
 }
 
+export const outlivesCaller = () =>
+  new Problem('forbidden', {
+    detail:
+      'The caller has an end, and hands out no management key that lasts longer: give an expiresAt no later than that.',
+  });
+
+/** What a caller who is confined to a tenant must leave to the operator of the deployment. */
+const NOT_FOR_CONFINED = {
+  status: 'The tenant is disabled, and a caller who is confined to it cannot lift that.',
+  settings:
+    'A caller confined to the tenant may neither allow reveal, nor have key strings kept, nor shorten the audit log.',
+} as const;
+
 /** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
 export function problemOf(failure: Failure, inBulk = false): Problem {
   switch (failure.code) {
@@ -124,6 +137,17 @@ export function problemOf(failure: Failure, inBulk = false): Problem {
       return new Problem(failure.code);
     case 'storage_full':
       return storageFull();
+    case 'would_widen':
+      return new Problem('forbidden', {
+        detail:
+          'The permission keys:update is missing: with keys:rotate alone a successor may have fewer scopes, another name and an earlier end, ' +
+          'but no more than its predecessor and no other metadata.',
+        members: { permission: 'keys:update' },
+      });
+    case 'outlives_caller':
+      return outlivesCaller();
+    case 'not_for_confined':
+      return new Problem('forbidden', { detail: NOT_FOR_CONFINED[failure.what] });
     case 'keys_not_found':
       return new Problem(failure.code, { members: { ids: failure.ids } });
     case 'key_not_rotating':

@@ -1,11 +1,12 @@
 /** Keys: minting and sealing happen here, every decision in the tenant's object. */
 import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../durable-objects/keys/list.ts';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { refusalOf } from '../../durable-objects/keys/rotation-rights.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
 import { type Answer, json, noContent } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
-import { Problem, validationFailed } from '../http/problem.ts';
+import { Problem, problemOf, validationFailed } from '../http/problem.ts';
 import {
   createKeyBody,
   createKeysBody,
@@ -54,7 +55,9 @@ async function createKeys(call: Call, tenantId: string): Promise<Answer> {
 
 async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateKeyBody);
-  const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  const { permissions } = call.caller;
+  const rights = { mayWiden: permissions.has('keys:update') || permissions.has('keys:create'), endsBy: null };
+  const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
   const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
     return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
@@ -62,6 +65,8 @@ async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<A
     );
   });
   const { successor, predecessor } = unwrap(result);
+  // A kept answer was decided for the caller as it was then.
+  if (refusalOf(predecessor, successor, rights) !== null) throw problemOf({ code: 'would_widen' });
   const [key] = withSecrets(tenantId, [successor], secrets);
   if (key === undefined) throw new Error('a rotation without successor');
   return marked(withSecret({ key, rotated: toKeyResource(tenantId, predecessor) } satisfies RotationResult), result);
@@ -176,8 +181,7 @@ async function revealKey(call: Call, tenantId: string, keyId: string): Promise<A
     await call.objects.changeTenant(tenantId, operation, (tenant, target, op) => tenant.revealKey(target, keyId, op)),
   );
   if (revealed === null) throw new Problem('not_recoverable');
-  const envelope = Uint8Array.from(atob(revealed.envelope), (char) => char.charCodeAt(0));
-  const opened = await call.runtime.sealer.open(envelope, { tenantId, record: keyId, purpose: 'key' });
+  const opened = await call.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });
   if (typeof opened === 'string') throw new Problem('not_recoverable');
   const headers = { 'Cache-Control': 'no-store' };
   return json({ secret: formatKeyString(revealed.prefix, opened) }, 200, headers);

@@ -1,14 +1,22 @@
 /** Management keys: who may call, kept as keys of the tenant `_system`. Nobody grants, or decides about, more than they hold. */
 import type { KeyView } from '../../durable-objects/keys/record.ts';
+import { endsWithin } from '../../durable-objects/keys/rotation-rights.ts';
 import { type Mutated, ok } from '../../durable-objects/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import type { TenantRef } from '../../durable-objects/tenants/target.ts';
-import { attributesOf, grantOf, MANAGEMENT_KEY_PREFIX, ownerOf, requireHeld } from '../callers/management-key.ts';
+import {
+  attributesOf,
+  expiryWithin,
+  grantOf,
+  MANAGEMENT_KEY_PREFIX,
+  ownerOf,
+  requireHeld,
+} from '../callers/management-key.ts';
 import { ROLES } from '../callers/principal.ts';
 import { type Answer, json } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
-import { Problem } from '../http/problem.ts';
+import { outlivesCaller, Problem } from '../http/problem.ts';
 import { parseListed, revokeKeyBody } from '../schemas/keys.ts';
 import {
   createManagementKeyBody,
@@ -23,9 +31,10 @@ import { deploymentRoute, keyIdOf, type PathParams, type Route } from './route.t
 const SYSTEM = SYSTEM_TENANT_ID;
 
 async function createManagementKey(call: Call): Promise<Answer> {
-  const { name, role = null, permissions, tenantId, expiresAt } = await call.body(createManagementKeyBody);
+  const { name, role = null, permissions, tenantId, expiresAt: wantedEnd } = await call.body(createManagementKeyBody);
   const granted = { role, permissions: permissions ?? (role === null ? [] : ROLES[role]) };
   requireHeld(call.caller, { ...granted, confinement: tenantId === null ? null : call.objects.target(tenantId) });
+  const expiresAt = expiryWithin(call.caller, wantedEnd);
   const confinedTo = tenantId === null ? null : await existingTenant(call, tenantId);
   const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
   const create = () =>
@@ -99,7 +108,9 @@ async function getManagementKey(call: Call, params: PathParams): Promise<Answer>
 async function rotateManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateManagementKeyBody);
   const { id } = await managedKey(call, params);
-  const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  // Whoever may make management keys may make one that ends later than another, but none that outlives the caller.
+  const rights = { mayWiden: true, endsBy: call.caller.endsAt };
+  const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
   const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
     return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
@@ -107,6 +118,8 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
     );
   });
   const { successor, predecessor } = unwrap(result);
+  // A kept answer was decided for the caller as it was then.
+  if (!endsWithin(successor.expiresAt, rights.endsBy)) throw outlivesCaller();
   const key = { ...toManagementKeyResource(successor), secret: secrets[0] };
   return marked(withSecret({ key, rotated: toManagementKeyResource(predecessor) }), result);
 }

@@ -31,7 +31,7 @@ export type Route = {
   readonly method: Method;
   readonly path: string;
   readonly permission: Permission;
-  /** Whether callers confined to a tenant may use a route that is not of one tenant; such a route shows them only their own. */
+  /** Whether callers confined to a tenant may use it. One that is not of one tenant shows them only their own. */
   readonly confined: 'allowed' | 'refused';
   /** Whether the route is also there for `_system`, the tenant of the management keys. */
   readonly system: 'allowed' | 'refused';
@@ -61,13 +61,18 @@ export function tenantRoute(
   path: string,
   permission: Permission,
   handler: (call: Call, tenantId: string) => Promise<Answer>,
-  { system = 'refused', grows = false, bodyBytesMax = BODY_BYTES.small }: Options<'system'> = {},
+  {
+    confined = 'allowed',
+    system = 'refused',
+    grows = false,
+    bodyBytesMax = BODY_BYTES.small,
+  }: Options<'confined' | 'system'> = {},
 ): Route {
   return {
     method,
     path: `/v1/tenants/:tenantId${path}`,
     permission,
-    confined: 'allowed',
+    confined,
     system,
     grows,
     bodyBytesMax,

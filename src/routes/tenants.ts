@@ -72,6 +72,7 @@ async function getTenant(call: Call, tenantId: string): Promise<Answer> {
 
 async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const patch = await call.body(updateTenantBody);
+  const isOperator = call.caller.confinement === null;
   // To disable a tenant or to trim its audit log works where there is no room for more.
   const { status = 'disabled', name, settings = {} } = patch;
   const others = Object.keys(settings).filter((setting) => setting !== 'auditRetentionSeconds');
@@ -79,7 +80,7 @@ async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const updated = await call.objects.changeTenant(
     tenantId,
     { ...(await call.operation(tenantId)), grows },
-    (tenant, target, operation) => tenant.update(target, patch, operation),
+    (tenant, target, operation) => tenant.update(target, patch, { isOperator }, operation),
   );
   return marked(json(toTenantResource(unwrap(updated))), updated);
 }
@@ -99,5 +100,6 @@ export const tenantRoutes: readonly Route[] = [
   deploymentRoute('GET', '/tenants', 'tenants:read', listTenants, { confined: 'allowed' }),
   tenantRoute('GET', '', 'tenants:read', getTenant),
   tenantRoute('PATCH', '', 'tenants:write', updateTenant),
-  tenantRoute('DELETE', '', 'tenants:write', deleteTenant),
+  // The audit log goes with the tenant, so that is the operator's to decide.
+  tenantRoute('DELETE', '', 'tenants:write', deleteTenant, { confined: 'refused' }),
 ];

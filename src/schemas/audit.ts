@@ -1,23 +1,19 @@
 /** Shapes of the audit log and of cleanup reports. */
 import * as v from 'valibot';
-import type { AuditEntry } from '../../durable-objects/audit.ts';
+import { AUDIT_ACTIONS, type AuditEntry } from '../../durable-objects/audit.ts';
 import type { CleanupReport } from '../../durable-objects/cleanup.ts';
 import { closedObject } from '../http/bounded.ts';
+import { ON_BEHALF_OF_LENGTH_MAX } from '../http/on-behalf-of.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, line, pageLimit, pageOut, time, timeOut } from './common.ts';
 
 export const listAuditQuery = closedObject({
   limit: pageLimit,
   cursor,
-  action: v.exactOptional(
-    v.pipe(
-      v.string(),
-      v.maxLength(64, 'must be at most 64 characters'),
-      v.regex(/^[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*$/, 'must be like key.create'),
-    ),
-  ),
+  action: v.exactOptional(v.picklist(AUDIT_ACTIONS)),
   keyId: v.exactOptional(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
   actor: v.exactOptional(line(64)),
+  onBehalfOf: v.exactOptional(line(ON_BEHALF_OF_LENGTH_MAX)),
   since: v.exactOptional(time),
   until: v.exactOptional(time),
 });
@@ -27,6 +23,7 @@ export const auditEntry = v.strictObject({
   at: timeOut,
   action: v.string(),
   actor: v.strictObject({ type: v.string(), id: v.string() }),
+  onBehalfOf: v.exactOptional(v.string()),
   keyId: v.exactOptional(v.string()),
   requestId: v.string(),
   ip: v.exactOptional(v.string()),
@@ -42,6 +39,7 @@ export function toAuditEntry(entry: AuditEntry): AuditEntryResource {
     at: new Date(entry.at).toISOString(),
     action: entry.action,
     actor: { type: entry.actorType, id: entry.actorId },
+    ...(entry.onBehalfOf === null ? {} : { onBehalfOf: entry.onBehalfOf }),
     ...(entry.keyId === null ? {} : { keyId: entry.keyId }),
     requestId: entry.requestId,
     ...(entry.ip === null ? {} : { ip: entry.ip }),

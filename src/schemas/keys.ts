@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../durable-objects/keys/list.ts';
 import { KEY_STATUSES, type KeyStatus, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
+import { actorOf } from '../../durable-objects/operation.ts';
 import { boundedArray, closedObject } from '../http/bounded.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
@@ -128,12 +129,19 @@ export const rotationOut = v.strictObject({
   graceEndsAt: v.nullable(timeOut),
 });
 
+/** Who did something; null for what was done before that was noted. */
+const actorOut = v.nullable(
+  v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'system']), id: v.string() }),
+);
+
 /** A key's course of life: the same for customers' keys and management keys. */
 export const lifeFields = {
   createdAt: timeOut,
+  createdBy: actorOut,
   updatedAt: timeOut,
   expiresAt: v.nullable(timeOut),
   revokedAt: v.nullable(timeOut),
+  revokedBy: actorOut,
   lastUsedAt: v.nullable(timeOut),
   version: v.number(),
   rotation: rotationOut,
@@ -207,9 +215,11 @@ export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'
 export function toLife(key: Omit<KeyView, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
+    createdBy: key.createdBy === null ? null : actorOf(key.createdBy),
     updatedAt: new Date(key.updatedAt).toISOString(),
     expiresAt: isoTime(key.expiresAt),
     revokedAt: isoTime(key.revokedAt),
+    revokedBy: key.revokedBy === null ? null : actorOf(key.revokedBy),
     lastUsedAt: isoTime(key.lastUsedAt),
     version: key.version,
     rotation: toRotation(key),

@@ -21,7 +21,7 @@ export const createManagementKeyBody = v.pipe(
       ),
     ),
     tenantId: v.optional(v.nullable(tenantId), null),
-    expiresAt: v.optional(v.nullable(time), null),
+    expiresAt: v.exactOptional(v.nullable(time)),
   }),
   v.check(
     ({ role, permissions }) => (role === undefined) !== (permissions === undefined),

@@ -9,14 +9,14 @@ import { PERMISSIONS, type Permission, ROLES, type Role } from '../../src/caller
 import { routes } from '../../src/routes/index.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 
-/** Who may use a route: the permission it takes, and whether a caller confined to one tenant gets through when the path names no tenant. */
+/** Who may use a route: the permission it takes, and whether a caller confined to one tenant gets through, where that is not by the path's tenant. */
 const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'allowed' | 'refused' }>> = {
   'POST /v1/keys/verify': { permission: 'keys:verify', confined: 'allowed' },
   'POST /v1/tenants': { permission: 'tenants:write', confined: 'refused' },
   'GET /v1/tenants': { permission: 'tenants:read', confined: 'allowed' },
   'GET /v1/tenants/:tenantId': { permission: 'tenants:read' },
   'PATCH /v1/tenants/:tenantId': { permission: 'tenants:write' },
-  'DELETE /v1/tenants/:tenantId': { permission: 'tenants:write' },
+  'DELETE /v1/tenants/:tenantId': { permission: 'tenants:write', confined: 'refused' },
   'POST /v1/tenants/:tenantId/keys': { permission: 'keys:create' },
   'GET /v1/tenants/:tenantId/keys': { permission: 'keys:read' },
   'GET /v1/tenants/:tenantId/keys/counts': { permission: 'keys:read' },

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { AUDIT_ACTIONS } from '../../durable-objects/audit.ts';
 import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
 import { PERMISSIONS, ROLES } from '../../src/callers/principal.ts';
 import { PROBLEMS } from '../../src/http/problem.ts';
@@ -86,6 +87,10 @@ describe('the tables name what the program has', () => {
     ]);
     const names = Object.keys(ROLES).map((role) => `\`${role}\``);
     expect(rowsOf('Permission', ...names)).toEqual(expected);
+  });
+
+  test('every action of the audit log', () => {
+    expect(rowsOf('Action').map(([action]) => action)).toEqual(AUDIT_ACTIONS.map((action) => `\`${action}\``));
   });
 
   test('every variable', () => {

@@ -2,10 +2,22 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { auditEntry } from '../../src/schemas/audit.ts';
-import { api, createKey, createTenant, deleteKey, revokeKey, rotateKey, updateKey, walk } from '../support/api.ts';
+import {
+  api,
+  createKey,
+  createTenant,
+  deleteKey,
+  getKey,
+  problemCode,
+  revokeKey,
+  rotateKey,
+  updateKey,
+  walk,
+} from '../support/api.ts';
+import { as, managementKey } from '../support/callers.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { sqlIn } from '../support/objects.ts';
+import { runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
 
@@ -75,6 +87,10 @@ describe('the audit log', () => {
     expect(await actions('filter', `&keyId=${b.id}&action=key.rotate`)).toEqual(['key.rotate']);
     expect((await actions('filter', '&actor=admin')).length).toBe(5);
     expect(await actions('filter', '&actor=nobody')).toEqual([]);
+    expect(await actions('filter', '&action=key.delete')).toEqual([]);
+    for (const action of ['key.creat', 'key.purge', 'KEY.CREATE', '']) {
+      expect(await problemCode(api('GET', `/tenants/filter/audit?action=${action}`)), action).toBe('validation_failed');
+    }
     expect(await actions('filter', `&since=${at(START + 2000)}`)).toEqual(['key.revoke']);
     expect(await actions('filter', `&until=${at(START + 1000)}`)).toEqual(['key.create', 'tenant.create']);
     expect(await actions('filter', `&since=${at(START + 1000)}&until=${at(START + 2000)}`)).toEqual([
@@ -100,10 +116,168 @@ describe('the audit log', () => {
   });
 });
 
+describe('for whom a caller acted', () => {
+  const header = (text: string) => ({ 'X-On-Behalf-Of': text });
+  const create = (tenantId: string, headers: Readonly<Record<string, string>>) =>
+    api('POST', `/tenants/${tenantId}/keys`, { name: 'k' }, headers);
+
+  it('is kept with every entry of what was asked for, and found by it', async () => {
+    await createTenant('behalf');
+    const names = ['Zoë Müller (support) 100 %', 'ops@example.com', '李雷 🔑'];
+    for (const name of names) {
+      expect((await create('behalf', header(encodeURIComponent(name)))).status).toBe(201);
+      const filter = `&onBehalfOf=${encodeURIComponent(name)}`;
+      expect(await audit('behalf', filter)).toMatchObject([{ action: 'key.create', onBehalfOf: name }]);
+      expect(await actions('behalf', `${filter}&action=key.create&actor=admin`)).toEqual(['key.create']);
+      expect(await actions('behalf', `${filter}&action=key.revoke`)).toEqual([]);
+    }
+    await create('behalf', header('plain words, and (signs)!'));
+    const [entry] = await audit('behalf');
+    expect(entry?.onBehalfOf).toBe('plain words, and (signs)!');
+    await createKey('behalf');
+    expect((await audit('behalf'))[0]).not.toHaveProperty('onBehalfOf');
+    const keys = await walk('/tenants/behalf/keys');
+    const ids = keys.map(({ id }) => id);
+    await api('POST', '/tenants/behalf/keys/revoke', { ids }, header('the whole team'));
+    expect((await actions('behalf', '&onBehalfOf=the whole team')).length).toBe(ids.length);
+    await api('DELETE', '/tenants/behalf', undefined, header('the last one'));
+    expect(await walk('/audit?onBehalfOf=the last one')).toMatchObject([{ action: 'tenant.delete' }]);
+  });
+
+  it('is bounded and printable, or refused before anything is done', async () => {
+    await createTenant('behalf-not');
+    for (const text of [
+      '',
+      '%20',
+      '%',
+      '%zz',
+      '%ff',
+      'a%0Ab',
+      '%00',
+      '%EF%BF%BF',
+
+      'x'.repeat(201),
+      'x'.repeat(9999),
+    ]) {
+      const answer = await create('behalf-not', header(text));
+      expect([answer.status, answer.body], text).toMatchObject([
+        422,
+        { code: 'validation_failed', errors: [{ path: 'X-On-Behalf-Of' }] },
+      ]);
+    }
+    expect(await actions('behalf-not')).toEqual(['tenant.create']);
+    expect((await create('behalf-not', header('%E6%9D%8E'.repeat(200)))).status).toBe(201);
+    expect(await problemCode(api('GET', `/tenants/behalf-not/audit?onBehalfOf=${'x'.repeat(201)}`))).toBe(
+      'validation_failed',
+    );
+  });
+
+  it('is part of what an Idempotency-Key stands for: nobody is given the answer of another', async () => {
+    await createTenant('behalf-once');
+    const ask = (name: string | null) =>
+      create('behalf-once', { 'Idempotency-Key': 'k', ...(name === null ? {} : header(name)) });
+    const first = await ask('anna');
+    expect(first.status).toBe(201);
+    expect((await ask('anna')).body).toEqual(first.body);
+    expect(await problemCode(ask('bert'))).toBe('idempotency_key_reused');
+    expect(await problemCode(ask(null))).toBe('idempotency_key_reused');
+  });
+});
+
+describe('who made and who revoked a key', () => {
+  const ADMIN = { type: 'admin_token', id: 'admin' };
+
+  /** What the key itself says, and its log, of its end. */
+  async function endOf(tenantId: string, keyId: string) {
+    const { revokedBy } = await getKey(tenantId, keyId);
+    const [last] = await audit(tenantId, `&keyId=${keyId}`);
+    return { revokedBy, actor: last?.actor, action: last?.action, onBehalfOf: last?.onBehalfOf };
+  }
+
+  it('is said by the key and by its log, however it was revoked', async () => {
+    await createTenant('who', { settings: { retentionSeconds: 1_000_000 } });
+    const caller = await managementKey({ role: 'operator' });
+    const actor = { type: 'management_key', id: caller.id };
+    const headers = { ...as(caller.secret), 'X-On-Behalf-Of': 'anna' };
+    const post = (path: string, body: object = {}) => api('POST', `/tenants/who/keys${path}`, body, headers);
+    const made = v.parse(v.object({ id: v.string() }), (await post('', { name: 'k' })).body);
+    expect(await getKey('who', made.id)).toMatchObject({ createdBy: actor, revokedBy: null });
+    const [single, byId, byOwner, first] = [
+      await createKey('who'),
+      await createKey('who'),
+      await createKey('who', { owner: 'leaver' }),
+      await createKey('who'),
+    ];
+    expect(single.createdBy).toEqual(ADMIN);
+    const { key: second } = await rotateKey('who', first.id);
+    const { key: third } = await rotateKey('who', second.id);
+    const rotated = await createKey('who');
+    const { key: cancelled } = await rotateKey('who', rotated.id);
+    expect((await post(`/${single.id}/revoke`)).status).toBe(200);
+    expect((await post('/revoke', { ids: [byId.id] })).status).toBe(200);
+    expect((await post('/revoke', { owner: 'leaver' })).status).toBe(200);
+    expect((await post(`/${second.id}/revoke`, { lineage: true })).status).toBe(200);
+    expect((await post(`/${rotated.id}/rotation/cancel`)).status).toBe(200);
+    const how = { revokedBy: actor, actor, onBehalfOf: 'anna' };
+    for (const key of [single, byId, byOwner, first, second, third]) {
+      expect(await endOf('who', key.id)).toEqual({ ...how, action: 'key.revoke' });
+    }
+    // Taking a rotation back ends its successor, in whose log that stands.
+    expect(await endOf('who', cancelled.id)).toEqual({ ...how, action: 'key.rotation_cancel' });
+    expect(await getKey('who', rotated.id)).toMatchObject({ status: 'active', revokedBy: null });
+    // What is revoked already stays as it is.
+    await revokeKey('who', single.id);
+    expect((await getKey('who', single.id)).revokedBy).toEqual(actor);
+  });
+
+  it('is said of large groups too, before the alarm has written it and after', async () => {
+    await createTenant('who-many', { settings: { retentionSeconds: 1_000_000 } });
+    const caller = await managementKey({ role: 'operator' });
+    const actor = { type: 'management_key', id: caller.id };
+    const headers = { ...as(caller.secret), 'X-On-Behalf-Of': 'anna' };
+    const bulk = async (input: object) => {
+      const keys = Array.from({ length: 210 }, () => ({ name: 'k', ...input }));
+      const { body } = await api('POST', '/tenants/who-many/keys/bulk', { keys });
+      return v.parse(v.object({ data: v.array(v.object({ id: v.string() })) }), body).data.map(({ id }) => id);
+    };
+    const ofOwner = await bulk({ owner: 'leaver' });
+    const ofLineage = await bulk({});
+    const root = ofLineage[0] ?? '';
+    await sqlIn('who-many', 'UPDATE keys SET lineage = ? WHERE owner IS NULL', root);
+    await api('POST', '/tenants/who-many/keys/revoke', { owner: 'leaver' }, headers);
+    await api('POST', `/tenants/who-many/keys/${ofLineage[7]}/revoke`, { lineage: true, reason: 'leaked' }, headers);
+    const how = { revokedBy: actor, actor, onBehalfOf: 'anna' };
+    const some = (ids: readonly string[]) => [ids[0] ?? '', ids[100] ?? '', ids[209] ?? ''];
+    for (const id of some(ofOwner)) expect(await endOf('who-many', id)).toEqual({ ...how, action: 'key.revoke_owner' });
+    for (const id of some(ofLineage)) expect(await endOf('who-many', id)).toEqual({ ...how, action: 'key.revoke' });
+    for (let pass = 0; pass < 5; pass++) {
+      advance(1000);
+      await runDueAlarm('who-many');
+    }
+    expect(await sqlIn('who-many', 'SELECT * FROM group_revocations')).toEqual([]);
+    for (const id of [...some(ofOwner), ...some(ofLineage), ofLineage[7] ?? '']) {
+      expect(await endOf('who-many', id)).toEqual({ ...how, action: 'key.revoke' });
+    }
+  });
+
+  it('is said of management keys, which go with their tenant', async () => {
+    await createTenant('who-tenant');
+    const deleter = await managementKey({ role: 'admin' });
+    const confined = await managementKey({ role: 'operator', tenantId: 'who-tenant' });
+    expect(confined).toMatchObject({ createdBy: ADMIN, revokedBy: null });
+    const headers = { ...as(deleter.secret), 'X-On-Behalf-Of': 'anna' };
+    expect((await api('DELETE', '/tenants/who-tenant', undefined, headers)).status).toBe(204);
+    const actor = { type: 'management_key', id: deleter.id };
+    expect((await api('GET', `/management-keys/${confined.id}`)).body).toMatchObject({ revokedBy: actor });
+    const [last] = await audit('_system', `&keyId=${confined.id}`);
+    expect(last).toMatchObject({ action: 'key.revoke', actor, onBehalfOf: 'anna' });
+  });
+});
+
 describe('an answer that is lost after the commit', () => {
   const lost = (method: string) => faultyEnv({ method, times: 1, when: 'after', retryable: true });
 
-  it('is asked for again and applied once, with one audit entry, for every mutation', async () => {
+  it('is asked for again and applied once, with its audit entries once, for every mutation', async () => {
     await createTenant('once');
     const made = await apiWith(lost('createKeys').env, 'POST', '/tenants/once/keys', { name: 'k' });
     expect(made.status).toBe(201);
