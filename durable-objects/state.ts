@@ -66,6 +66,7 @@ export class TenantState {
     this.store.keys.groupRevocations.reload();
     const unknownMs = stored.leasesOut ? outlastMs(stored.record.leaseSecondsInForce * 1000) : 0;
     this.#leases = new LeaseLedger(unknownMs === 0 ? 0 : this.#startedAt + unknownMs);
+    if (stored.leasesOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, unknownMs));
   }
 
   /** What is committed of the tenant's row, null while the tenant does not exist. */
@@ -299,8 +300,8 @@ export class TenantState {
     this.#destroyed.add(incarnation);
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
-    await this.#storage.deleteAlarm();
-    await this.#storage.deleteAll();
+    // Both in one turn: what a creation writes meanwhile must not be deleted along.
+    await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
     await scheduler.wait(waitMs);
   }
 

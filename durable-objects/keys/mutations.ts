@@ -72,7 +72,7 @@ export function revocation(
   { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
 ): Mutation<KeyView> {
   const why = reason === null ? {} : { reason };
-  return onKey(keyId, (context, record) => {
+  const change: KeyChange = (context, record) => {
     const { store, now, operation } = context;
     if (lineage && record.lineage !== null) {
       const changes = { ...why, lineage: record.lineage };
@@ -85,7 +85,9 @@ export function revocation(
     if (revoked === record) return ok({ record, audit: [] });
     store.keys.update(revoked, now);
     return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
-  });
+  };
+  // The answer about a lineage tells of keys that it does not name.
+  return lineage ? { ...onKey(keyId, change), about: 'everything' } : onKey(keyId, change);
 }
 
 /** All or none: an id that is unknown stops it. Answers how many were not revoked before. */
@@ -218,7 +220,7 @@ export type Revealed = { readonly prefix: string; readonly envelope: string };
 /** Hands out the envelope when the tenant allows it and there is one, null otherwise. Recorded either way. */
 export function disclosure(keyId: string): Mutation<Revealed | null> {
   return {
-    about: [],
+    about: [keyId],
     run: (context) => {
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
@@ -235,14 +237,13 @@ export function disclosure(keyId: string): Mutation<Revealed | null> {
 
 const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
+type KeyChange = (
+  context: MutationContext,
+  record: KeyRecord,
+) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>;
+
 /** A mutation of one key that answers with the key. */
-function onKey(
-  keyId: string,
-  change: (
-    context: MutationContext,
-    record: KeyRecord,
-  ) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>,
-): Mutation<KeyView> {
+function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
   return {
     about: [keyId],
     run: (context): Result<Change<KeyView>> => {
