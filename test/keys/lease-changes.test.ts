@@ -102,6 +102,10 @@ const reads = (tenantId: string, keyId: string): Readonly<Record<string, Send>> 
 const refusals = (tenantId: string, keyId: string): Readonly<Record<string, Send>> => ({
   'refused update': () => api('PATCH', `/tenants/${tenantId}/keys/${keyId}`, { name: 'other' }),
   'refused rotation': () => api('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, { gracePeriodSeconds: 0 }),
+  'revocation along with another': async () => {
+    const { id } = await createKey(tenantId);
+    return api('POST', `/tenants/${tenantId}/keys/revoke`, { ids: [keyId, id] });
+  },
 });
 
 /** Ends a key by a call on its own path. */

@@ -112,6 +112,17 @@ export const SABOTAGES: readonly Sabotage[] = [
     noticedBy: [CHANGES, PROMISE],
   },
   {
+    name: 'a change that found a part of its work done waits for its own part only',
+    file: LEDGER,
+    patches: [
+      [
+        'return Math.max(this.change(changed, inForceMs, now), othersMs);',
+        'return this.change(changed, inForceMs, now);',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
     name: 'a read of a key does not wait',
     file: TENANT,
     patches: [['() => [keyId],', '() => null,']],
@@ -197,7 +208,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'it is noted that none is out while one is',
     file: STATE,
-    patches: [['this.#leasesOut && this.#leases.endOfAll <= now;', 'this.#leasesOut;']],
+    patches: [['this.#leasesOut && this.#leases.isQuiet(now);', 'this.#leasesOut;']],
     noticedBy: [SETTLING],
   },
   {
@@ -208,9 +219,9 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'a restart ignores that leases are out',
-    file: STATE,
-    patches: [['new LeaseLedger(unknownMs === 0 ? 0 : this.#startedAt + unknownMs)', 'new LeaseLedger(unknownMs * 0)']],
-    noticedBy: [LEASES],
+    file: LEDGER,
+    patches: [['new LeaseLedger(leasesOut && inForceMs > 0 ? now + outlastMs(inForceMs) : 0)', 'new LeaseLedger(0)']],
+    noticedBy: [LEASES, PROMISE],
   },
   {
     name: 'a first use is written only with the next minute',
