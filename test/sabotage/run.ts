@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { SABOTAGES, type Sabotage } from './list.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -113,7 +113,7 @@ async function outcome(sabotage: Sabotage, failedBefore: ReadonlySet<string>): P
     const noticed = failed.filter((name) => !failedBefore.has(name));
     if (broken.length > 0) return `**gave no result: ${broken.join(', ')}**`;
     if (noticed.length === 0) return '**NOT NOTICED**';
-    const byFile = Map.groupBy(noticed, (name) => dirname(name.slice(0, name.indexOf(':'))));
+    const byFile = Map.groupBy(noticed, (name) => name.slice(0, name.indexOf(':')));
     const some = [...byFile.values()].flatMap((names) => names.slice(0, 3));
     return `${some.join('; ')}${noticed.length > some.length ? ` and ${noticed.length - some.length} more` : ''}`;
   } finally {
