@@ -104,6 +104,22 @@ describe('a creation', () => {
   });
 });
 
+describe('an object that deletes its tenant', () => {
+  it('says that there is none when no isolate has a lease on any of it', async () => {
+    const { id } = await leased('s-gone');
+    await verify((await createKey(id)).secret);
+    const object = await tenantObject(id);
+    const described = await object.describe({ tenantId: id, bound: null });
+    if (!described.ok) throw new Error('no tenant');
+    const askedAt = performance.now();
+    const destroyed = object.destroy(described.value.incarnation);
+    const again = await object.describe({ tenantId: id, bound: null });
+    expect(again.ok).toBe(false);
+    expect(performance.now() - askedAt).toBeGreaterThan(1000);
+    await destroyed;
+  });
+});
+
 describe('a call whose answer was lost', () => {
   it('is applied once when it is repeated, and answers what the first one did', async () => {
     await createTenant('s-lost');

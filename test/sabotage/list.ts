@@ -161,7 +161,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'that there is no such tenant is told at once',
     file: STATE,
     patches: [['this.#leases.telling([], LEASE_MAX_MS, now), fail(', '0, fail(']],
-    noticedBy: [CHANGES],
+    noticedBy: [SETTLING],
   },
   // ---- how long ----
   {
