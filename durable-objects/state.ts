@@ -8,7 +8,7 @@ import { KEPT_FOR_MS } from './idempotency.ts';
 import { firstDueAt } from './jobs/tenant-jobs.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import type { HotKey } from './keys/table.ts';
-import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger, outlastMs } from './leases/ledger.ts';
+import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from './leases/ledger.ts';
 import { logError } from './log.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import type { Operation } from './operation.ts';
@@ -70,8 +70,8 @@ export class TenantState {
     this.#tenant = stored.record;
     this.#leasesOut = stored.leasesOut;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
-    const unknownMs = stored.leasesOut ? outlastMs(stored.record.leaseSecondsInForce * 1000) : 0;
-    this.#leases = new LeaseLedger(unknownMs === 0 ? 0 : this.#startedAt + unknownMs);
+    this.#leases = LeaseLedger.ofStart(stored.leasesOut, this.#inForceMs, this.#startedAt);
+    if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
   /** The tenant of a database that an earlier version wrote. One that never held a tenant stays empty: a question about it must leave nothing behind. */
@@ -106,7 +106,7 @@ export class TenantState {
   /**
    * Runs a mutation: change, audit entries, kept result and alarm in one transaction. A repeated call of an operation that was applied already, and
    * a request whose `Idempotency-Key` was answered before, get the first result again. The change is committed at once; the answer waits until no
-   * isolate holds a lease from before, and one that changed nothing until the changes that it tells of have returned.
+   * isolate holds a lease from before, and until changes by others that it tells of have returned.
    */
   mutate<T, F>(target: TenantTarget, operation: Operation, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
     const now = Date.now();
@@ -115,11 +115,7 @@ export class TenantState {
     if (operation.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
     const context = { store: this.store, tenant, now, operation };
     const { answer, changed } = this.#transaction(() => this.#apply(context, mutation));
-    const waitMs =
-      changed === null
-        ? this.#leases.telling(mutation.about, this.#inForceMs, now)
-        : this.#leases.change(changed, this.#inForceMs, now);
-    return this.#after(waitMs, answer);
+    return this.#after(this.#leases.answer(changed, mutation.about, this.#inForceMs, now), answer);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
@@ -246,7 +242,7 @@ export class TenantState {
     if (this.#tenant === null) return;
     const { lastUsed, keys, rotations, sql } = this.store;
     const uses = lastUsed.batch();
-    const isQuiet = this.#leasesOut && this.#leases.endOfAll <= now;
+    const isQuiet = this.#leasesOut && this.#leases.isQuiet(now);
     if (uses.length > 0 || isQuiet) {
       this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
@@ -322,8 +318,8 @@ export class TenantState {
     this.#destroyed.add(incarnation);
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
-    await this.#storage.deleteAlarm();
-    await this.#storage.deleteAll();
+    // Both in one turn: what a creation writes meanwhile must not be deleted along.
+    await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
     await scheduler.wait(waitMs);
   }
 

@@ -84,7 +84,7 @@ export function revocation(
   { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
 ): Mutation<KeyView> {
   const why = reason === null ? {} : { reason };
-  return onKey(keyId, (context, record) => {
+  const change: KeyChange = (context, record) => {
     const { store, now, operation } = context;
     if (lineage && record.lineage !== null) {
       const changes = { ...why, lineage: record.lineage };
@@ -97,7 +97,9 @@ export function revocation(
     if (revoked === record) return ok({ record, audit: [] });
     store.keys.update(revoked, now);
     return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
-  });
+  };
+  // The answer about a lineage tells of keys that it does not name.
+  return lineage ? { ...onKey(keyId, change), about: 'everything' } : onKey(keyId, change);
 }
 
 /** All or none: an id that is unknown stops it. Answers how many were not revoked before. */
@@ -233,7 +235,7 @@ export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array 
  */
 export function disclosure(keyId: string): Mutation<boolean> {
   return {
-    about: [],
+    about: [keyId],
     run: (context) => {
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
@@ -247,14 +249,13 @@ export function disclosure(keyId: string): Mutation<boolean> {
   };
 }
 
+type KeyChange = (
+  context: MutationContext,
+  record: KeyRecord,
+) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>;
+
 /** A mutation of one key that answers with the key. */
-function onKey(
-  keyId: string,
-  change: (
-    context: MutationContext,
-    record: KeyRecord,
-  ) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>,
-): Mutation<KeyView> {
+function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
   return {
     about: [keyId],
     run: (context): Result<Change<KeyView>> => {

@@ -53,6 +53,19 @@ export class LeaseLedger {
     this.#endOfUnknown = unknownUntil;
   }
 
+  /**
+   * The ledger of an object that starts at `now`. `leasesOut`: whether storage says that an earlier instance may have granted leases; `inForceMs`: the
+   * longest that may be in force.
+   */
+  static ofStart(leasesOut: boolean, inForceMs: number, now: number): LeaseLedger {
+    return new LeaseLedger(leasesOut && inForceMs > 0 ? now + outlastMs(inForceMs) : 0);
+  }
+
+  /** Whether no lease is left. */
+  isQuiet(now: number): boolean {
+    return this.endOfAll <= now;
+  }
+
   /** When the last lease ends (ms), as far as this instance knows. */
   get endOfAll(): number {
     return Math.max(this.#endOfAll, this.#endOfUnknown);
@@ -95,6 +108,18 @@ export class LeaseLedger {
     if (about === 'everything') end = Math.max(end, this.#lastReturn);
     else for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);
     return waitUntil(end, inForceMs, now);
+  }
+
+  /**
+   * How long the answer to a mutation at `now` has to wait (ms): for what it changed, null for nothing, and for changes by others that it tells of, since
+   * it may have found a part of its work done already.
+   */
+  answer(changed: Concerned | null, about: Concerned, inForceMs: number, now: number): number {
+    const othersMs = this.telling(about, inForceMs, now);
+    if (changed === null) return othersMs;
+    // What was only added was never leased, and tells of nothing else.
+    if (changed.length === 0) return 0;
+    return Math.max(this.change(changed, inForceMs, now), othersMs);
   }
 
   /** Forgets what has ended. */

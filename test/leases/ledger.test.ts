@@ -3,6 +3,36 @@ import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
 
 const L = 1000;
 
+describe('a lease', () => {
+  it('outlasts what its holder counts by 5 %, and by 50 ms at least; where there is none, nothing does', () => {
+    expect([0, 1000, 2000, 10_000].map(outlastMs)).toEqual([0, 1050, 2100, 10_500]);
+  });
+
+  it('that may be out from before a start makes every change wait, if storage says that one may be', () => {
+    expect(LeaseLedger.ofStart(true, L, 0).change(['any'], L, 0)).toBe(outlastMs(L));
+    expect(LeaseLedger.ofStart(false, L, 0).change(['any'], L, 0)).toBe(0);
+  });
+});
+
+describe('an answer to a mutation', () => {
+  const underWay = () => {
+    const ledger = new LeaseLedger(0);
+    ledger.grant('done', L, 0);
+    ledger.change(['done'], L, 0);
+    return ledger;
+  };
+
+  it('waits for what others are changing, where it found a part of its work done', () => {
+    expect(underWay().answer(['idle'], ['idle', 'done'], L, 0)).toBe(outlastMs(L));
+    expect(underWay().answer(['idle'], ['idle'], L, 0)).toBe(0);
+    expect(underWay().answer(null, ['done'], L, 0)).toBe(outlastMs(L));
+  });
+
+  it('waits for nothing where it only added something', () => {
+    expect(LeaseLedger.ofStart(true, L, 0).answer([], [], L, 0)).toBe(0);
+  });
+});
+
 describe('a ledger of many leases', () => {
   it('takes every key for leased while those in force are too many to remember', () => {
     const ledger = new LeaseLedger(0);

@@ -50,9 +50,11 @@ export class Client {
     body?: unknown,
     requestId?: string,
     headers: Readonly<Record<string, string>> = {},
+    signal: AbortSignal | null = null,
   ): Promise<Answer<T>> {
     const response = await fetch(this.#base + path, {
       method,
+      signal,
       headers: {
         Authorization: `Bearer ${this.#token}`,
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),

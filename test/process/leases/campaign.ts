@@ -1,22 +1,28 @@
 /**
- * The promise of leases over HTTP, with several isolates: keys are verified under load everywhere while each is ended, and from the moment the
- * ending has returned no isolate may say VALID in a verification sent after it. Counts what would have been wrong without the wait:
- * answers from before the end that came while the ending had committed already.
+ * The promise of leases over HTTP, with several isolates: keys, callers' keys and those of whole tenants are used under load everywhere while each is ended
+ * or changed, in every way there is, and from the moment the ending has returned no isolate may tell the old state in an answer to a request sent after
+ * it. Counts what would have been wrong without the wait: answers from before the end that came while the ending had committed already.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from '../../../selfhost/build.ts';
-import { Client, type KeyWithSecret, type Verification } from '../client.ts';
+import { range } from '../campaign.ts';
+import { Client, type Method, type Verification } from '../client.ts';
 import { ROOT, temporaryFolder } from '../server.ts';
 
 /** Keys that are ended at the same time; each ending waits about a second. */
 const KEYS_AT_ONCE = 100;
+/** Between two looks of a watcher, so that there is room for the endings. */
+const PACE_MS = 5;
 const SOCKETS = ['first', 'second', 'third'] as const;
 
 export type LeaseReport = {
   readonly endings: number;
+  /** Calls that were given up and sent again. */
+  readonly repeated: number;
   readonly verifications: number;
   /** Answers VALID while an ending waited: leases at work. */
   readonly leasedMeanwhile: number;
@@ -31,11 +37,13 @@ export async function leases(trials: number, progress: (line: string) => void): 
   try {
     const urls = await listening(runtime);
     const isolates = urls.map((url) => new Client({ url, adminToken }));
-    const report = { endings: 0, verifications: 0, leasedMeanwhile: 0 };
+    const report = { endings: 0, repeated: 0, verifications: 0, leasedMeanwhile: 0 };
     await isolates[0]?.createTenant('leased', { leaseSeconds: 1 });
+    // The first management key brings their tenant along.
+    if (isolates[0] !== undefined) await caller(isolates[0], {});
     for (let done = 0; done < trials; done += KEYS_AT_ONCE) {
       await round(isolates, Math.min(KEYS_AT_ONCE, trials - done), report);
-      progress(`${report.endings} keys ended, ${report.verifications} verifications`);
+      progress(`${report.endings} ended, ${report.verifications} verifications`);
     }
     return report;
   } finally {
@@ -49,46 +57,198 @@ async function round(
   keys: number,
   report: { -readonly [K in keyof LeaseReport]: number },
 ) {
-  const endings = Array.from({ length: keys }, async (_, i) => {
-    const by = isolates[i % isolates.length];
-    if (by === undefined) throw new Error('no isolate');
-    const key = (await by.send<KeyWithSecret>('POST', '/tenants/leased/keys', { name: 'k' })).body;
-    const state = { endedAt: Number.POSITIVE_INFINITY };
-    // One verification after the other in each isolate, until some while after the end.
-    const watchers = isolates.map(async (isolate) => {
-      for (let after = 0; after < 5; ) {
-        const sentAt = performance.now();
-        const isLate = sentAt > state.endedAt;
-        const { body } = await isolate.send<Verification>('POST', '/keys/verify', { key: key.secret });
-        report.verifications += 1;
-        if (isLate) after += 1;
-        if (isLate && body.valid) throw new Error(`VALID ${sentAt - state.endedAt} ms after the end had returned`);
-        if (!isLate && body.valid && sentAt > endingAt) report.leasedMeanwhile += 1;
-      }
-    });
-    let endingAt = Number.POSITIVE_INFINITY;
-    await new Promise((done) => setTimeout(done, 20 + Math.random() * 300));
-    endingAt = performance.now();
-    await end(by, key.id, i);
-    state.endedAt = performance.now();
-    report.endings += 1;
-    await Promise.all(watchers);
-  });
-  await Promise.all(endings);
+  await Promise.all(range(keys).map((i) => trial(isolates, report.endings + i, report)));
+  report.endings += keys;
 }
 
-/** Every way to end a key by its own call. */
-async function end(client: Client, keyId: string, i: number): Promise<void> {
-  const path = `/tenants/leased/keys/${keyId}`;
-  const endings = [
-    () => client.send('POST', `${path}/revoke`),
-    () => client.send('POST', `${path}/rotate`, { gracePeriodSeconds: 0 }),
-    () => client.send('PATCH', path, { enabled: false }),
-    () => client.send('POST', '/tenants/leased/keys/revoke', { ids: [keyId] }),
-  ];
-  const { status } = (await endings[i % endings.length]?.()) ?? { status: 0 };
-  if (status >= 300) throw new Error(`ending a key was answered ${status}`);
+/** Watches one thing in every isolate while it is ended, until some while after. */
+async function trial(isolates: readonly Client[], i: number, report: { -readonly [K in keyof LeaseReport]: number }) {
+  const by = isolates[i % isolates.length];
+  const other = isolates[(i + 1) % isolates.length];
+  const way = WAYS[i % WAYS.length];
+  if (by === undefined || other === undefined || way === undefined) throw new Error('no isolate, or no way');
+  const { tellsOld, end } = await way.prepare(by, `w${i}`);
+  let endingAt = Number.POSITIVE_INFINITY;
+  let endedAt = Number.POSITIVE_INFINITY;
+  const watchers = isolates.map(async (isolate) => {
+    for (let after = 0; after < 5; ) {
+      await sleep(PACE_MS);
+      const sentAt = performance.now();
+      const isLate = sentAt > endedAt;
+      const isOld = await tellsOld(isolate);
+      report.verifications += 1;
+      if (isLate) after += 1;
+      if (isLate && isOld) throw new Error(`${way.name}: old ${sentAt - endedAt} ms after the end had returned`);
+      if (!isLate && isOld && sentAt > endingAt) report.leasedMeanwhile += 1;
+    }
+  });
+  const ending = async () => {
+    await sleep(20 + Math.random() * 300);
+    endingAt = performance.now();
+    // Every third caller gives up on its first call and sends it again, by another isolate.
+    const givesUp = i % 3 === 0;
+    if (givesUp) {
+      const signal = AbortSignal.timeout(Math.round(50 + Math.random() * 700));
+      try {
+        await sent(by, end, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        report.repeated += 1;
+        await sent(other, end, null);
+      }
+    } else {
+      await sent(by, end, null);
+    }
+    endedAt = performance.now();
+  };
+  await Promise.all([ending(), ...watchers]);
 }
+
+type Request = { readonly method: Method; readonly path: string; readonly body?: unknown };
+/** `after`: a request that nobody waits for and that this one comes after; until then it is answered 409. */
+type End = Request & { readonly after?: Request };
+
+/** Sends what ends something. Whatever it is answered, short of a failure, says that it has ended. */
+async function sent(client: Client, { after, method, path, body }: End, signal: AbortSignal | null): Promise<void> {
+  const first = after && client.send(after.method, after.path).catch(() => null);
+  for (;;) {
+    const { status } = await client.send(method, path, body, undefined, {}, signal);
+    if (status >= 500 || status === 422) throw new Error(`${method} ${path} was answered ${status}`);
+    if (after === undefined || status !== 409) break;
+    await sleep(10);
+  }
+  await first;
+}
+
+type Watched = {
+  /** Whether this isolate tells the state from before the end. */
+  readonly tellsOld: (isolate: Client) => Promise<boolean>;
+  readonly end: End;
+};
+
+type Way = { readonly name: string; readonly prepare: (client: Client, id: string) => Promise<Watched> };
+
+const KEYS = '/tenants/leased/keys';
+
+type Told = Verification & {
+  readonly scopes?: readonly string[];
+  readonly owner?: string;
+  readonly metadata?: { readonly is?: string };
+};
+
+const told = async (isolate: Client, key: string) => (await isolate.send<Told>('POST', '/keys/verify', { key })).body;
+
+const validity = (key: string) => async (isolate: Client) => (await told(isolate, key)).valid;
+
+/** A key ended by one call on its path. */
+const byKey = (name: string, method: Method, action: string, body?: object): Way => ({
+  name,
+  prepare: async (client) => {
+    const key = await client.createKey('leased');
+    return { tellsOld: validity(key.secret), end: { method, path: `${KEYS}/${key.id}${action}`, body } };
+  },
+});
+
+/** What a verification tells of a key, changed. */
+const byPatch = (name: string, patch: object, isOld: (told: Told) => boolean): Way => ({
+  name,
+  prepare: async (client) => {
+    const { id, secret } = await client.createKey('leased', { scopes: ['a'], owner: 'a', metadata: { is: 'a' } });
+    const tellsOld = async (isolate: Client) => isOld(await told(isolate, secret));
+    return { tellsOld, end: { method: 'PATCH', path: `${KEYS}/${id}`, body: patch } };
+  },
+});
+
+/** One of the two keys of a rotation with grace. */
+const byRotation = (name: string, watch: 'predecessor' | 'successor', action: string, body?: object): Way => ({
+  name,
+  prepare: async (client) => {
+    const old = await client.createKey('leased');
+    const { key } = await client.rotateKey('leased', old.id, { gracePeriodSeconds: 3600 });
+    const { secret } = watch === 'successor' ? key : old;
+    return { tellsOld: validity(secret), end: { method: 'POST', path: `${KEYS}/${old.id}/${action}`, body } };
+  },
+});
+
+/** Requests by a caller with a management key. */
+const byCaller = (name: string, action: string, body: object): Way => ({
+  name,
+  prepare: async (client) => {
+    const { id, tellsOld } = await caller(client, {});
+    return { tellsOld, end: { method: 'POST', path: `/management-keys/${id}/${action}`, body } };
+  },
+});
+
+async function caller(client: Client, input: object) {
+  type Created = { readonly id: string; readonly secret: string };
+  const created = await client.send<Created>('POST', '/management-keys', { name: 'm', role: 'admin', ...input });
+  const { id, secret } = created.body;
+  const tellsOld = async (isolate: Client) => {
+    const { status } = await isolate.send('GET', '/tenants?limit=1', undefined, undefined, {
+      Authorization: `Bearer ${secret}`,
+    });
+    return status === 200;
+  };
+  return { id, tellsOld };
+}
+
+/** Every key of a tenant that ends. */
+const byTenant = (name: string, end: (id: string) => Request, watchesCaller = false): Way => ({
+  name,
+  prepare: async (client, id) => {
+    await client.createTenant(id, { leaseSeconds: 1 });
+    const key = await client.createKey(id);
+    const { tellsOld } = watchesCaller ? await caller(client, { tenantId: id }) : { tellsOld: validity(key.secret) };
+    return { tellsOld, end: end(id) };
+  },
+});
+
+const deletionOf = (id: string): Request => ({ method: 'DELETE', path: `/tenants/${id}` });
+
+/** Every way to end a key, a caller's key or a tenant, or to change what a verification tells. */
+const WAYS: readonly Way[] = [
+  byKey('revocation', 'POST', '/revoke'),
+  byKey('rotation', 'POST', '/rotate', { gracePeriodSeconds: 0 }),
+  byKey('suspension', 'PATCH', '', { enabled: false }),
+  byKey('deletion', 'DELETE', ''),
+  {
+    name: 'revocation of some keys',
+    prepare: async (client) => {
+      const { id, secret } = await client.createKey('leased');
+      return { tellsOld: validity(secret), end: { method: 'POST', path: `${KEYS}/revoke`, body: { ids: [id] } } };
+    },
+  },
+  {
+    name: 'revocation of an owner',
+    prepare: async (client, owner) => {
+      const { secret } = await client.createKey('leased', { owner });
+      return { tellsOld: validity(secret), end: { method: 'POST', path: `${KEYS}/revoke`, body: { owner } } };
+    },
+  },
+  byRotation('revocation of a lineage', 'successor', 'revoke', { lineage: true }),
+  byRotation('completed rotation', 'predecessor', 'rotation/complete'),
+  byRotation('cancelled rotation', 'successor', 'rotation/cancel'),
+  byPatch('scopes', { scopes: ['b'] }, ({ scopes }) => scopes?.[0] === 'a'),
+  byPatch('metadata', { metadata: { is: 'b' } }, ({ metadata }) => metadata?.is === 'a'),
+  byPatch('owner', { owner: 'b' }, ({ owner }) => owner === 'a'),
+  byCaller('revocation of a caller', 'revoke', {}),
+  byCaller('rotation of a caller', 'rotate', { gracePeriodSeconds: 0 }),
+  byTenant('suspension of a tenant', (id) => ({
+    method: 'PATCH',
+    path: `/tenants/${id}`,
+    body: { status: 'disabled' },
+  })),
+  byTenant('deletion of a tenant', deletionOf),
+  byTenant("deletion of a caller's tenant", deletionOf, true),
+  {
+    // The next tenant of an id tells that the one before it is gone.
+    name: 'deletion and creation of a tenant',
+    prepare: async (client, id) => {
+      const watched = await byTenant('', deletionOf).prepare(client, id);
+      return { ...watched, end: { method: 'POST', path: '/tenants', body: { id }, after: deletionOf(id) } };
+    },
+  },
+];
 
 function startRuntime(dataDir: string, adminToken: string): ChildProcess {
   const ring = () => `1:${randomBytes(32).toString('base64')}`;

@@ -1,0 +1,360 @@
+/**
+ * Every kind of change under lease, over HTTP. Two isolates verify just before it, so the change takes its time; when it has returned neither tells the
+ * old state. While it waits, whatever else would tell of it (a repetition, a refusal, a read) waits as long.
+ *
+ * In real time, all cases side by side, each in a tenant of its own. Bounds are lower ones, which a busy machine cannot break: a lease that was asked for
+ * at some time cannot have ended before that time and its length.
+ */
+import * as v from 'valibot';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Env } from '../../src/env.ts';
+import { keyWithSecret } from '../../src/schemas/keys.ts';
+import { verification } from '../../src/schemas/verification.ts';
+import { type Answer, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
+import { apiWith } from '../support/faults.ts';
+import { isolate } from '../support/isolates.ts';
+import { sqlIn } from '../support/objects.ts';
+
+const LEASE_SECONDS = 3;
+/** `_system` has the default. */
+const SYSTEM_LEASE_SECONDS = 1;
+/** Above what is revoked row by row. */
+const MANY = 203;
+
+type Send = () => Promise<Answer>;
+
+type Subject = {
+  readonly leaseSeconds?: number;
+  /** Whether this isolate tells the state from before the change. */
+  readonly tellsOld: (edge: Env) => Promise<boolean>;
+  readonly change: Send;
+  /** Requests that tell of the change, by what they are. */
+  readonly telling: Readonly<Record<string, Send>>;
+};
+
+type Outcome = {
+  readonly subject: Subject;
+  readonly status: number;
+  /** From the sending of the last verification before the change (ms). */
+  readonly returnedAfterMs: number;
+  readonly oldAfterReturn: readonly boolean[];
+  readonly oldWhileWaiting: readonly boolean[];
+  readonly told: readonly {
+    readonly what: string;
+    readonly afterMs: number;
+    readonly status: number;
+    readonly oldThen: readonly boolean[];
+  }[];
+};
+
+async function run(subject: Subject): Promise<Outcome> {
+  const { leaseSeconds = LEASE_SECONDS, tellsOld, change, telling } = subject;
+  // The second asks when the first one's lease has run a while, and its answers take their time.
+  const first = isolate();
+  const second = isolate(leaseSeconds * 200);
+  const tellOld = () => Promise.all([tellsOld(first), tellsOld(second)]);
+  const before = [await tellsOld(first)];
+  await scheduler.wait(leaseSeconds * 400);
+  const askedAt = performance.now();
+  before.push(await tellsOld(second));
+  expect(before).toEqual([true, true]);
+
+  let isReturned = false;
+  const changing = change().then(async ({ status }) => {
+    isReturned = true;
+    const returnedAfterMs = performance.now() - askedAt;
+    return { status, returnedAfterMs, oldAfterReturn: await tellOld() };
+  });
+  while (!isReturned && (await tellsOld(isolate()))) await scheduler.wait(30);
+  const tellings = Object.entries(telling).map(async ([what, send]) => {
+    const { status } = await send();
+    const afterMs = performance.now() - askedAt;
+    return { what, status, afterMs, oldThen: await tellOld() };
+  });
+  const oldWhileWaiting = await tellOld();
+  return { subject, ...(await changing), oldWhileWaiting, told: await Promise.all(tellings) };
+}
+
+const isValid = (secret: string) => async (edge: Env) => (await verified(secret, edge)).valid;
+
+async function verified(secret: string, edge: Env) {
+  const { body } = await apiWith(edge, 'POST', '/keys/verify', { key: secret });
+  return v.parse(verification, body);
+}
+
+const leased = (tenantId: string) => createTenant(tenantId, { settings: { leaseSeconds: LEASE_SECONDS } });
+
+/** A change sent with an `Idempotency-Key`, and what repeats it with and without. */
+function repeatable(method: string, path: string, body?: unknown) {
+  const send = (headers: Readonly<Record<string, string>> = {}) => api(method, path, body, headers);
+  const key = { 'Idempotency-Key': crypto.randomUUID() };
+  return { change: () => send(key), repeats: { repetition: () => send(), replay: () => send(key) } };
+}
+
+const reads = (tenantId: string, keyId: string): Readonly<Record<string, Send>> => ({
+  'read of the key': () => api('GET', `/tenants/${tenantId}/keys/${keyId}`),
+  'list of keys': () => api('GET', `/tenants/${tenantId}/keys`),
+  'list of active keys': () => api('GET', `/tenants/${tenantId}/keys?status=active`),
+  'list by offset': () => api('GET', `/tenants/${tenantId}/keys?offset=0`),
+});
+
+const refusals = (tenantId: string, keyId: string): Readonly<Record<string, Send>> => ({
+  'refused update': () => api('PATCH', `/tenants/${tenantId}/keys/${keyId}`, { name: 'other' }),
+  'refused rotation': () => api('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, { gracePeriodSeconds: 0 }),
+  'revocation along with another': async () => {
+    const { id } = await createKey(tenantId);
+    return api('POST', `/tenants/${tenantId}/keys/revoke`, { ids: [keyId, id] });
+  },
+});
+
+/** Ends a key by a call on its own path. */
+const onKey = (method: string, action: string, body?: unknown) => async (tenantId: string) => {
+  await leased(tenantId);
+  const { id, secret } = await createKey(tenantId);
+  const { change, repeats } = repeatable(method, `/tenants/${tenantId}/keys/${id}${action}`, body);
+  const telling = { ...repeats, ...reads(tenantId, id), ...refusals(tenantId, id) };
+  return { tellsOld: isValid(secret), change, telling };
+};
+
+/** Changes what a verification tells of a key. */
+const patched = (patch: object, isOld: (told: v.InferOutput<typeof verification>) => boolean) => {
+  return async (tenantId: string) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId, { scopes: ['old'], metadata: { is: 'old' }, owner: 'old' });
+    const { change, repeats } = repeatable('PATCH', `/tenants/${tenantId}/keys/${id}`, patch);
+    const tellsOld = async (edge: Env) => isOld(await verified(secret, edge));
+    return { tellsOld, change, telling: { ...repeats, ...reads(tenantId, id) } };
+  };
+};
+
+async function many(tenantId: string, owner: string | null) {
+  const keys = Array.from({ length: MANY }, (_, i) => ({ name: `key ${i}`, owner }));
+  const { body } = await api('POST', `/tenants/${tenantId}/keys/bulk`, { keys });
+  const { data } = v.parse(v.object({ data: v.array(keyWithSecret) }), body);
+  const [first] = data;
+  const last = data.at(-1);
+  if (first === undefined || last === undefined) throw new Error('no keys');
+  return { first, last };
+}
+
+const byOwner = (isLarge: boolean) => async (tenantId: string) => {
+  await leased(tenantId);
+  const last = isLarge ? (await many(tenantId, 'o')).last : await createKey(tenantId, { owner: 'o' });
+  const { change, repeats } = repeatable('POST', `/tenants/${tenantId}/keys/revoke`, { owner: 'o' });
+  const telling = { ...repeats, ...reads(tenantId, last.id), ...refusals(tenantId, last.id) };
+  return { tellsOld: isValid(last.secret), change, telling };
+};
+
+const byLineage = (isLarge: boolean) => async (tenantId: string) => {
+  await leased(tenantId);
+  const { head, tail } = isLarge ? await longLineage(tenantId) : await shortLineage(tenantId);
+  const { change, repeats } = repeatable('POST', `/tenants/${tenantId}/keys/${head}/revoke`, { lineage: true });
+  const telling = { ...repeats, ...reads(tenantId, tail.id), ...refusals(tenantId, tail.id) };
+  return { tellsOld: isValid(tail.secret), change, telling };
+};
+
+/** A key that is revoked already, and its successor that is not: the revocation of all changes the successor alone. */
+async function shortLineage(tenantId: string) {
+  const { id } = await createKey(tenantId);
+  const { key } = await rotateKey(tenantId, id, { gracePeriodSeconds: 0 });
+  await revokeKey(tenantId, id);
+  return { head: id, tail: key };
+}
+
+async function longLineage(tenantId: string) {
+  const { first, last } = await many(tenantId, null);
+  await sqlIn(tenantId, 'UPDATE keys SET lineage = ?', first.id);
+  return { head: first.id, tail: last };
+}
+
+/** A rotation with grace, and what ends one of its two keys. */
+const inGrace = (action: 'complete' | 'cancel') => async (tenantId: string) => {
+  await leased(tenantId);
+  const old = await createKey(tenantId);
+  const { key } = await rotateKey(tenantId, old.id, { gracePeriodSeconds: 3600 });
+  const ended = action === 'complete' ? old : key;
+  const path = `/tenants/${tenantId}/keys/${old.id}/rotation/${action}`;
+  const { change, repeats } = repeatable('POST', path);
+  const rotations = () => api('GET', `/tenants/${tenantId}/rotations`);
+  const telling = { ...repeats, ...reads(tenantId, ended.id), ...refusals(tenantId, ended.id), rotations };
+  return { tellsOld: isValid(ended.secret), change, telling };
+};
+
+/** A management key, and whether requests with it are let in. */
+async function managementKey(input: object) {
+  const created = await api('POST', '/management-keys', { name: 'm', role: 'admin', ...input });
+  const { id, secret } = v.parse(v.object({ id: v.string(), secret: v.string() }), created.body);
+  const tellsOld = async (edge: Env) => {
+    const { status } = await apiWith(edge, 'GET', '/tenants', undefined, { Authorization: `Bearer ${secret}` });
+    return status === 200;
+  };
+  return { id, tellsOld, read: () => api('GET', `/management-keys/${id}`) };
+}
+
+const onManagementKey = (action: string, body: object) => async () => {
+  const { id, tellsOld, read } = await managementKey({});
+  const { change, repeats } = repeatable('POST', `/management-keys/${id}/${action}`, body);
+  const list = () => api('GET', '/management-keys');
+  return { leaseSeconds: SYSTEM_LEASE_SECONDS, tellsOld, change, telling: { ...repeats, read, list } };
+};
+
+const CASES: Readonly<Record<string, (tenantId: string) => Promise<Subject>>> = {
+  revocation: onKey('POST', '/revoke', {}),
+  'rotation without grace': onKey('POST', '/rotate', { gracePeriodSeconds: 0 }),
+  deletion: async (tenantId) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId);
+    const path = `/tenants/${tenantId}/keys`;
+    const { change, repeats } = repeatable('DELETE', `${path}/${id}`);
+    const telling = {
+      ...repeats,
+      ...reads(tenantId, id),
+      ...refusals(tenantId, id),
+      disclosure: () => api('POST', `${path}/${id}/reveal`),
+      'revocation of an unknown key': () => api('POST', `${path}/${id}/revoke`),
+      'revocation of unknown keys': () => api('POST', `${path}/revoke`, { ids: [id] }),
+    };
+    return { tellsOld: isValid(secret), change, telling };
+  },
+  'deletion of a revoked key': async (tenantId) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId);
+    await revokeKey(tenantId, id);
+    const { change, repeats } = repeatable('DELETE', `/tenants/${tenantId}/keys/${id}`);
+    const tellsOld = async (edge: Env) => (await verified(secret, edge)).code === 'REVOKED';
+    return { tellsOld, change, telling: { ...repeats, ...reads(tenantId, id) } };
+  },
+  'revocation of some keys': async (tenantId) => {
+    await leased(tenantId);
+    const [verifiedKey, other] = [await createKey(tenantId), await createKey(tenantId)];
+    const { id, secret } = verifiedKey;
+    const { change, repeats } = repeatable('POST', `/tenants/${tenantId}/keys/revoke`, { ids: [other.id, id] });
+    return { tellsOld: isValid(secret), change, telling: { ...repeats, ...reads(tenantId, other.id) } };
+  },
+  'revocation of an owner': byOwner(false),
+  'revocation of an owner of many keys': byOwner(true),
+  'revocation of a lineage': byLineage(false),
+  'revocation of a long lineage': byLineage(true),
+  'completed rotation': inGrace('complete'),
+  'cancelled rotation': inGrace('cancel'),
+  'change of scopes': patched({ scopes: ['new'] }, ({ scopes }) => scopes?.[0] === 'old'),
+  'change of metadata': patched({ metadata: { is: 'new' } }, ({ metadata }) => metadata?.is === 'old'),
+  'change of owner': patched({ owner: 'new' }, ({ owner }) => owner === 'old'),
+  'change of name': patched({ name: 'new' }, ({ name }) => name !== 'new'),
+  'change of expiry': patched({ expiresAt: '2100-01-01T00:00:00.000Z' }, ({ expiresAt }) => expiresAt === null),
+  suspension: patched({ enabled: false }, ({ valid }) => valid),
+  'suspension of the tenant': async (tenantId) => {
+    await leased(tenantId);
+    const { secret } = await createKey(tenantId);
+    const { change, repeats } = repeatable('PATCH', `/tenants/${tenantId}`, { status: 'disabled' });
+    const read = () => api('GET', `/tenants/${tenantId}`);
+    return { tellsOld: isValid(secret), change, telling: { ...repeats, read } };
+  },
+  'deletion of the tenant': async (tenantId) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId);
+    const { change, repeats } = repeatable('DELETE', `/tenants/${tenantId}`);
+    const telling = {
+      ...repeats,
+      ...reads(tenantId, id),
+      'read of the tenant': () => api('GET', `/tenants/${tenantId}`),
+      'read by an isolate that knew no tenant': () => apiWith(isolate(), 'GET', `/tenants/${tenantId}`),
+      'creation of a tenant of this id': () => api('POST', '/tenants', { id: tenantId }),
+    };
+    return { tellsOld: isValid(secret), change, telling };
+  },
+  'revocation of a management key': onManagementKey('revoke', {}),
+  'rotation of a management key': onManagementKey('rotate', { gracePeriodSeconds: 0 }),
+  'deletion of the tenant of a management key': async (tenantId) => {
+    await leased(tenantId);
+    const { tellsOld } = await managementKey({ tenantId });
+    const { change, repeats } = repeatable('DELETE', `/tenants/${tenantId}`);
+    return { leaseSeconds: SYSTEM_LEASE_SECONDS, tellsOld, change, telling: repeats };
+  },
+  'revocation after leases were switched off': async (tenantId) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId);
+    const change = async () => {
+      await api('PATCH', `/tenants/${tenantId}`, { settings: { leaseSeconds: 0 } });
+      return api('POST', `/tenants/${tenantId}/keys/${id}/revoke`, {});
+    };
+    return { tellsOld: isValid(secret), change, telling: reads(tenantId, id) };
+  },
+  'revocation while leases are being switched off': async (tenantId) => {
+    await leased(tenantId);
+    const { id, secret } = await createKey(tenantId);
+    const change = async () => {
+      const switching = api('PATCH', `/tenants/${tenantId}`, { settings: { leaseSeconds: 0 } });
+      await scheduler.wait(200);
+      const revoked = await api('POST', `/tenants/${tenantId}/keys/${id}/revoke`, {});
+      await switching;
+      return revoked;
+    };
+    return { tellsOld: isValid(secret), change, telling: reads(tenantId, id) };
+  },
+};
+
+const outcomes = new Map<string, Promise<Outcome>>();
+
+beforeAll(async () => {
+  // Brings the tenant of the management keys along.
+  await managementKey({});
+  // All is there before the first lease is granted: preparing takes longer than leases last.
+  const prepared = Object.entries(CASES).map(
+    async ([name, prepare], i) => [name, await prepare(`change-${i}`)] as const,
+  );
+  for (const [name, subject] of await Promise.all(prepared)) outcomes.set(name, run(subject));
+  await Promise.allSettled(outcomes.values());
+}, 60_000);
+
+async function outcomeOf(name: string): Promise<Outcome> {
+  const outcome = await outcomes.get(name);
+  if (outcome === undefined) throw new Error(`no case ${name}`);
+  return outcome;
+}
+
+describe('a change that has returned', () => {
+  it.each(Object.keys(CASES))('%s: waited for the leases of both isolates and its margin', async (name) => {
+    const { subject, status, returnedAfterMs, oldAfterReturn } = await outcomeOf(name);
+    const leaseMs = 1000 * (subject.leaseSeconds ?? LEASE_SECONDS);
+    expect(status).toBeLessThan(300);
+    expect(oldAfterReturn).toEqual([false, false]);
+    // A clock reads whole milliseconds.
+    expect(returnedAfterMs).toBeGreaterThan(leaseMs + Math.max(50, leaseMs / 20) - 5);
+  });
+
+  it.each(Object.keys(CASES))('%s: nothing told of it before', async (name) => {
+    const { subject, told } = await outcomeOf(name);
+    const leaseMs = 1000 * (subject.leaseSeconds ?? LEASE_SECONDS);
+    const early = told.filter(({ afterMs, oldThen }) => afterMs < leaseMs || oldThen.includes(true));
+    expect(early).toEqual([]);
+    expect(told.filter(({ status }) => status >= 500)).toEqual([]);
+  });
+
+  it('found leases at work: without the wait there would have been old answers', async () => {
+    const all = await Promise.all(outcomes.values());
+    const old = all.flatMap(({ oldWhileWaiting }) => oldWhileWaiting).filter(Boolean);
+    expect(old.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a change under way', () => {
+  it('holds up nothing that does not tell of it', async () => {
+    await leased('bystanders');
+    const [changing, idle] = [await createKey('bystanders'), await createKey('bystanders')];
+    await verified(changing.secret, isolate());
+    const order: string[] = [];
+    const change = revokeKey('bystanders', changing.id).then(() => order.push('change'));
+    while ((await verified(changing.secret, isolate())).valid) await scheduler.wait(10);
+    const path = `/tenants/bystanders/keys/${idle.id}`;
+    await api('GET', path);
+    await api('PATCH', path, { name: 'other' });
+    await api('PATCH', path, { name: 'other' }, { 'If-Match': '"99"' });
+    await createKey('bystanders');
+    await api('GET', '/tenants/bystanders');
+    await api('GET', '/tenants/bystanders/audit');
+    order.push('bystanders');
+    await change;
+    expect(order).toEqual(['bystanders', 'change']);
+  });
+});

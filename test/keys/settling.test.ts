@@ -1,0 +1,145 @@
+/**
+ * What an object writes a few seconds after the fact, without being asked: uses, and that no lease is out any more. The object may be evicted at any
+ * time after that. (test/process/eviction.test.ts waits for the platform to do it.)
+ */
+import { runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import type { Directory } from '../../durable-objects/directory.ts';
+import type { Operation } from '../../durable-objects/operation.ts';
+import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
+import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { apiWith, faultyEnv } from '../support/faults.ts';
+import { evict, sqlIn, tenantObject } from '../support/objects.ts';
+
+pretendTime();
+
+/** In real time, which passes while the pretended time stands: longer than uses stay unwritten. */
+const untilSettled = () => scheduler.wait(3500);
+
+const leased = (tenantId: string) => createTenant(tenantId, { settings: { leaseSeconds: 1 } });
+
+const mayHaveLeases = async (tenantId: string) =>
+  (await sqlIn(tenantId, 'SELECT leases_out FROM tenant'))[0]?.leases_out === 1;
+
+describe('a few seconds after a verification', () => {
+  it('its use is written, the first of a successor too', async () => {
+    await createTenant('s-uses');
+    const old = await createKey('s-uses');
+    const { key } = await rotateKey('s-uses', old.id);
+    advance(90_000);
+    await verify(key.secret);
+    await untilSettled();
+    await evict('s-uses');
+    expect((await getKey('s-uses', key.id)).lastUsedAt).toBe(at(START + 60_000));
+    expect(await walk('/tenants/s-uses/rotations')).toMatchObject([{ successorFirstUsedAt: at(START + 90_000) }]);
+  });
+
+  it('it is noted that no lease is out any more, and not before', async () => {
+    await leased('s-over');
+    await leased('s-out');
+    expect(await mayHaveLeases('s-over')).toBe(false);
+    await verify((await createKey('s-over')).secret);
+    expect(await mayHaveLeases('s-over')).toBe(true);
+    advance(2000);
+    await verify((await createKey('s-out')).secret);
+    await untilSettled();
+    expect([await mayHaveLeases('s-over'), await mayHaveLeases('s-out')]).toEqual([false, true]);
+  });
+
+  it('it is noted by an object that was started anew meanwhile, too', async () => {
+    await leased('s-anew');
+    // As a crash leaves it: the test runtime evicts no object that has a timer running.
+    await sqlIn('s-anew', 'UPDATE tenant SET leases_out = 1');
+    await evict('s-anew');
+    await api('GET', '/tenants/s-anew');
+    expect(await mayHaveLeases('s-anew')).toBe(true);
+    advance(2000);
+    await untilSettled();
+    expect(await mayHaveLeases('s-anew')).toBe(false);
+  });
+});
+
+const OPERATION: Operation = {
+  id: 'op_settling',
+  actor: { type: 'admin_token', id: 'admin' },
+  onBehalfOf: null,
+  requestId: 'req',
+  ip: null,
+  retry: false,
+  grows: true,
+  idempotency: null,
+  ifVersions: null,
+};
+
+describe('a creation', () => {
+  it('waits for leases on an earlier tenant of its id whose deletion is not finished', async () => {
+    const { id } = await leased('s-again');
+    const key = await createKey(id);
+    // An object that knows all leases there can be.
+    advance(20_000);
+    await verify(key.secret);
+    const object = await tenantObject(id);
+    const described = await object.describe({ tenantId: id, bound: null });
+    if (!described.ok) throw new Error('no tenant');
+    const { incarnation } = described.value;
+    // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.
+    const directory = env.DIRECTORY.get(
+      env.DIRECTORY.idFromName('directory'),
+    ) as unknown as DurableObjectStub<Directory>;
+    await runInDurableObject(directory, (_, { storage }) => {
+      storage.sql.exec(`UPDATE tenants SET deleting = '{}', attempt_at = ? WHERE id = ?`, Date.now() + 60_000, id);
+      storage.sql.exec(`INSERT INTO tenants (id, incarnation, added_at) VALUES (?, 'inc_next', 0)`, id);
+    });
+    const askedAt = performance.now();
+    const destroyed = object.destroy(incarnation);
+    const created = await object.create(
+      { tenantId: id, incarnation: 'inc_next' },
+      { name: '', settings: {} },
+      OPERATION,
+    );
+    expect(created.ok).toBe(true);
+    expect(performance.now() - askedAt).toBeGreaterThan(1000);
+    await destroyed;
+  });
+});
+
+describe('an object that deletes its tenant', () => {
+  it('says that there is none when no isolate has a lease on any of it', async () => {
+    const { id } = await leased('s-gone');
+    await verify((await createKey(id)).secret);
+    const object = await tenantObject(id);
+    const described = await object.describe({ tenantId: id, bound: null });
+    if (!described.ok) throw new Error('no tenant');
+    const askedAt = performance.now();
+    const destroyed = object.destroy(described.value.incarnation);
+    const again = await object.describe({ tenantId: id, bound: null });
+    expect(again.ok).toBe(false);
+    expect(performance.now() - askedAt).toBeGreaterThan(1000);
+    await destroyed;
+  });
+});
+
+describe('a call whose answer was lost', () => {
+  it('is applied once when it is repeated, and answers what the first one did', async () => {
+    await createTenant('s-lost');
+    const [a, b] = [await createKey('s-lost'), await createKey('s-lost')];
+    const lost = (method: string) => faultyEnv({ method, when: 'after', times: 1, retryable: true }).env;
+    const path = '/tenants/s-lost/keys';
+    const revoked = await apiWith(lost('revokeKeys'), 'POST', `${path}/revoke`, { ids: [a.id, b.id] });
+    expect(revoked.body).toEqual({ revoked: 2 });
+    await apiWith(lost('createKeys'), 'POST', path, { name: 'once' });
+    expect(await walk(path)).toHaveLength(3);
+    expect(await walk('/tenants/s-lost/audit')).toHaveLength(6);
+  });
+});
+
+describe('a tenant row that was renamed in the database', () => {
+  it('opens nothing with the keys of its object, which their signature places elsewhere', async () => {
+    await createTenant('s-moved');
+    const { secret } = await createKey('s-moved');
+    await sqlIn('s-moved', `UPDATE tenant SET id = 's-other'`);
+    await evict('s-moved');
+    expect((await verify(secret)).code).toBe('NOT_FOUND');
+  });
+});

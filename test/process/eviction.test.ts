@@ -1,0 +1,82 @@
+/**
+ * What the platform's own eviction leaves: it takes an object that nobody asks for about ten seconds from memory, without a crash and without a call. These
+ * tests wait for that, and for nothing else.
+ */
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { Client } from './client.ts';
+import { eventually, startServer, temporaryFolder } from './server.ts';
+
+type Used = { readonly lastUsedAt: string | null };
+type Rotations = { readonly data: readonly { readonly successorFirstUsedAt: string | null }[] };
+
+/** Journals of tenants' open databases: an object in memory has one. The runtime keeps one of its own, too. */
+function journals(dataDir: string): string[] {
+  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+  return files.filter((file) => /keystead-tenant.*-wal$/.test(file) && !file.includes('metadata'));
+}
+
+/** How long a request took (ms). */
+async function duration(request: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await request();
+  return performance.now() - startedAt;
+}
+
+describe('an object that the platform took from memory', () => {
+  test.concurrent('has kept every use, and knows that no lease is out', async () => {
+    using folder = temporaryFolder();
+    await using server = await startServer(folder.path);
+    const client = new Client(server);
+    const tenants = ['leased', 'strict'];
+    await client.createTenant('leased', { leaseSeconds: 5 });
+    await client.createTenant('strict', { leaseSeconds: 0 });
+    const used = await Promise.all(
+      tenants.map(async (tenant) => {
+        const old = await client.createKey(tenant);
+        const { key } = await client.rotateKey(tenant, old.id);
+        expect((await client.verify(key.secret)).code).toBe('VALID');
+        return { tenant, key };
+      }),
+    );
+    expect(journals(server.dataDir).length).toBeGreaterThanOrEqual(tenants.length);
+    await eventually('all objects of tenants are evicted', 40_000, () => journals(server.dataDir).length === 0);
+
+    for (const { tenant, key } of used) {
+      const path = `/tenants/${tenant}/keys/${key.id}`;
+      // No change waits for leases that nobody can hold.
+      const took = await duration(() => client.send('PATCH', path, { name: 'renamed' }));
+      expect(took).toBeLessThan(4000);
+      expect((await client.get<Used>(path)).lastUsedAt).not.toBeNull();
+      const { data } = await client.get<Rotations>(`/tenants/${tenant}/rotations`);
+      expect(data[0]?.successorFirstUsedAt).not.toBeNull();
+    }
+  });
+});
+
+describe('a crash', () => {
+  test.concurrent('under lease makes the next change wait; a little later it has lost no use', async () => {
+    using folder = temporaryFolder();
+    const { early, late } = await (async () => {
+      await using server = await startServer(folder.path);
+      const client = new Client(server);
+      await client.createTenant('crashed', { leaseSeconds: 5 });
+      const [first, second] = [await client.createKey('crashed'), await client.createKey('crashed')];
+      await client.verify(first.secret);
+      // Longer than uses stay unwritten; shorter than the lease.
+      await sleep(4000);
+      await client.verify(second.secret);
+      await server.killGroup();
+      return { early: first, late: second };
+    })();
+    await using server = await startServer(folder.path);
+    const client = new Client(server);
+    const read = await client.send('POST', '/keys/verify', { key: late.secret, fresh: true });
+    expect(read.status).toBe(200);
+    const took = await duration(() => client.revokeKey('crashed', late.id));
+    // Five seconds from the start of the object, of which the verification may have taken a little.
+    expect(took).toBeGreaterThan(4000);
+    expect((await client.get<Used>(`/tenants/crashed/keys/${early.id}`)).lastUsedAt).not.toBeNull();
+  });
+});

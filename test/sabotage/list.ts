@@ -1,0 +1,267 @@
+/**
+ * Known ways to break what Keystead promises, each of which a test must notice (`npm run sabotage`, see run.ts).
+ *
+ * To add one: a `name` that says what is broken; the `file`; `patches`, pairs of an old text that is in the file exactly once and the text that takes its
+ * place; and `noticedBy`, the test files that are run on it, as few as will do. The broken program must still start: what does not even load shows nothing.
+ */
+export type Sabotage = {
+  readonly name: string;
+  readonly file: string;
+  readonly patches: readonly (readonly [old: string, replacement: string])[];
+  readonly noticedBy: readonly string[];
+};
+
+const STATE = 'durable-objects/state.ts';
+const LEDGER = 'durable-objects/leases/ledger.ts';
+const TENANT = 'durable-objects/tenant.ts';
+const TABLE = 'durable-objects/keys/table.ts';
+const MUTATIONS = 'durable-objects/keys/mutations.ts';
+
+const CHANGES = 'test/keys/lease-changes.test.ts';
+const LEASES = 'test/keys/leases.test.ts';
+const SETTLING = 'test/keys/settling.test.ts';
+const PROMISE = 'test/leases/promise.test.ts';
+const ledgerTest = 'test/leases/ledger.test.ts';
+
+export const SABOTAGES: readonly Sabotage[] = [
+  // ---- the wait of each kind of change ----
+  {
+    name: 'no change of a key waits',
+    file: TABLE,
+    patches: [['const written = { changed: [...this.#changed],', 'const written = { changed: [],']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a change of a key (revocation, rotation, update, completion, cancellation) does not wait',
+    file: TABLE,
+    patches: [
+      [
+        '  update(record: KeyRecord, now: number): void {\n    this.#touch(record.id);',
+        '  update(record: KeyRecord, now: number): void {\n    this.#hot.delete(record.id);',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'deletion of a key does not wait',
+    file: TABLE,
+    patches: [
+      [
+        '  remove(record: KeyRecord): void {\n    this.#touch(record.id);',
+        '  remove(record: KeyRecord): void {\n    this.#hot.delete(record.id);',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'only the first of several changed keys is waited for',
+    file: TABLE,
+    patches: [['changed: [...this.#changed],', 'changed: [...this.#changed].slice(0, 1),']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'revocation of an owner does not wait',
+    file: MUTATIONS,
+    patches: [
+      [
+        'return ok({ ...rest, value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });',
+        'context.store.keys.takeWritten();\n      return ok({ value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'revocation of a large group does not wait',
+    file: MUTATIONS,
+    patches: [["return { revoked, audit: null, concerns: 'everything' };", 'return { revoked, audit: null };']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a change of the tenant does not wait',
+    file: 'durable-objects/tenants/mutations.ts',
+    patches: [["tenant: updated, concerns: 'everything' });", 'tenant: updated });']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'deletion of a tenant does not wait',
+    file: STATE,
+    patches: [
+      [
+        'this.#storage.deleteAll()]);\n    await scheduler.wait(waitMs);',
+        'this.#storage.deleteAll()]);\n    await scheduler.wait(waitMs * 0);',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a creation does not wait for a deletion that is not finished',
+    file: STATE,
+    patches: [['if (earlierDeletion) await', 'if (earlierDeletion && false) await']],
+    noticedBy: [SETTLING],
+  },
+  // ---- what else tells of a change ----
+  {
+    name: 'what tells of a change does not wait for it',
+    file: LEDGER,
+    patches: [
+      [
+        'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);\n    return waitUntil(end, inForceMs, now);',
+        'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);\n    return 0;',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'a change that found a part of its work done waits for its own part only',
+    file: LEDGER,
+    patches: [
+      [
+        'return Math.max(this.change(changed, inForceMs, now), othersMs);',
+        'return this.change(changed, inForceMs, now);',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'a read of a key does not wait',
+    file: TENANT,
+    patches: [['() => [keyId],', '() => null,']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a read of a tenant does not wait',
+    file: TENANT,
+    patches: [['(tenant) => ok(tenant),\n      () => [],', '(tenant) => ok(tenant),\n      () => null,']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a list waits only for nothing',
+    file: TENANT,
+    patches: [["const anyKey = () => 'everything' as const;", 'const anyKey = () => null;']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'a repeated revocation of a lineage does not wait for the others of it',
+    file: MUTATIONS,
+    patches: [["{ ...onKey(keyId, change), about: 'everything' }", 'onKey(keyId, change)']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'the 404 of a disclosure does not wait',
+    file: MUTATIONS,
+    patches: [
+      [
+        'Mutation<Revealed | null> {\n  return {\n    about: [keyId],',
+        'Mutation<Revealed | null> {\n  return {\n    about: [],',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'that there is no such tenant is told at once',
+    file: STATE,
+    patches: [['this.#leases.telling([], LEASE_MAX_MS, now), fail(', '0, fail(']],
+    noticedBy: [SETTLING],
+  },
+  // ---- how long ----
+  {
+    name: 'no margin for clocks that do not run alike',
+    file: LEDGER,
+    patches: [['leaseMs + Math.max(leaseMs * DRIFT_SHARE, DRIFT_MIN_MS)', 'leaseMs']],
+    noticedBy: [CHANGES, LEASES, ledgerTest],
+  },
+  {
+    name: 'the ledger keeps only the first lease on a key, so a second isolate is ignored',
+    file: LEDGER,
+    patches: [
+      [
+        'const end = Math.max(now + outlastMs(leaseMs), this.#endOf.get(keyId) ?? 0);',
+        'const end = this.#endOf.get(keyId) ?? now + outlastMs(leaseMs);',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'an isolate counts a lease from the answer',
+    file: 'src/leases/cache.ts',
+    patches: [['until: asking.at + leaseMs', 'until: now + leaseMs']],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'a shorter lease counts as in force at once',
+    file: TENANT,
+    patches: [
+      [
+        'const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
+        'const updating = this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  // ---- through a restart ----
+  {
+    name: 'that leases are out is never noted',
+    file: STATE,
+    patches: [['writeLeasesOut(this.store.sql, true);', '']],
+    noticedBy: [LEASES, SETTLING],
+  },
+  {
+    name: 'it is noted that none is out while one is',
+    file: STATE,
+    patches: [['this.#leasesOut && this.#leases.isQuiet(now);', 'this.#leasesOut;']],
+    noticedBy: [SETTLING],
+  },
+  {
+    name: 'it is never noted that no lease is out any more',
+    file: STATE,
+    patches: [['if (isQuiet) writeLeasesOut(sql, false);', '']],
+    noticedBy: [SETTLING],
+  },
+  {
+    name: 'a restart ignores that leases are out',
+    file: LEDGER,
+    patches: [['new LeaseLedger(leasesOut && inForceMs > 0 ? now + outlastMs(inForceMs) : 0)', 'new LeaseLedger(0)']],
+    noticedBy: [LEASES, PROMISE],
+  },
+  {
+    name: 'a first use is written only with the next minute',
+    file: STATE,
+    patches: [['if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);', '']],
+    noticedBy: [SETTLING],
+  },
+  // ---- what is leased ----
+  {
+    name: 'refusals that can be lifted are leased',
+    file: 'durable-objects/keys/verification.ts',
+    patches: [
+      ["return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';", "return code !== 'TENANT_DISABLED';"],
+    ],
+    noticedBy: [LEASES],
+  },
+  {
+    name: 'a lease on a refusal is not noted',
+    file: TENANT,
+    patches: [
+      [
+        'wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;',
+        "wantsLease && mayLease(code)\n      ? code === 'VALID'\n        ? this.#state.grantLease(tenant, keyId, now)\n        : tenant.settings.leaseSeconds * 1000\n      : 0;",
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'the place of a tenant is not compared with what the key string says',
+    file: 'src/verification.ts',
+    patches: [['if ((await objects.objectNameOf(tenant.id)) !== objectName) {', 'if (objectName === null) {']],
+    noticedBy: [SETTLING],
+  },
+  {
+    name: 'results are not kept, so a repeated call applies again',
+    file: STATE,
+    patches: [
+      ['const result = this.store.results.find(id);', 'const result = null;'],
+      ['if (this.store.audit.has(id, now)) throw', 'if (now < 0) throw'],
+    ],
+    noticedBy: [SETTLING],
+  },
+];

@@ -1,0 +1,27 @@
+/** Isolates of the Worker: each environment that is made here is one, with leases and memory of its own, on the same objects. */
+import { env } from 'cloudflare:workers';
+import type { Env } from '../../src/env.ts';
+
+/** An isolate whose answers to verifications take so long (ms) on their way back from the object. */
+export function isolate(answersTakeMs = 0): Env {
+  if (answersTakeMs === 0) return { ...env };
+  const { TENANTS } = env;
+  const slow: Env['TENANTS'] = {
+    idFromName: (name) => TENANTS.idFromName(name),
+    get: (id) => {
+      const stub = TENANTS.get(id);
+      return new Proxy(stub, {
+        get(target, property, receiver) {
+          if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
+          const verifyKey: typeof stub.verifyKey = async (...args) => {
+            const answer = await target.verifyKey(...args);
+            await scheduler.wait(answersTakeMs);
+            return answer;
+          };
+          return verifyKey;
+        },
+      });
+    },
+  };
+  return { ...env, TENANTS: slow };
+}
