@@ -44,7 +44,7 @@ export function revokeKey(record: KeyRecord, now: number, by: string | null): Ke
 export type RotationInput = {
   readonly graceMs: number;
   /** What the successor has otherwise than its predecessor; absent keeps. */
-  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'scopes' | 'metadata' | 'expiresAt'>>;
+  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt'>>;
 };
 
 /**

@@ -1,6 +1,7 @@
 /** Management keys: who may call, kept as keys of the tenant `_system`. Nobody grants, or decides about, more than they hold. */
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { type Mutated, ok } from '../../durable-objects/outcome.ts';
+import { grantOwner } from '../../durable-objects/tenants/lifecycle.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import type { TenantRef } from '../../durable-objects/tenants/target.ts';
 import { attributesOf, grantOf, MANAGEMENT_KEY_PREFIX, ownerOf, requireHeld } from '../callers/management-key.ts';
@@ -97,8 +98,12 @@ async function getManagementKey(call: Call, params: PathParams): Promise<Answer>
 
 async function rotateManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateManagementKeyBody);
-  const { id } = await managedKey(call, params);
-  const request = { overrides, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  const { id, ...replaced } = await managedKey(call, params);
+  const owner = await ownerToday(call, replaced);
+  const request = {
+    overrides: { ...overrides, owner },
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+  };
   const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
     return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
@@ -108,6 +113,18 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
   const { successor, predecessor } = unwrap(result);
   const key = { ...toManagementKeyResource(successor), secret: secrets[0] };
   return marked(withSecret({ key, rotated: toManagementKeyResource(predecessor) }), result);
+}
+
+/**
+ * The owner that a successor gets. A grant from before incarnations were noted goes by its key's time, and the successor's would be a later one:
+ * so it names the incarnation that the grant was made for.
+ */
+async function ownerToday(call: Call, key: Omit<KeyView, 'id'>): Promise<string | null> {
+  const { confinement } = grantOf(key);
+  if (confinement === null || 'incarnation' in confinement.bound) return key.owner;
+  const { tenantId } = confinement;
+  const described = await call.objects.tenant(tenantId, (tenant) => tenant.describe(confinement));
+  return grantOwner({ tenantId, incarnation: unwrap(described).incarnation });
 }
 
 async function revokeManagementKey(call: Call, params: PathParams): Promise<Answer> {
