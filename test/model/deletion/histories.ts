@@ -214,9 +214,7 @@ export async function checkHistory(steps: readonly Step[]): Promise<void> {
     }
     gate.isOpen = false;
     for (const next of steps) await take(run, next);
-    console.log('PACE drain', run.tenantId, run.seen.length);
     await run.settleAll();
-    console.log('PACE done');
     judge(run.seen, run.tenantId);
     await run.checkEnd();
   } catch (error) {
