@@ -24,6 +24,7 @@ describe('tenants', () => {
         storage: 'sealed',
         allowReveal: false,
         leaseSeconds: 1,
+        auditRetentionSeconds: null,
       },
       createdAt: at(START),
       updatedAt: at(START),
