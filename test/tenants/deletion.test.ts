@@ -258,6 +258,122 @@ describe('a deletion with Idempotency-Key that found no tenant', () => {
   });
 });
 
+describe('a creation that comes late', () => {
+  /** The directory's first answer to the tenant's object, which asks whether it may create, waits until it is let go. */
+  async function heldConfirmation(id: string) {
+    let isReached = false;
+    let isReleased = false;
+    await aroundCallsOf(await tenantObject(id), async (method, send) => {
+      const answer = await send();
+      if (method !== 'confirm' || isReached) return answer;
+      isReached = true;
+      while (!isReleased) await scheduler.wait(1);
+      return answer;
+    });
+    const reached = async () => {
+      while (!isReached) await scheduler.wait(1);
+    };
+    const release = () => {
+      isReleased = true;
+    };
+    return { reached, release };
+  }
+
+  const create = (id: string) =>
+    api('POST', '/tenants', { id, settings: { leaseSeconds: 0 } }, withKey(`create-${id}`));
+
+  const expectNone = async (id: string) => {
+    expect(await sqlIn(id, "SELECT name FROM sqlite_master WHERE name = 'tenant'")).toEqual([]);
+    expect(await sqlInDirectory('SELECT * FROM tenants WHERE id = ?', id)).toEqual([]);
+    expect(await listed()).not.toContain(id);
+  };
+
+  it('after the tenant was deleted makes nothing', async () => {
+    await createTenant('over');
+    const [tenant] = await sqlIn('over', 'SELECT incarnation FROM tenant');
+    expect((await api('DELETE', '/tenants/over')).status).toBe(204);
+    const { env: counted } = faultyEnv();
+    const ref = { tenantId: 'over', incarnation: String(tenant?.incarnation) };
+    const operation = {
+      ...{
+        id: 'op_late',
+        actor: { type: 'admin_token', id: 'admin' } as const,
+        onBehalfOf: null,
+        requestId: 'req_late',
+      },
+      ...{ ip: null, retry: true, grows: true, idempotency: null, ifVersions: null },
+    };
+    const object = counted.TENANTS.get((await tenantObject('over')).id);
+    const created = await object.create(ref, { name: 'late', settings: {} }, operation);
+    expect(created).toMatchObject({ ok: false, failure: { code: 'tenant_not_found' } });
+    await expectNone('over');
+  });
+
+  it('and was confirmed before the tenant was deleted makes nothing', async () => {
+    const held = await heldConfirmation('confirmed');
+    const late = create('confirmed');
+    await held.reached();
+    expect((await create('confirmed')).status).toBe(201);
+    expect((await api('DELETE', '/tenants/confirmed')).status).toBe(204);
+    held.release();
+    expect((await late).status).toBe(404);
+    await expectNone('confirmed');
+  });
+
+  it('and was confirmed before another copy of it was refused is refused alike, though the id is free by then', async () => {
+    await createTenant('refused');
+    const held = await heldConfirmation('refused');
+    const late = create('refused');
+    await held.reached();
+    expect((await create('refused')).status).toBe(409);
+    expect((await api('DELETE', '/tenants/refused')).status).toBe(204);
+    held.release();
+    expect((await late).status).toBe(409);
+    await expectNone('refused');
+    expect((await create('refused')).status).toBe(409);
+  });
+
+  it('repeats a creation that was given up long ago, and is not taken for abandoned', async () => {
+    logged();
+    const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
+    const body = { id: 'resumed', settings: { leaseSeconds: 0 } };
+    expect((await apiWith(faulty, 'POST', '/tenants', body, withKey('create-resumed'))).status).toBe(503);
+    advance(2 * 60 * 60 * 1000);
+    const held = await heldConfirmation('resumed');
+    const late = create('resumed');
+    await held.reached();
+    await listed();
+    held.release();
+    expect((await late).status).toBe(201);
+    expect(await listed()).toContain('resumed');
+  });
+});
+
+describe('a caller whose grant is for a tenant that is being deleted', () => {
+  it('is told so when the deletion is over, though the next tenant of that id is listed already', async () => {
+    await createTenant('next');
+    const grant = await grantFor('next');
+    // The next one is listed, and no further yet.
+    const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
+    logged();
+    expect((await apiWith(faulty, 'POST', '/tenants', { id: 'next' })).status).toBe(503);
+    const { reached, release } = await heldAt('revokeKeys');
+    const deletion = api('DELETE', '/tenants/next');
+    await reached();
+    while ((await sqlIn('next', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'")).length > 0)
+      await scheduler.wait(1);
+    let isTold = false;
+    const asked = api('GET', '/tenants/next', undefined, as(grant.secret)).finally(() => {
+      isTold = true;
+    });
+    await scheduler.wait(100);
+    expect(isTold).toBe(false);
+    await release();
+    expect((await deletion).status).toBe(204);
+    expect((await asked).status).toBe(404);
+  });
+});
+
 describe('the alarm of the directory', () => {
   it('is not postponed by creations', async () => {
     logged();

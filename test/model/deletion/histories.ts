@@ -33,7 +33,7 @@ function weighted<T>(...choices: readonly (readonly [weight: number, fc.Arbitrar
 }
 
 const wish = weighted<Wish>(
-  [3, fc.record({ ask: fc.constant('create'), key: idempotencyKey, leaseSeconds: fc.constantFrom(0, 1, 1, 10) })],
+  [5, fc.record({ ask: fc.constant('create'), key: idempotencyKey, leaseSeconds: fc.constantFrom(0, 1, 1, 10) })],
   [4, fc.record({ ask: fc.constant('delete'), key: idempotencyKey, as })],
   [3, fc.record({ ask: fc.constantFrom('read', 'read', 'issue'), as })],
   [2, fc.record({ ask: fc.constantFrom('list', 'grant', 'grant') })],
@@ -58,6 +58,8 @@ export const history = fc.array(step, { minLength: 10, maxLength: 40, size: 'max
 
 /** Requests under way at once; more would only be slower. */
 const AT_ONCE_MAX = 4;
+
+const LEASE_SECONDS_BY_KEY: Readonly<Record<string, number>> = { a: 1, b: 10 };
 
 let runs = 0;
 
@@ -85,7 +87,9 @@ class Run {
     const what = this.#whatOf(wanted);
     const sender = this.#isolates[isolate];
     if (what === null || sender === undefined) return Promise.resolve();
-    const leaseSeconds = wanted.ask === 'create' ? wanted.leaseSeconds : 0;
+    // The same key comes with the same body.
+    const keyed = wanted.ask === 'create' && wanted.key !== null ? LEASE_SECONDS_BY_KEY[wanted.key] : undefined;
+    const leaseSeconds = keyed ?? (wanted.ask === 'create' ? wanted.leaseSeconds : 0);
     const asked = this.#ask(what, sender, leaseSeconds).finally(() => this.#underWay.delete(asked));
     this.#underWay.add(asked);
     return asked;
@@ -101,8 +105,8 @@ class Run {
     if (caller === undefined) return null;
     switch (wanted.ask) {
       case 'create': {
-        const name = wanted.key === null ? `n${++this.#names}` : `${wanted.key}-${wanted.leaseSeconds}`;
-        return { type: 'create', name, key: wanted.key === null ? null : name };
+        const name = wanted.key ?? `n${++this.#names}`;
+        return { type: 'create', name, key: wanted.key };
       }
       case 'delete':
         return { type: 'delete', key: wanted.key, as: caller };
