@@ -9,8 +9,8 @@ import { type ObjectBindings, tenantStub } from './bindings.ts';
 import { IDEMPOTENCY_SCHEMA, KEPT_FOR_MS, KeptAnswers } from './idempotency.ts';
 import type { Job } from './jobs/job.ts';
 import { logError } from './log.ts';
-import type { Idempotency, Operation } from './operation.ts';
-import { fail, type Mutated, ok } from './outcome.ts';
+import type { Operation } from './operation.ts';
+import { type Failure, fail, type Mutated, ok, type Result } from './outcome.ts';
 import { type Migration, migrate, schemaVersion } from './storage/migrations.ts';
 import { type Page, startOf } from './storage/paging.ts';
 import { type Confirmation, grantOwner, retryDelayMs } from './tenants/lifecycle.ts';
@@ -58,9 +58,9 @@ const DIRECTORY_MIGRATIONS: readonly Migration[] = [
 
 export const DIRECTORY_QUERIES = {
   add: 'INSERT INTO tenants (id, incarnation, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  addedAgain: 'UPDATE tenants SET added_at = ? WHERE id = ? AND incarnation = ?',
   ofId: 'SELECT id AS tenantId, incarnation, deleting IS NOT NULL AS deleting FROM tenants WHERE id = ?',
-  decide:
-    'UPDATE tenants SET deleting = ?, attempt_at = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL RETURNING seq',
+  decide: 'UPDATE tenants SET deleting = ?, attempt_at = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL',
   decided: 'SELECT deleting AS operation, attempts FROM tenants WHERE id = ? AND incarnation = ?',
   failed: 'UPDATE tenants SET attempts = ?, attempt_at = ? WHERE id = ? AND incarnation = ?',
   remove: 'DELETE FROM tenants WHERE id = ? AND incarnation = ?',
@@ -125,32 +125,44 @@ export class Directory extends DurableObject<ObjectBindings> {
    * earlier one when this `Idempotency-Key` made one before, so that a repeated creation is of the same tenant, a generated id included.
    */
   async add(ref: TenantRef, operation: Operation): Promise<Mutated<TenantRef>> {
-    await this.#finishAllOf(ref.tenantId);
+    // Nothing may be decided between the last look and the entry.
+    while (this.#isDeleting(ref.tenantId)) await this.#finishAllOf(ref.tenantId);
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      const kept = this.#keptRef(operation.idempotency, now);
+      const kept = this.#keptAnswer(operation, now);
+      if (kept === null) {
+        this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
+        this.#keep(operation, ok(ref), now);
+        return ok(ref);
+      }
+      if (!kept.ok) return kept;
       // A tenant that was deleted since does not come back by asking for its creation again.
-      if (kept?.ok && this.#stateOf(kept.value) !== 'listed') return fail({ code: 'tenant_not_found' });
-      if (kept !== null) return kept;
-      this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
-      this.#keep(operation, ref, now);
-      return ok(ref);
+      if (this.#stateOf(kept.value) !== 'listed') return fail({ code: 'tenant_not_found' });
+      // Its creation is under way again, so the entry must not be dropped as abandoned.
+      this.#sql.exec(DIRECTORY_QUERIES.addedAgain, now, kept.value.tenantId, kept.value.incarnation);
+      return kept;
     });
   }
 
   /** Asked by the tenant's object before it writes anything of a new incarnation. */
   confirm(ref: TenantRef): Confirmation {
-    const earlierDeletion = this.#entriesOf(ref.tenantId).some(({ deleting }) => deleting);
-    return { allowed: this.#stateOf(ref) === 'listed', earlierDeletion };
+    return { allowed: this.#stateOf(ref) === 'listed', earlierDeletion: this.#isDeleting(ref.tenantId) };
   }
 
-  /** After a tenant could not be created, since its id is taken: drops the entry, and keeps that as the answer. Idempotent. */
-  refuse(ref: TenantRef, operation: Operation): void {
-    this.ctx.storage.transactionSync(() => {
+  /**
+   * After a tenant could not be created: what the request is answered. That its id is taken is kept, and the entry dropped. Any other failure comes of
+   * a deletion, or of another copy of the request that was refused, whose answer counts for this one too. Idempotent.
+   */
+  async refuse(ref: TenantRef, failure: Failure, operation: Operation): Promise<Mutated<TenantRef>> {
+    if (failure.code !== 'tenant_exists') {
+      await this.#finishAllOf(ref.tenantId);
+      const kept = this.#keptAnswer(operation, Date.now());
+      return kept === null || kept.ok ? fail(failure) : kept;
+    }
+    return this.ctx.storage.transactionSync(() => {
       this.#sql.exec(DIRECTORY_QUERIES.refuse, ref.tenantId, ref.incarnation);
-      const { idempotency, id } = operation;
-      if (idempotency === null) return;
-      this.#kept.keep(idempotency, id, JSON.stringify(fail({ code: 'tenant_exists' })), Date.now());
+      this.#keep(operation, fail(failure), Date.now());
+      return fail(failure);
     });
   }
 
@@ -163,56 +175,70 @@ export class Directory extends DurableObject<ObjectBindings> {
   async deleteTenant(tenantId: string, bound: Bound | null, operation: Operation): Promise<Mutated<null>> {
     const before = await this.#deletedBefore(tenantId, operation);
     if (before !== null) return before;
-    if (this.#entriesOf(tenantId).length === 0) return fail({ code: 'tenant_not_found' });
+    const decided = this.#decide(await this.#find(tenantId, bound), operation);
+    if (decided === null) {
+      // Another copy of this request was faster.
+      return (await this.#deletedBefore(tenantId, operation)) ?? fail({ code: 'tenant_not_found' });
+    }
+    if (decided.ok) await this.#finish(decided.value);
+    else await this.#finishAllOf(tenantId);
+    return decided.ok ? ok(null) : decided;
+  }
+
+  /** The tenant that is meant, as its object says; null when there is none. */
+  async #find(tenantId: string, bound: Bound | null): Promise<TenantRef | null> {
+    if (this.#entriesOf(tenantId).length === 0) return null;
     const tenant = tenantStub(this.env, objectNameOf(await locatorOf(tenantId)));
     const described = await tenant.describe({ tenantId, bound });
-    if (!described.ok) {
-      await this.#finishAllOf(tenantId);
-      // Another copy of this request may have been faster.
-      return (await this.#deletedBefore(tenantId, operation)) ?? described;
-    }
-    const ref = { tenantId, incarnation: described.value.incarnation };
-    const isFirst = this.#decide(ref, operation);
-    await this.#finish(ref);
-    if (isFirst) return ok(null);
-    return (await this.#deletedBefore(tenantId, operation)) ?? ok(null);
+    return described.ok ? { tenantId, incarnation: described.value.incarnation } : null;
   }
 
   /** The answer to a deletion with this `Idempotency-Key`, or by this operation, that was decided before; null for none. */
-  async #deletedBefore(tenantId: string, { idempotency, id, retry }: Operation): Promise<Mutated<null> | null> {
+  async #deletedBefore(tenantId: string, operation: Operation): Promise<Mutated<null> | null> {
     const now = Date.now();
-    if (idempotency === null) {
-      if (!retry || this.#audit.recentEntry(id, now) === null) return null;
+    if (!this.#isDecided(operation, now)) return null;
+    if (operation.idempotency === null) {
       await this.#finishAllOf(tenantId);
       return ok(null);
     }
-    const kept = this.#kept.find(idempotency.key, now);
-    if (kept === null) return null;
-    if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
-    const ref: Mutated<TenantRef> = JSON.parse(kept.answer);
-    if (!ref.ok) return ref;
-    await this.#finish(ref.value);
-    const isOwn = retry && kept.operationId === id;
-    return isOwn ? ok(null) : { ...ok(null), replay: { sealedSecrets: null } };
+    const kept = this.#keptAnswer(operation, now);
+    if (kept === null || !kept.ok) return kept;
+    await this.#finish(kept.value);
+    return { ...kept, value: null };
   }
 
-  /** Decides the deletion of this incarnation; whether this call was the one that did. */
-  #decide(ref: TenantRef, operation: Operation): boolean {
-    const { tenantId, incarnation } = ref;
+  #isDecided({ idempotency, id, retry }: Operation, now: number): boolean {
+    return idempotency === null
+      ? retry && this.#audit.recentEntry(id, now) !== null
+      : this.#kept.find(idempotency.key, now) !== null;
+  }
+
+  /**
+   * Decides a deletion of the incarnation that was found, and keeps what was decided. One that is being deleted already is not decided again, and
+   * one that has gone since it was found is not there. Null when this operation, or its `Idempotency-Key`, has decided something before.
+   */
+  #decide(found: TenantRef | null, operation: Operation): Result<TenantRef> | null {
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      const { idempotency } = operation;
-      if (idempotency !== null && this.#kept.find(idempotency.key, now) !== null) return false;
-      this.#sql.exec(DIRECTORY_QUERIES.add, tenantId, incarnation, now);
-      const attemptAt = now + FINISH_DELETION_AFTER_MS;
-      const stored = JSON.stringify({ ...operation, idempotency: null });
-      const decided = this.#sql.exec(DIRECTORY_QUERIES.decide, stored, attemptAt, tenantId, incarnation).toArray();
-      if (decided.length === 0) return false;
-      this.#audit.append(operation, [{ action: 'tenant.delete', changes: { tenantId } }], now);
-      this.#keep(operation, ref, now);
-      this.#alarmClock.arm(attemptAt, now);
-      return true;
+      if (this.#isDecided(operation, now)) return null;
+      const state = found && this.#stateOf(found);
+      const decided: Result<TenantRef> =
+        found === null || state === null ? fail({ code: 'tenant_not_found' }) : ok(found);
+      if (decided.ok && state === 'listed') {
+        const { tenantId, incarnation } = decided.value;
+        const attemptAt = now + FINISH_DELETION_AFTER_MS;
+        const stored = JSON.stringify({ ...operation, idempotency: null });
+        this.#sql.exec(DIRECTORY_QUERIES.decide, stored, attemptAt, tenantId, incarnation);
+        this.#audit.append(operation, [{ action: 'tenant.delete', changes: { tenantId } }], now);
+        this.#alarmClock.arm(attemptAt, now);
+      }
+      this.#keep(operation, decided, now);
+      return decided;
     });
+  }
+
+  #isDeleting(tenantId: string): boolean {
+    return this.#entriesOf(tenantId).some(({ deleting }) => deleting);
   }
 
   /** Finishes every deletion of a tenant of this id that is decided. */
@@ -232,9 +258,9 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   async #attempt(ref: TenantRef): Promise<void> {
-    const operation = this.#decidedOperation(ref);
-    if (operation === null) return;
     try {
+      const operation = this.#decidedOperation(ref);
+      if (operation === null) return;
       await Promise.all([this.#revokeGrants(ref, operation), this.#destroy(ref)]);
       this.#sql.exec(DIRECTORY_QUERIES.remove, ref.tenantId, ref.incarnation);
     } catch (error) {
@@ -287,6 +313,11 @@ export class Directory extends DurableObject<ObjectBindings> {
     if (this.#entriesOf(tenantId).some(({ deleting }) => !deleting)) return true;
     await this.#finishAllOf(tenantId);
     return this.#entriesOf(tenantId).length > 0;
+  }
+
+  /** Resolves when no deletion of a tenant of this id is under way, so that somebody may be told that it is gone. */
+  async awaitDeletions(tenantId: string): Promise<void> {
+    await this.#finishAllOf(tenantId);
   }
 
   /** Drops entries whose tenants were found missing, unless their creation may still be under way. */
@@ -342,16 +373,18 @@ export class Directory extends DurableObject<ObjectBindings> {
     return entry.deleting ? 'deleting' : 'listed';
   }
 
-  #keptRef(idempotency: Idempotency | null, now: number): Mutated<TenantRef> | null {
+  /** What was answered to this `Idempotency-Key`, null for nothing. A call that the Worker repeats is still the first request of its caller. */
+  #keptAnswer({ idempotency, id, retry }: Operation, now: number): Mutated<TenantRef> | null {
     const kept = idempotency && this.#kept.find(idempotency.key, now);
     if (!kept) return null;
     if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
-    return { ...JSON.parse(kept.answer), replay: { sealedSecrets: null } };
+    const answer: Result<TenantRef> = JSON.parse(kept.answer);
+    return retry && kept.operationId === id ? answer : { ...answer, replay: { sealedSecrets: null } };
   }
 
-  #keep({ idempotency, id }: Operation, ref: TenantRef, now: number): void {
+  #keep({ idempotency, id }: Operation, answer: Result<TenantRef>, now: number): void {
     if (idempotency === null) return;
-    this.#kept.keep(idempotency, id, JSON.stringify(ok(ref)), now);
+    this.#kept.keep(idempotency, id, JSON.stringify(answer), now);
     this.#alarmClock.arm(now + KEPT_FOR_MS, now);
   }
 }

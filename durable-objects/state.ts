@@ -44,6 +44,8 @@ const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
 /** At once, or when changes that an answer tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
+const TAKEN = fail({ code: 'tenant_exists' });
+
 export class TenantState {
   store: TenantStore;
   readonly #storage: DurableObjectStorage;
@@ -55,8 +57,8 @@ export class TenantState {
   #settling = false;
   /** Whether nobody has verified since this instance woke up for a tenant that slept. */
   #isFresh = false;
-  /** Creations that wait for the directory. A deletion calls off those of what it deletes. */
-  readonly #creations = new Set<{ readonly incarnation: string; calledOff: boolean }>();
+  /** Creations that wait for the directory. What was decided about one meanwhile is the answer to it. */
+  readonly #creations = new Set<{ readonly incarnation: string; refused: Result<never> | null }>();
   /** Incarnations that this instance has deleted itself, so that it knows the leases on them. */
   readonly #destroyed = new Set<string>();
 
@@ -260,39 +262,61 @@ export class TenantState {
 
   /** Creates the tenant, if the directory confirms that it may. The same incarnation again is the same creation repeated. */
   async create(tenant: TenantRecord, operation: Operation, confirm: Confirm): Promise<Mutated<TenantRecord>> {
-    const creation = { incarnation: tenant.incarnation, calledOff: false };
+    const creation: { readonly incarnation: string; refused: Result<never> | null } = {
+      incarnation: tenant.incarnation,
+      refused: null,
+    };
     this.#creations.add(creation);
     try {
       const { allowed, earlierDeletion } = await confirm();
-      if (!allowed || creation.calledOff) return NOT_CONFIRMED;
-      const created = this.#createNow(tenant, operation);
+      if (!allowed) return NOT_CONFIRMED;
+      if (creation.refused !== null) return creation.refused;
       // A key string of an earlier tenant of this id may still be leased.
-      if (earlierDeletion) await scheduler.wait(this.#deletionWaitMs(null, Date.now()));
+      const now = Date.now();
+      const known = this.#leases.telling([], LEASE_MAX_MS, now);
+      const waitMs = earlierDeletion ? this.#deletionWaitMs(null, now) : known;
+      const created = this.#createNow(tenant, operation, waitMs);
+      if (waitMs > 0) await scheduler.wait(waitMs);
+      this.settleLeases(tenant);
       return created;
     } finally {
       this.#creations.delete(creation);
     }
   }
 
-  #createNow(tenant: TenantRecord, operation: Operation): Mutated<TenantRecord> {
+  #createNow(wanted: TenantRecord, operation: Operation, waitMs: number): Mutated<TenantRecord> {
     const existing = this.#tenant;
-    if (existing?.incarnation === tenant.incarnation) {
-      if (operation.idempotency === null || operation.retry) return ok(existing);
-      return this.#keptAnswer<TenantRecord, Failure>(operation, Date.now()) ?? fail({ code: 'tenant_exists' });
+    if (existing?.incarnation === wanted.incarnation) {
+      return this.#keptAnswer<TenantRecord, Failure>(operation, Date.now()) ?? ok(existing);
     }
-    if (existing !== null) return fail({ code: 'tenant_exists' });
+    if (existing !== null) {
+      // The directory drops the entry now, so another copy of this creation must not go on if the id becomes free.
+      this.#refuseCreations(wanted.incarnation, TAKEN);
+      return TAKEN;
+    }
+    // Until the leases on an earlier tenant have ended, answers about this one wait for them, also if this instance does not live as long.
+    const tenant = waitMs === 0 ? wanted : { ...wanted, leaseSecondsInForce: LEASE_SECONDS_MAX };
     const { createdAt, name, settings } = tenant;
     this.#transaction(() => {
       migrate(this.#storage, TENANT_MIGRATIONS, schemaVersion(this.store.sql));
       insertTenant(this.store.sql, tenant);
+      if (waitMs > 0) writeLeasesOut(this.store.sql, true);
       this.store.audit.append(operation, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
       if (operation.idempotency === null) return;
       this.store.keptAnswers.keep(operation.idempotency, operation.id, JSON.stringify(ok(tenant)), createdAt);
       this.#alarm.arm(createdAt + KEPT_FOR_MS, createdAt);
     });
     this.#tenant = tenant;
-    this.#leasesOut = false;
+    this.#leasesOut = waitMs > 0;
+    if (waitMs > 0) {
+      this.#leases = new LeaseLedger(Date.now() + waitMs);
+      this.#settleSoon(Math.max(FLUSH_AFTER_MS, waitMs));
+    }
     return ok(tenant);
+  }
+
+  #refuseCreations(incarnation: string, answer: Result<never>): void {
+    for (const creation of this.#creations) if (creation.incarnation === incarnation) creation.refused = answer;
   }
 
   /** Notes that the change which led to this tenant has been waited for: its setting is what is in force. A later change sees to itself. */
@@ -304,7 +328,7 @@ export class TenantState {
 
   /** Deletes everything, alarm included, if it is of this incarnation; resolves when no lease on any of it is left. Idempotent. */
   async destroy(incarnation: string): Promise<void> {
-    for (const creation of this.#creations) if (creation.incarnation === incarnation) creation.calledOff = true;
+    this.#refuseCreations(incarnation, NOT_CONFIRMED);
     const tenant = this.#tenant;
     const now = Date.now();
     if (tenant?.incarnation !== incarnation) {
@@ -312,14 +336,22 @@ export class TenantState {
       return;
     }
     const waitMs = this.#leases.change('everything', tenant.leaseSecondsInForce * 1000, now);
+    const { store } = this;
     // Memory first: from here on every question is answered as if the tenant had never been.
     this.#tenant = null;
     this.#leasesOut = false;
-    this.#destroyed.add(incarnation);
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
     // Both in one turn: what a creation writes meanwhile must not be deleted along.
-    await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
+    try {
+      await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
+    } catch (error) {
+      // It is still there, so the next attempt must find it.
+      this.#tenant = tenant;
+      this.store = store;
+      throw error;
+    }
+    this.#destroyed.add(incarnation);
     await scheduler.wait(waitMs);
   }
 

@@ -152,7 +152,7 @@ export class Objects {
     if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);
     else if (tenantId !== SYSTEM_TENANT_ID) {
       this.#memory.forget(tenantId);
-      await this.#mayExist(tenantId);
+      await this.directory((directory) => directory.awaitDeletions(tenantId));
     }
     return result;
   }

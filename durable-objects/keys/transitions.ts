@@ -49,7 +49,7 @@ export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 
 export type RotationInput = {
   readonly graceMs: number;
   /** What the successor has otherwise than its predecessor; absent keeps. */
-  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'scopes' | 'metadata' | 'expiresAt'>>;
+  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt'>>;
   readonly rights: RotationRights;
 };
 

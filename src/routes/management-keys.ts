@@ -2,6 +2,7 @@
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { endsWithin } from '../../durable-objects/keys/rotation-rights.ts';
 import { type Mutated, ok } from '../../durable-objects/outcome.ts';
+import { grantOwner } from '../../durable-objects/tenants/lifecycle.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
 import type { TenantRef } from '../../durable-objects/tenants/target.ts';
 import {
@@ -107,10 +108,15 @@ async function getManagementKey(call: Call, params: PathParams): Promise<Answer>
 
 async function rotateManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const { gracePeriodSeconds, ...overrides } = await call.body(rotateManagementKeyBody);
-  const { id } = await managedKey(call, params);
+  const { id, ...replaced } = await managedKey(call, params);
+  const owner = await ownerToday(call, replaced);
   // Whoever may make management keys may make one that ends later than another, but none that outlives the caller.
   const rights = { mayWiden: true, endsBy: call.caller.endsAt };
-  const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  const request = {
+    overrides: { ...overrides, owner },
+    rights,
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+  };
   const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
     if (minted === undefined) throw new Error('nothing was minted');
     return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
@@ -122,6 +128,18 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
   if (!endsWithin(successor.expiresAt, rights.endsBy)) throw outlivesCaller();
   const key = { ...toManagementKeyResource(successor), secret: secrets[0] };
   return marked(withSecret({ key, rotated: toManagementKeyResource(predecessor) }), result);
+}
+
+/**
+ * The owner that a successor gets. A grant from before incarnations were noted goes by its key's time, and the successor's would be a later one:
+ * so it names the incarnation that the grant was made for.
+ */
+async function ownerToday(call: Call, key: Omit<KeyView, 'id'>): Promise<string | null> {
+  const { confinement } = grantOf(key);
+  if (confinement === null || 'incarnation' in confinement.bound) return key.owner;
+  const { tenantId } = confinement;
+  const described = await call.objects.tenant(tenantId, (tenant) => tenant.describe(confinement));
+  return grantOwner({ tenantId, incarnation: unwrap(described).incarnation });
 }
 
 async function revokeManagementKey(call: Call, params: PathParams): Promise<Answer> {

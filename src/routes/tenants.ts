@@ -23,7 +23,10 @@ async function createTenant(call: Call): Promise<Answer> {
   const created = await call.objects.createTenant(ref.tenantId, operation, (tenant, op) =>
     tenant.create(ref, { name: name ?? ref.tenantId, settings }, op),
   );
-  if (!created.ok) await call.objects.changeDirectory(operation, (directory, op) => directory.refuse(ref, op));
+  if (!created.ok) {
+    const { failure } = created;
+    unwrap(await call.objects.changeDirectory(operation, (directory, op) => directory.refuse(ref, failure, op)));
+  }
   return marked(json(toTenantResource(unwrap(created)), 201), created);
 }
 

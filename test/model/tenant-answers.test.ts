@@ -1,8 +1,7 @@
 /** The first answer again, for the requests of tenants, of which two objects are concerned. */
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 import { api, createTenant } from '../support/api.ts';
-import { apiWith } from '../support/faults.ts';
+import { aroundCallsOf, directoryObject } from '../support/bindings.ts';
 
 const idem = { 'Idempotency-Key': 'once' };
 
@@ -15,29 +14,21 @@ it('a refused creation is refused alike when it is repeated', async () => {
 
 it('a deletion that another copy of the request overtakes is answered alike', async () => {
   await createTenant('gone');
-  const overtaken = Promise.withResolvers<void>();
-  const reached = Promise.withResolvers<void>();
-  // Its question whether the tenant is there waits until the other copy is done.
-  const slow = new Proxy(env.TENANTS, {
-    get: (space, property) => {
-      if (property !== 'get') return Reflect.get(space, property).bind(space);
-      return (id: DurableObjectId) =>
-        new Proxy(space.get(id), {
-          get:
-            (stub, method) =>
-            async (...args: unknown[]) => {
-              if (method === 'describe') {
-                reached.resolve();
-                await overtaken.promise;
-              }
-              return Reflect.get(stub, method)(...args);
-            },
-        });
-    },
+  let isReached = false;
+  let isOvertaken = false;
+  // The directory's question whether the tenant is there waits until the other copy is done.
+  const undo = await aroundCallsOf(directoryObject(), async (method, send) => {
+    if (method === 'describe') {
+      isReached = true;
+      while (!isOvertaken) await scheduler.wait(1);
+    }
+    return send();
   });
-  const late = apiWith({ ...env, TENANTS: slow }, 'DELETE', '/tenants/gone', undefined, idem);
-  await reached.promise;
+  const late = api('DELETE', '/tenants/gone', undefined, idem);
+  while (!isReached) await scheduler.wait(1);
+  await undo();
   const first = await api('DELETE', '/tenants/gone', undefined, idem);
-  overtaken.resolve();
+  isOvertaken = true;
   expect([first.status, (await late).status]).toEqual([204, 204]);
+  expect((await late).headers.get('Idempotency-Replayed')).toBe('true');
 });

@@ -1,9 +1,7 @@
 /** Tenants: their life, and creations and deletions that fail between the two objects they concern. */
 
-import { runDurableObjectAlarm } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import type { Directory } from '../../durable-objects/directory.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
@@ -12,10 +10,6 @@ import { evict, runAlarm, sqlIn } from '../support/objects.ts';
 pretendTime();
 
 const listed = async () => (await walk('/tenants?limit=2')).map((tenant) => tenant.id);
-const runDirectoryAlarm = () =>
-  runDurableObjectAlarm(
-    env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>,
-  );
 
 describe('tenants', () => {
   it('start with the documented settings', async () => {
@@ -157,52 +151,5 @@ describe('a creation that fails', () => {
     advance(60 * 60 * 1000 + 1);
     await listed();
     expect(await entries()).toBe(0);
-  });
-});
-
-describe('a deletion that fails', () => {
-  it.each([
-    ['beginDeletion', 'before', false],
-    ['beginDeletion', 'after', true],
-    ['destroy', 'before', true],
-    ['destroy', 'after', true],
-    ['remove', 'before', true],
-    ['remove', 'after', true],
-  ] as const)(
-    'at %s, %s it took effect, is finished by the alarm or by asking again',
-    async (method, when, decided) => {
-      const id = `d-${method.toLowerCase()}-${when}`;
-      await createTenant(id);
-      const { secret } = await createKey(id);
-      const { env: faulty } = faultyEnv({ method, times: 9, when });
-      expect((await apiWith(faulty, 'DELETE', `/tenants/${id}`)).status).toBe(503);
-      await runDirectoryAlarm();
-      if (!decided) {
-        expect((await verify(secret)).code).toBe('VALID');
-        expect((await api('DELETE', `/tenants/${id}`)).status).toBe(204);
-      }
-      expect((await verify(secret)).code).toBe('NOT_FOUND');
-      expect(await listed()).not.toContain(id);
-      const deletions = (await walk('/audit')).filter(
-        ({ changes }) => JSON.stringify(changes) === JSON.stringify({ tenantId: id }),
-      );
-      expect(deletions.length).toBe(1);
-      expect((await api('POST', '/tenants', { id })).status).toBe(201);
-      expect(await listed()).toContain(id);
-      expect((await verify(secret)).code).toBe('NOT_FOUND');
-    },
-  );
-
-  it('never removes the entry of a tenant created after it, in whatever order the calls arrive', async () => {
-    await createTenant('race');
-    const directory = env.DIRECTORY.get(env.DIRECTORY.idFromName('directory'));
-    const before = (await directory.list(null, 1000)).items.find((entry) => entry.tenantId === 'race');
-    const { env: faulty } = faultyEnv({ method: 'remove', times: 9, when: 'before' });
-    await apiWith(faulty, 'DELETE', '/tenants/race');
-    await createTenant('race');
-    if (before !== undefined) await directory.remove(before);
-    await runDirectoryAlarm();
-    expect(await listed()).toContain('race');
-    expect((await api('GET', '/tenants/race')).status).toBe(200);
   });
 });

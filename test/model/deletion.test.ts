@@ -1,0 +1,14 @@
+/** The protocol of creation and deletion (durable-objects/tenants/lifecycle.ts) against what it promises, in random histories. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, inject, it } from 'vitest';
+import { checkHistory, history } from './deletion/histories.ts';
+import { enterWorld, leaveWorld } from './deletion/world.ts';
+
+const numRuns = Math.ceil((inject('modelRuns') ?? 60) / 2);
+
+beforeAll(enterWorld);
+afterAll(leaveWorld);
+
+it('whatever is lost, dies or comes late, a tenant that is said to be gone is gone, and one that is said to be there is there', async () => {
+  await fc.assert(fc.asyncProperty(history, checkHistory), { numRuns, endOnFailure: true });
+});

@@ -1,0 +1,197 @@
+/**
+ * A deployment whose every object call is held at a gate, so that a history decides in which order calls arrive and answers come back, and which of
+ * them are lost. It holds the calls of the Worker, from several isolates, and those that objects make to each other. The objects, and the Worker's
+ * code, are the real ones. Waiting takes pretended time, which goes on when the history lets it.
+ */
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { vi } from 'vitest';
+import { Directory } from '../../../durable-objects/directory.ts';
+import { Tenant } from '../../../durable-objects/tenant.ts';
+import { SYSTEM_TENANT_ID } from '../../../durable-objects/tenants/locator.ts';
+import type { Env } from '../../../src/env.ts';
+import { START } from '../../support/clock.ts';
+import { tenantObject } from '../../support/objects.ts';
+
+/** What becomes of a call, or of its answer. `retryable`: lost, in a way that the platform marks so. */
+export type Passage = 'arrives' | 'lost' | 'retryable';
+
+type Held = { readonly from: string; readonly call: string; passage: Passage | null };
+
+/** Looks, a few milliseconds apart, that find nothing to let go; somebody then waits for ever. */
+const IDLE_MAX = 300;
+
+const realWait = scheduler.wait.bind(scheduler);
+
+class Gate {
+  isOpen = true;
+  held: Held[] = [];
+  /** Ends of the waits that are under way, in pretended time. */
+  #ends: number[] = [];
+
+  async pass(from: string, call: string): Promise<void> {
+    if (this.isOpen) return;
+    const held: Held = { from, call, passage: null };
+    this.held.push(held);
+    // Everybody looks for themselves: an object may not be woken by somebody else's promise.
+    while (held.passage === null && !this.isOpen) await realWait(1);
+    this.held = this.held.filter((other) => other !== held);
+    if (held.passage === null || held.passage === 'arrives') return;
+    throw Object.assign(new Error('the network went away'), { retryable: held.passage === 'retryable' });
+  }
+
+  async wait(ms: number): Promise<void> {
+    // The pretended clock knows whole milliseconds only.
+    const end = Math.ceil(Date.now() + ms);
+    if (ms > 0) this.#ends.push(end);
+    do await realWait(ms > 0 ? 1 : 0);
+    while (Date.now() < end);
+  }
+
+  /** The next call or answer that is held goes its way; where none is held, time goes on to the end of the next wait. Whether there was anything. */
+  release(pick: number, passage: Passage): boolean {
+    const waiting = this.held.filter((held) => held.passage === null);
+    const next = waiting[pick % Math.max(waiting.length, 1)];
+    if (next === undefined) return this.passTime();
+    next.passage = passage;
+    return true;
+  }
+
+  passTime(): boolean {
+    this.#ends = this.#ends.filter((end) => end > Date.now());
+    if (this.#ends.length === 0) return false;
+    vi.setSystemTime(Math.min(...this.#ends));
+    return true;
+  }
+
+  /** The calls of an object that is no more. */
+  forget(from: string): void {
+    this.held = this.held.filter((held) => held.from !== from);
+  }
+}
+
+export const gate = new Gate();
+
+type Namespace = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): object };
+
+function gated(bindings: object, from: () => string): object {
+  const wrap = (space: Namespace) => ({
+    idFromName: (name: string) => space.idFromName(name),
+    get: (id: DurableObjectId) =>
+      new Proxy(space.get(id), {
+        get: (stub, property) => {
+          const call = String(property);
+          return async (...args: unknown[]) => {
+            await gate.pass(from(), call);
+            const send: unknown = Reflect.get(stub, property);
+            if (typeof send !== 'function') throw new TypeError(`no method ${call}`);
+            const answer: unknown = await send(...args);
+            await gate.pass(from(), `${call} answered`);
+            return answer;
+          };
+        },
+      }),
+  });
+  return { ...bindings, TENANTS: wrap(env.TENANTS), DIRECTORY: wrap(env.DIRECTORY) };
+}
+
+/** Isolates of the Worker: each has its own memory of leases and tenants. */
+export function makeIsolates(count: number): Env[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...env,
+    ...gated(env, () => `isolate ${index}`),
+  }));
+}
+
+/** Which incarnations objects were told to destroy, by the tenant's object. */
+export const destroyed = new Map<string, Set<string>>();
+
+type ObjectLike = { readonly ctx: DurableObjectState };
+
+/** Puts the gate before the calls of the objects themselves, and pretends time. Undone by `leaveWorld`. */
+export function enterWorld(): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: START });
+  // What fails here is said hundreds of times.
+  for (const method of ['log', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
+  vi.spyOn(scheduler, 'wait').mockImplementation((ms) => gate.wait(ms));
+  for (const { prototype } of [Directory, Tenant]) {
+    const environments = new WeakMap<object, object>();
+    // The platform sets `env` on each instance that it makes, which this intercepts.
+    Object.defineProperty(prototype, 'env', {
+      configurable: true,
+      set(this: ObjectLike, bindings: object) {
+        environments.set(
+          this,
+          gated(bindings, () => this.ctx.id.toString()),
+        );
+      },
+      get(this: ObjectLike) {
+        return environments.get(this);
+      },
+    });
+  }
+  const { destroy } = Tenant.prototype;
+  vi.spyOn(Tenant.prototype, 'destroy').mockImplementation(function (this: Tenant, incarnation) {
+    const id = Reflect.get(this, 'ctx').id.toString();
+    destroyed.set(id, (destroyed.get(id) ?? new Set()).add(incarnation));
+    return destroy.call(this, incarnation);
+  });
+}
+
+export function leaveWorld(): void {
+  gate.isOpen = true;
+  for (const { prototype } of [Directory, Tenant]) Reflect.deleteProperty(prototype, 'env');
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+}
+
+/** Lets what was set going come to where it waits. */
+export async function settle(): Promise<void> {
+  await realWait(1);
+}
+
+/** Lets everything that is held go on, undisturbed, until this has ended. */
+export async function letGo(work: Promise<unknown>): Promise<void> {
+  let ended = false;
+  const watched = work.finally(() => {
+    ended = true;
+  });
+  for (let idle = 0; !ended; idle++) {
+    if (gate.release(0, 'arrives')) idle = 0;
+    await settle();
+    if (idle > IDLE_MAX) throw new Error(`somebody waits for ever: ${JSON.stringify(gate.held)}`);
+  }
+  await watched;
+}
+
+export type ObjectName = 'tenant' | 'directory' | 'system';
+
+export const directoryObject = () =>
+  env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>;
+
+const objectOf = async (name: ObjectName, tenantId: string) => {
+  if (name === 'directory') return directoryObject();
+  return await tenantObject(name === 'system' ? SYSTEM_TENANT_ID : tenantId);
+};
+
+/** The object dies, with its memory and whatever it was doing. */
+export async function crash(name: ObjectName, tenantId: string): Promise<void> {
+  const object = await objectOf(name, tenantId);
+  await runInDurableObject(object, (_, state) => state.abort('a crash')).catch(() => {});
+  gate.forget(object.id.toString());
+}
+
+/** When the directory's alarm is set for, null for never. */
+export const directoryAlarmAt = () => runInDurableObject(directoryObject(), (_, { storage }) => storage.getAlarm());
+
+export async function runDueDirectoryAlarm(): Promise<void> {
+  const dueAt = await directoryAlarmAt();
+  if (dueAt !== null && dueAt <= Date.now()) await runDurableObjectAlarm(directoryObject());
+}
+
+export async function directoryRows(
+  query: string,
+  ...bindings: SqlStorageValue[]
+): Promise<Record<string, SqlStorageValue>[]> {
+  return runInDurableObject(directoryObject(), (_, { storage }) => storage.sql.exec(query, ...bindings).toArray());
+}

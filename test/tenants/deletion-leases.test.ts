@@ -1,0 +1,97 @@
+/** Leases at the end of a tenant's life, in real time: what was verified just before is not `VALID` from any memory afterwards. */
+import { runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { TenantState } from '../../durable-objects/state.ts';
+import type { Env } from '../../src/env.ts';
+import { logged } from '../http/client.ts';
+import { api, createKey, createTenant } from '../support/api.ts';
+import { aroundCallsOf, directoryObject, restart } from '../support/bindings.ts';
+import { apiWith } from '../support/faults.ts';
+import { sqlIn, tenantObject } from '../support/objects.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Isolates with memories of their own. */
+const isolates: readonly Env[] = [{ ...env }, { ...env }, { ...env }];
+
+const codesOf = (secret: string) =>
+  Promise.all(
+    isolates.map(async (isolate) => {
+      const { body } = await apiWith(isolate, 'POST', '/keys/verify', { key: secret });
+      return JSON.parse(JSON.stringify(body)).code;
+    }),
+  );
+
+const everywhere = (code: string) => isolates.map(() => code);
+
+async function leasedKey(id: string, leaseSeconds: number): Promise<string> {
+  await createTenant(id, { settings: { leaseSeconds } });
+  const { secret } = await createKey(id);
+  expect(await codesOf(secret)).toEqual(everywhere('VALID'));
+  return secret;
+}
+
+describe('a deletion', () => {
+  it('returns when no isolate says VALID any more', async () => {
+    const secret = await leasedKey('leased', 1);
+    expect((await api('DELETE', '/tenants/leased')).status).toBe(204);
+    expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
+  });
+
+  it('is waited for by whoever creates the tenant again, or asks for it', async () => {
+    const secret = await leasedKey('again', 1);
+    const deletion = api('DELETE', '/tenants/again');
+    // Its data are gone at once; leases on them are not.
+    while ((await sqlIn('again', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'")).length > 0)
+      await scheduler.wait(1);
+    expect(await codesOf(secret)).toContain('VALID');
+    const asked = api('GET', '/tenants/again').then(() => codesOf(secret));
+    const repeated = api('DELETE', '/tenants/again').then(() => codesOf(secret));
+    const created = api('POST', '/tenants', { id: 'again' });
+    expect((await created).status).toBe(201);
+    expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
+    for (const answers of [asked, repeated]) expect(await answers).toEqual(everywhere('NOT_FOUND'));
+    expect((await deletion).status).toBe(204);
+  });
+
+  it('whose object died while it waited is finished when the longest lease there is has ended', async () => {
+    logged();
+    const secret = await leasedKey('died', 10);
+    let isSent = false;
+    const undo = await aroundCallsOf(directoryObject(), async (method, send) => {
+      if (method === 'destroy') isSent = true;
+      return send();
+    });
+    const deletion = api('DELETE', '/tenants/died');
+    while (!isSent) await scheduler.wait(1);
+    while ((await sqlIn('died', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'")).length > 0)
+      await scheduler.wait(1);
+    await restart(await tenantObject('died'));
+    expect((await deletion).status).toBe(503);
+    await undo();
+    // Nothing is left that tells of the leases.
+    const created = api('POST', '/tenants', { id: 'died', settings: { leaseSeconds: 0 } });
+    const repeated = api('DELETE', '/tenants/died');
+    await Promise.race([created, repeated]);
+    expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
+    await Promise.all([created, repeated]);
+  });
+});
+
+it('a change that was waited for says nothing about the leases of another tenant of that id', async () => {
+  await createTenant('settled', { settings: { leaseSeconds: 10 } });
+  await sqlIn('settled', "UPDATE tenant SET settings = json_set(settings, '$.leaseSeconds', 0)");
+  const inForce = await runInDurableObject(await tenantObject('settled'), (_, { storage }) => {
+    const state = new TenantState(storage);
+    const { tenant } = state;
+    if (tenant === null) throw new Error('no tenant');
+    state.settleLeases({ ...tenant, incarnation: 'inc_another' });
+    const before = storage.sql.exec('SELECT lease_seconds_in_force AS n FROM tenant').one().n;
+    state.settleLeases(tenant);
+    return [before, storage.sql.exec('SELECT lease_seconds_in_force AS n FROM tenant').one().n];
+  });
+  expect(inForce).toEqual([10, 0]);
+});
