@@ -5,26 +5,9 @@
  * one order whatever the clock does, a time range is a range of the primary key and needs no index, and more than 1024 entries in one millisecond
  * borrow from the next. 2^53 holds it until the year 2248.
  */
+import type { AuditAction } from './audit-actions.ts';
 import { actorOf, type Operation } from './operation.ts';
 import { mergeBySeq, type Order, type Page, takePage } from './storage/paging.ts';
-
-export const AUDIT_ACTIONS = [
-  'tenant.create',
-  'tenant.update',
-  'tenant.delete',
-  'key.create',
-  'key.update',
-  'key.rotate',
-  'key.revoke',
-  'key.revoke_owner',
-  'key.delete',
-  'key.reveal',
-  'key.rotation_complete',
-  'key.rotation_cancel',
-  'encryption.reseal',
-  'cleanup.run',
-] as const;
-export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /** What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new values, counts. */
 export type AuditSubject = {

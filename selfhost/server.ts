@@ -4,12 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runtimePath } from './runtime-path.ts';
 import type { Secrets } from './secrets.ts';
 import { hostAndPort, reachableHost, type Settings } from './settings.ts';
 import { StartupError } from './startup-error.ts';
@@ -96,17 +95,6 @@ export class Server {
     await this.ended();
     clearTimeout(lastResort);
   }
-}
-
-/** The binary itself: the package's `bin` may be a script around it, which would get the signals in its place. */
-function runtimePath(): string {
-  try {
-    const path: unknown = createRequire(import.meta.url)('workerd').default;
-    if (typeof path === 'string' && existsSync(path)) return path;
-  } catch {
-    // Said below, for a missing package and a missing binary alike.
-  }
-  throw new StartupError('workerd is not installed for this system: run npm ci (without --omit=dev or --no-optional)');
 }
 
 /** The port that the runtime reports on its control descriptor once it listens. */

@@ -13,7 +13,7 @@ import type { Operation } from '../durable-objects/operation.ts';
 import { fail } from '../durable-objects/outcome.ts';
 import type { Tenant, VerifyAnswer } from '../durable-objects/tenant.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/tenants/locator.ts';
-import type { Bound, TenantTarget } from '../durable-objects/tenants/target.ts';
+import type { Confinement, TenantTarget } from '../durable-objects/tenants/target.ts';
 import type { Env } from './env.ts';
 import { logError } from './http/log.ts';
 import { Problem, storageFull, unavailable } from './http/problem.ts';
@@ -35,9 +35,6 @@ export type Background = { waitUntil(work: Promise<unknown>): void };
 
 /** For calls that answer nobody. */
 export const DETACHED: Background = { waitUntil: () => {} };
-
-/** The tenant that a caller is confined to. */
-export type Confinement = { readonly tenantId: string; readonly bound: Bound };
 
 /** What an isolate remembers of tenants. Nothing here is ever wrong for long: an object that holds no such tenant says so. */
 export class TenantMemory {

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from '../../selfhost/build.ts';
 import { DataDirectory } from '../../selfhost/data-directory.ts';
+import { Reserve } from '../../selfhost/reserve.ts';
 import { loadSecrets } from '../../selfhost/secrets.ts';
 import { Server } from '../../selfhost/server.ts';
 import { type Target, targetOf } from './target.ts';
@@ -16,11 +17,13 @@ export class Keystead implements AsyncDisposable {
   readonly token: string;
   readonly #server: Server;
   readonly #directory: DataDirectory;
+  readonly #reserve: Reserve;
   #stopped = false;
 
-  private constructor(server: Server, directory: DataDirectory, token: string) {
+  private constructor(server: Server, directory: DataDirectory, reserve: Reserve, token: string) {
     this.#server = server;
     this.#directory = directory;
+    this.#reserve = reserve;
     this.url = server.url;
     this.target = targetOf(server.url, server.pid);
     this.token = token;
@@ -33,9 +36,10 @@ export class Keystead implements AsyncDisposable {
     await ensureBuilt(signal);
     secrets.store();
     const settings = { host: '127.0.0.1', port: 0, dataDir };
-    const server = await Server.start(settings, directory.objectsPath, secrets);
-    if (!(await server.ready(signal))) throw new Error('interrupted');
-    return new Keystead(server, directory, secrets.values.ADMIN_TOKEN);
+    const reserve = Reserve.keep(directory.path, () => {});
+    const server = await Server.start(settings, { objects: directory.objectsPath, reserve: reserve.path }, secrets);
+    if (!(await server.ready(signal, () => true))) throw new Error('interrupted');
+    return new Keystead(server, directory, reserve, secrets.values.ADMIN_TOKEN);
   }
 
   /** The database files of the tenants' objects. */
@@ -50,6 +54,7 @@ export class Keystead implements AsyncDisposable {
     if (this.#stopped) return;
     this.#stopped = true;
     await this.#server.stop();
+    this.#reserve.close();
     this.#directory.close();
   }
 

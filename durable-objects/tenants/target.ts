@@ -20,6 +20,9 @@ export type TenantTarget = {
  */
 export type Bound = { readonly incarnation: string } | { readonly existedAt: number };
 
+/** The tenant that a caller is confined to. */
+export type Confinement = TenantTarget & { readonly bound: Bound };
+
 /** What of a tenant tells whether it is meant. */
 export type TenantIdentity = Pick<TenantRecord, 'id' | 'incarnation' | 'createdAt'>;
 

@@ -7,9 +7,8 @@ import * as v from 'valibot';
 import type { KeyAttributes, VerifiedKey } from '../../durable-objects/keys/record.ts';
 import { endsWithin } from '../../durable-objects/keys/rotation-rights.ts';
 import { grantOwner, parseGrantOwner } from '../../durable-objects/tenants/lifecycle.ts';
-import type { TenantRef } from '../../durable-objects/tenants/target.ts';
+import type { Confinement, TenantRef } from '../../durable-objects/tenants/target.ts';
 import { outlivesCaller, Problem } from '../http/problem.ts';
-import type { Confinement } from '../objects.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLES, type Role } from './principal.ts';
 
 /** Prefix of management keys, so that a scanner tells them from customers' keys. */

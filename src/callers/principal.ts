@@ -1,6 +1,6 @@
 /** Who calls and what they may do. */
 import type { Actor } from '../../durable-objects/operation.ts';
-import type { Confinement } from '../objects.ts';
+import type { Confinement } from '../../durable-objects/tenants/target.ts';
 
 export const PERMISSIONS = [
   'tenants:read',

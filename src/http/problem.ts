@@ -32,8 +32,8 @@ export const PROBLEMS = {
   validation_failed: { status: 422, title: 'The request has invalid values' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   internal_error: { status: 500, title: 'Something went wrong here' },
-  unavailable: { status: 503, title: 'The service is temporarily unavailable' },
   storage_full: { status: 503, title: 'There is no room left for new data' },
+  unavailable: { status: 503, title: 'The service is temporarily unavailable' },
   misconfigured: { status: 503, title: 'The deployment is misconfigured' },
 } as const satisfies Record<string, Definition>;
 

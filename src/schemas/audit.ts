@@ -1,6 +1,7 @@
 /** Shapes of the audit log and of cleanup reports. */
 import * as v from 'valibot';
-import { AUDIT_ACTIONS, type AuditEntry } from '../../durable-objects/audit.ts';
+import type { AuditEntry } from '../../durable-objects/audit.ts';
+import { AUDIT_ACTIONS } from '../../durable-objects/audit-actions.ts';
 import type { CleanupReport } from '../../durable-objects/cleanup.ts';
 import { closedObject } from '../http/bounded.ts';
 import { ON_BEHALF_OF_LENGTH_MAX } from '../http/on-behalf-of.ts';

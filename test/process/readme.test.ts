@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { AUDIT_ACTIONS } from '../../durable-objects/audit.ts';
+import { AUDIT_ACTIONS } from '../../durable-objects/audit-actions.ts';
 import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
 import { PERMISSIONS, ROLES } from '../../src/callers/principal.ts';
 import { PROBLEMS } from '../../src/http/problem.ts';

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from '../../selfhost/build.ts';
+import { runtimePath } from '../../selfhost/runtime-path.ts';
 import { Client } from './client.ts';
 import { ROOT } from './server.ts';
 
@@ -24,14 +25,10 @@ export class Runtime implements AsyncDisposable {
     await ensureBuilt(new AbortController().signal);
     const adminToken = randomBytes(32).toString('base64url');
     const ring = () => `1:${randomBytes(32).toString('base64')}`;
-    const runtime = spawn(
-      join(ROOT, 'node_modules/.bin/workerd'),
-      ['serve', config, `--directory-path=data=${dataDir}`, '--control-fd=3'],
-      {
-        stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-        env: { PATH: process.env.PATH ?? '', ADMIN_TOKEN: adminToken, ENCRYPTION_KEY: ring(), HMAC_SECRET: ring() },
-      },
-    );
+    const runtime = spawn(runtimePath(), ['serve', config, `--directory-path=data=${dataDir}`, '--control-fd=3'], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      env: { PATH: process.env.PATH ?? '', ADMIN_TOKEN: adminToken, ENCRYPTION_KEY: ring(), HMAC_SECRET: ring() },
+    });
     return new Runtime(runtime, `http://127.0.0.1:${await portOf(runtime)}`, adminToken);
   }
 

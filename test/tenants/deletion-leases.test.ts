@@ -57,6 +57,33 @@ describe('a deletion', () => {
     expect((await deletion).status).toBe(204);
   });
 
+  it('that comes between the confirmation of the next tenant and its creation is waited for as well', async () => {
+    const secret = await leasedKey('between', 1);
+    let isReached = false;
+    let isReleased = false;
+    await aroundCallsOf(await tenantObject('between'), async (method, send) => {
+      const answer = await send();
+      if (method !== 'confirm') return answer;
+      isReached = true;
+      while (!isReleased) await scheduler.wait(1);
+      return answer;
+    });
+    const tables = () => sqlIn('between', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'");
+    const created = api('POST', '/tenants', { id: 'between', settings: { leaseSeconds: 0 } }).then(({ status }) =>
+      Promise.all([status, codesOf(secret)]),
+    );
+    while (!isReached) await scheduler.wait(1);
+    const deletion = api('DELETE', '/tenants/between');
+    while ((await tables()).length > 0) await scheduler.wait(1);
+    isReleased = true;
+    while ((await tables()).length === 0) await scheduler.wait(1);
+    // The next tenant is stored, and nobody is told of it while the earlier one's key may still be VALID.
+    const asked = api('GET', '/tenants/between').then(({ status }) => Promise.all([status, codesOf(secret)]));
+    expect(await asked).toEqual([200, everywhere('NOT_FOUND')]);
+    expect(await created).toEqual([201, everywhere('NOT_FOUND')]);
+    expect((await deletion).status).toBe(204);
+  });
+
   it('whose object died while it waited is finished when the longest lease there is has ended', async () => {
     logged();
     const secret = await leasedKey('died', 10);

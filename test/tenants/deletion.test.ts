@@ -209,6 +209,21 @@ describe('while a tenant is being deleted', () => {
     expect((await verify(secret)).code).toBe('NOT_FOUND');
   });
 
+  it('nobody is told that it is gone, by an isolate that does not know it either', async () => {
+    await createTenant('untold');
+    const held = await heldAt('destroy');
+    const deletion = api('DELETE', '/tenants/untold');
+    await held.reached();
+    let isTold = false;
+    const asked = apiWith({ ...env }, 'GET', '/tenants/untold').finally(() => {
+      isTold = true;
+    });
+    await scheduler.wait(100);
+    expect(isTold).toBe(false);
+    await held.release();
+    expect([(await deletion).status, (await asked).status]).toEqual([204, 404]);
+  });
+
   it('a deletion with another Idempotency-Key joins it, and is answered alike when repeated after a new creation', async () => {
     await createTenant('joined');
     const held = await heldAt('destroy');

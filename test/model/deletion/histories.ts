@@ -44,6 +44,7 @@ const passage = weighted<world.Passage>(
   [24, fc.constant('arrives')],
   [1, fc.constant('lost')],
   [2, fc.constant('retryable')],
+  [2, fc.constant('late')],
 );
 
 const step = weighted<Step>(

@@ -13,8 +13,11 @@ import type { Env } from '../../../src/env.ts';
 import { START } from '../../support/clock.ts';
 import { tenantObject } from '../../support/objects.ts';
 
-/** What becomes of a call, or of its answer. `retryable`: lost, in a way that the platform marks so. */
-export type Passage = 'arrives' | 'lost' | 'retryable';
+/**
+ * What becomes of a call, or of its answer. `retryable`: lost, in a way that the platform marks so. `late`: as lost, but a call arrives after all, when
+ * nobody waits for it any more.
+ */
+export type Passage = 'arrives' | 'lost' | 'retryable' | 'late';
 
 type Held = { readonly from: string; readonly call: string; passage: Passage | null };
 
@@ -29,15 +32,14 @@ class Gate {
   /** Ends of the waits that are under way, in pretended time. */
   #ends: number[] = [];
 
-  async pass(from: string, call: string): Promise<void> {
-    if (this.isOpen) return;
+  async pass(from: string, call: string): Promise<Passage> {
+    if (this.isOpen) return 'arrives';
     const held: Held = { from, call, passage: null };
     this.held.push(held);
     // Everybody looks for themselves: an object may not be woken by somebody else's promise.
     while (held.passage === null && !this.isOpen) await realWait(1);
     this.held = this.held.filter((other) => other !== held);
-    if (held.passage === null || held.passage === 'arrives') return;
-    throw Object.assign(new Error('the network went away'), { retryable: held.passage === 'retryable' });
+    return held.passage ?? 'arrives';
   }
 
   async wait(ms: number): Promise<void> {
@@ -72,6 +74,8 @@ class Gate {
 
 export const gate = new Gate();
 
+const lost = (passage: Passage) => Object.assign(new Error('the network went away'), { retryable: passage !== 'lost' });
+
 type Namespace = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): object };
 
 function gated(bindings: object, from: () => string): object {
@@ -82,11 +86,20 @@ function gated(bindings: object, from: () => string): object {
         get: (stub, property) => {
           const call = String(property);
           return async (...args: unknown[]) => {
-            await gate.pass(from(), call);
-            const send: unknown = Reflect.get(stub, property);
-            if (typeof send !== 'function') throw new TypeError(`no method ${call}`);
-            const answer: unknown = await send(...args);
-            await gate.pass(from(), `${call} answered`);
+            const send = async (): Promise<unknown> => {
+              const method: unknown = Reflect.get(stub, property);
+              if (typeof method !== 'function') throw new TypeError(`no method ${call}`);
+              return method(...args);
+            };
+            const passage = await gate.pass(from(), call);
+            if (passage === 'late') {
+              const arrived = gate.pass(from(), `${call} late`);
+              void arrived.then((late) => (late === 'lost' ? undefined : send())).catch(() => {});
+            }
+            if (passage !== 'arrives') throw lost(passage);
+            const answer = await send();
+            const back = await gate.pass(from(), `${call} answered`);
+            if (back !== 'arrives') throw lost(back);
             return answer;
           };
         },

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from '../../../selfhost/build.ts';
+import { runtimePath } from '../../../selfhost/runtime-path.ts';
 import { range } from '../campaign.ts';
 import { Client, type Method, type Verification } from '../client.ts';
 import { ROOT, temporaryFolder } from '../server.ts';
@@ -253,7 +254,7 @@ const WAYS: readonly Way[] = [
 function startRuntime(dataDir: string, adminToken: string): ChildProcess {
   const ring = () => `1:${randomBytes(32).toString('base64')}`;
   return spawn(
-    join(ROOT, 'node_modules/.bin/workerd'),
+    runtimePath(),
     ['serve', join(import.meta.dirname, 'isolates.capnp'), `--directory-path=data=${dataDir}`, '--control-fd=3'],
     {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],

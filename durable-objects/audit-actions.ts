@@ -1,0 +1,18 @@
+/** What the audit log tells of. The names are part of the API: add, never rename. */
+export const AUDIT_ACTIONS = [
+  'tenant.create',
+  'tenant.update',
+  'tenant.delete',
+  'key.create',
+  'key.update',
+  'key.rotate',
+  'key.revoke',
+  'key.revoke_owner',
+  'key.delete',
+  'key.reveal',
+  'key.rotation_complete',
+  'key.rotation_cancel',
+  'encryption.reseal',
+  'cleanup.run',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
