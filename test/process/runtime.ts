@@ -3,11 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ensureBuilt } from '../../selfhost/build.ts';
 import { runtimePath } from '../../selfhost/runtime-path.ts';
 import { Client } from './client.ts';
-import { ROOT } from './server.ts';
 
 export class Runtime implements AsyncDisposable {
   readonly client: Client;

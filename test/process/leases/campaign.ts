@@ -12,7 +12,7 @@ import { ensureBuilt } from '../../../selfhost/build.ts';
 import { runtimePath } from '../../../selfhost/runtime-path.ts';
 import { range } from '../campaign.ts';
 import { Client, type Method, type Verification } from '../client.ts';
-import { ROOT, temporaryFolder } from '../server.ts';
+import { temporaryFolder } from '../server.ts';
 
 /** Keys that are ended at the same time; each ending waits about a second. */
 const KEYS_AT_ONCE = 100;
