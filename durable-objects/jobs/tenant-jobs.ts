@@ -68,8 +68,8 @@ const retention: TenantJob = {
   },
   run: ({ store, tenant, now }, limit) => {
     const purged = store.keys.purge(now - tenant.settings.retentionSeconds * 1000, limit);
-    for (const { id, seq } of purged) {
-      store.rotations.forget(id);
+    for (const { id, seq, replacedBy } of purged) {
+      store.rotations.forget({ id, replacedBy });
       // Its `seq` may be given to a new key.
       store.lastUsed.forget(seq);
     }

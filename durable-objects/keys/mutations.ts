@@ -163,7 +163,7 @@ export function deletion(keyId: string): Mutation<null> {
       if (!found.ok) return found;
       const { store } = context;
       store.keys.remove(found.value);
-      store.rotations.forget(keyId);
+      store.rotations.forget(found.value);
       store.lastUsed.forget(found.value.seq);
       return ok({ value: null, audit: [{ action: 'key.delete', keyId, changes: { name: found.value.name } }] });
     },

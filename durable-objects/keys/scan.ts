@@ -62,9 +62,11 @@ const JUDGED = `seq, name, owner, lineage, prefix, enabled, expires_at, revoked_
 const beyond = (order: Order) => `seq ${order === 'asc' ? '>' : '<'} ?`;
 const walk = (where: string) => (order: Order) =>
   `SELECT ${JUDGED} FROM keys WHERE ${where} ${beyond(order)} ORDER BY seq ${order} LIMIT ?`;
+/** As the index says it: without the statuses that nearly all keys have, or that their rotations tell. */
+const INDEXED_STATUS = "status <> 'active' AND status <> 'rotating'";
 const ofStatuses = (count: number) => (order: Order) => {
   const each = Array(count)
-    .fill(`SELECT seq AS at FROM keys WHERE status = ? AND status <> 'active' AND ${beyond(order)}`)
+    .fill(`SELECT seq AS at FROM keys WHERE status = ? AND ${INDEXED_STATUS} AND ${beyond(order)}`)
     .join(' UNION ALL ');
   return `SELECT ${JUDGED} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
 };
@@ -222,9 +224,10 @@ export class KeyScan {
     );
   }
 
-  /** Whether the index of statuses is the shorter way. Stored statuses say nothing of revocations of groups that are not in the rows yet; active keys are not in the index. */
+  /** Whether the index of statuses is the shorter way. Stored statuses say nothing of revocations of groups that are not in the rows yet; active keys and those in grace are not in the index. */
   #isRare(statuses: readonly KeyStatus[]): boolean {
-    if (this.#groupRevocations.pending.length > 0 || statuses.includes('active')) return false;
+    const isIndexed = !statuses.includes('active') && !statuses.includes('rotating');
+    if (this.#groupRevocations.pending.length > 0 || !isIndexed) return false;
     const [counts, total] = [this.#counts.byEntry('status'), this.#counts.byEntry('keys').get(0) ?? 0];
     const having = statuses.reduce((sum, status) => sum + (counts.get(KEY_STATUSES.indexOf(status)) ?? 0), 0);
     return having * FAR_ROW_WORK < total * NEXT_ROW_WORK;

@@ -78,7 +78,7 @@ export const KEY_QUERIES = {
   },
   due: `SELECT ${RECORD} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge:
-    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, sealing_key_id, status',
+    'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, replaced_by, sealing_key_id, status',
   livingOf: {
     owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
     lineage: `SELECT ${RECORD} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -252,14 +252,20 @@ export class KeyTable {
   }
 
   /** Forgets keys that ended at or before `endedBefore`, earliest first. */
-  purge(endedBefore: number, limit: number): { readonly id: string; readonly seq: number }[] {
-    type Row = { seq: number; id: string; sealing_key_id: number | null; status: KeyStatus };
+  purge(endedBefore: number, limit: number): Pick<KeyRecord, 'id' | 'seq' | 'replacedBy'>[] {
+    type Row = {
+      seq: number;
+      id: string;
+      replaced_by: string | null;
+      sealing_key_id: number | null;
+      status: KeyStatus;
+    };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
     for (const row of purged) this.#touch(row.id);
     for (const { sealing_key_id: envelope, status } of purged) {
       this.counts.follow({ signature: null, envelope, status }, null);
     }
-    return purged.map(({ id, seq }) => ({ id, seq }));
+    return purged.map(({ id, seq, replaced_by }) => ({ id, seq, replacedBy: replaced_by }));
   }
 
   /** When the next status change by time is due, null if none will be. */

@@ -1,6 +1,6 @@
 /**
  * Rotations as an operator watches them: which key replaced which, by whom, and whether the switch has happened. What time and later changes made of a rotation
- * is read off the predecessor's record, so that there is one truth about a grace period; a row goes with its predecessor.
+ * is read off the predecessor's record, so that there is one truth about a grace period. A row goes with its predecessor, that of a cancelled rotation with its successor.
  */
 import type { KeyRecord } from '../keys/record.ts';
 import { endedAt, hasEnded, STATUS_SQL, statusOf } from '../keys/status.ts';
@@ -52,7 +52,8 @@ export const ROTATION_QUERIES = {
   insert: `INSERT INTO rotations (${COLUMNS}) VALUES (?, ?, ?, ?, NULL, ?, ?, NULL)`,
   cancel: 'UPDATE rotations SET cancelled_at = ? WHERE successor = ?',
   firstUse: 'UPDATE rotations SET successor_first_used_at = ? WHERE successor = ? AND successor_first_used_at IS NULL',
-  forget: 'DELETE FROM rotations WHERE predecessor = ?',
+  forget: 'DELETE FROM rotations WHERE successor = ?',
+  forgetCancelled: 'DELETE FROM rotations WHERE successor = ? AND cancelled_at IS NOT NULL',
   walk: `SELECT seq, ${COLUMNS} FROM rotations WHERE seq < ? ORDER BY seq DESC`,
   judge: `SELECT count(*) AS n, min(at) AS last, json_group_array(at) FILTER (WHERE status IN ('active', 'rotating', 'disabled')) AS living
     FROM (
@@ -84,8 +85,10 @@ export class RotationTable {
     this.#sql.exec(ROTATION_QUERIES.firstUse, at, successor);
   }
 
-  forget(predecessor: string): void {
-    this.#sql.exec(ROTATION_QUERIES.forget, predecessor);
+  /** A key is gone: the rotation that replaced it goes along, and a cancelled one that made it. */
+  forget({ id, replacedBy }: Pick<KeyRecord, 'id' | 'replacedBy'>): void {
+    if (replacedBy !== null) this.#sql.exec(ROTATION_QUERIES.forget, replacedBy);
+    this.#sql.exec(ROTATION_QUERIES.forgetCancelled, id);
   }
 
   /** One page, newest first, of the rotations in this state at `now`. `get` reads a key with its latest use. */

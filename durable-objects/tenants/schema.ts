@@ -143,9 +143,10 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   -- Fewer pages for a creation and a rotation to write. Living and revoked keys of an owner apart, each in creation order.
   DROP INDEX keys_by_owner;
   CREATE INDEX keys_by_owner ON keys (owner, (revoked_at IS NULL)) WHERE owner IS NOT NULL;
-  -- Nearly all keys are active, have the tenant's own prefix and were made by the administrator: those are found by walking.
+  -- Nearly all keys are active, have the tenant's own prefix and were made by the administrator: those are found by walking. Keys in grace are few among
+  -- those that are due, and each has its rotation.
   DROP INDEX keys_by_status;
-  CREATE INDEX keys_by_status ON keys (status) WHERE status <> 'active';
+  CREATE INDEX keys_by_status ON keys (status) WHERE status <> 'active' AND status <> 'rotating';
   DROP INDEX keys_by_prefix;
   DROP INDEX audit_by_actor;
   CREATE INDEX audit_by_actor ON audit (actor_id) WHERE actor_id <> 'admin';
@@ -175,6 +176,9 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     SELECT id, seq FROM owner_newcomers JOIN group_revocations ON value = owner;
   DROP TABLE owner_newcomers;
   DROP TABLE owner_revocations;
+
+  -- A rotation is found by its successor.
+  DROP INDEX rotations_by_predecessor;
 
   -- Results of the latest mutations, written over in place (results.ts).
   CREATE TABLE results (
