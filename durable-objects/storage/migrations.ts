@@ -2,6 +2,7 @@
  * Schema migrations of an object's database: an append-only list, each applied once, in order, in one transaction with the record of it.
  * `PRAGMA user_version` is refused by the platform, so the version lives in a table.
  */
+import { logEvent } from '../log.ts';
 
 /** SQL statements that lead from version n to version n + 1. Never edit one that has been released: append another. */
 export type Migration = string;
@@ -17,7 +18,10 @@ export function schemaVersion(sql: SqlStorage): number {
 export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[], from: number): void {
   const { sql } = storage;
   if (from === migrations.length) return;
-  if (from > migrations.length) throw new Error(`schema version ${from} is newer than this program`);
+  if (from > migrations.length) {
+    logEvent('error', 'database_is_newer', { schemaVersion: from, newestKnown: migrations.length });
+    throw new Error('the database was written by a newer program');
+  }
   storage.transactionSync(() => {
     if (from === 0)
       sql.exec('CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (0)');
