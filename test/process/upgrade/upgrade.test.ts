@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Client, type KeyResource } from '../client.ts';
+import { Client, type KeyResource, type KeyWithSecret } from '../client.ts';
 import { eventually, Launcher, startServer, temporaryFolder } from '../server.ts';
 import { readExpected, restoreFixture } from './fixture.ts';
 
@@ -187,8 +187,33 @@ describe('a data folder of version 0.1.0', () => {
         const listed = await as(about).get<Listed>('/tenants');
         expect(listed.data.map(({ id }) => id)).toEqual(['acme']);
       }
-      const mine = await as('owner of acme').get<Listed>('/management-keys?limit=100');
-      expect(mine.data.map(({ name }) => name).sort()).toEqual(['operator of acme', 'owner of acme']);
+    });
+
+    test('that are confined to a tenant decide about its others, made before and after', async () => {
+      const owner = as('owner of acme');
+      const make = async (name: string) => {
+        const made = { name, role: 'owner', tenantId: 'acme' };
+        return (await owner.send<KeyWithSecret>('POST', '/management-keys', made)).body;
+      };
+      const [first, second] = [await make('made later 1'), await make('made later 2')];
+      const newer = new Client({ url: server.url, adminToken: first.secret });
+      for (const caller of [owner, newer]) {
+        for (const limit of [1, 2, 3, 100]) {
+          const listed = await caller.all<KeyResource>(`/management-keys?limit=${limit}`);
+          expect(listed.map(({ name }) => name)).toEqual([
+            'made later 2',
+            'made later 1',
+            'owner of acme',
+            'operator of acme',
+          ]);
+          for (const { id } of listed) expect((await caller.send('GET', `/management-keys/${id}`)).status).toBe(200);
+        }
+        const strange = `/management-keys/${keyOf('of an earlier tenant of this id')}`;
+        expect((await caller.send('GET', strange)).status).toBe(404);
+        expect((await caller.send('POST', `${strange}/revoke`)).status).toBe(404);
+      }
+      expect((await owner.send('POST', `/management-keys/${second.id}/revoke`)).status).toBe(200);
+      expect((await owner.send('POST', `/management-keys/${first.id}/rotate`)).status).toBe(201);
     });
 
     test('that were made before the tenant of their id open nothing', async () => {
@@ -197,6 +222,12 @@ describe('a data folder of version 0.1.0', () => {
       expect(await status(about, '/tenants/reborn/keys')).toBe(404);
       expect(await status(about, '/tenants/acme')).toBe(404);
       expect((await as(about).send('POST', '/tenants/reborn/keys', { name: 'x' })).status).toBe(404);
+      const ofReborn = { name: 'of the second tenant', role: 'owner', tenantId: 'reborn' };
+      const { body } = await client.send<KeyWithSecret>('POST', '/management-keys', ofReborn);
+      const owner = new Client({ url: server.url, adminToken: body.secret });
+      const seen = await owner.get<Listed>('/management-keys?limit=100');
+      expect(seen.data.map(({ name }) => name)).toEqual(['of the second tenant']);
+      expect((await owner.send('GET', `/management-keys/${keyOf(about)}`)).status).toBe(404);
     });
 
     test('without confinement work everywhere, rotated ones in their grace too, revoked ones not', async () => {
