@@ -7,6 +7,9 @@ import { logEvent } from '../log.ts';
 /** SQL statements that lead from version n to version n + 1. Never edit one that has been released: append another. */
 export type Migration = string;
 
+/** Message of the error that refuses a database of a later version. It crosses the call, so the Worker can tell. */
+export const NEWER_DATABASE = 'the database was written by a newer version of Keystead';
+
 /** Version of the schema in this database; 0 for one that was never set up, which this leaves without a single byte. */
 export function schemaVersion(sql: SqlStorage): number {
   const found = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
@@ -20,7 +23,7 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly Migr
   if (from === migrations.length) return;
   if (from > migrations.length) {
     logEvent('error', 'database_is_newer', { schemaVersion: from, newestKnown: migrations.length });
-    throw new Error('the database was written by a newer program');
+    throw new Error(NEWER_DATABASE);
   }
   storage.transactionSync(() => {
     if (from === 0)

@@ -261,7 +261,14 @@ function noted(about: string, key: Key): Key {
   await keep('POST', '/tenants/acme/keys/bulk', 'bulk-1', { keys: [{ name: 'kept 😀' }, { name: 'kept 2' }] });
   await keep('POST', `/tenants/acme/keys/${bulk1.id}/rotate`, 'rotate-1', { gracePeriodSeconds: GRACE_SECONDS_MAX });
   await keep('PATCH', `/tenants/acme/keys/${bulk2.id}`, 'update-1', { name: 'bulk 2, renamed' });
+  await keep('POST', `/tenants/acme/keys/${both[0]?.id}/revoke`, 'revoke-1', { reason: 'again' });
+  await keep('POST', '/tenants/acme/keys/revoke', 'revoke-2', { owner: 'nobody' });
   await keep('POST', '/tenants', 'tenant-1', { id: 'kept', name: 'Kept' });
+  await server.post('/tenants', { id: 'gone-too' });
+  await keep('DELETE', '/tenants/gone-too', 'delete-1');
+  const confined = { name: 'kept', role: 'auditor', tenantId: 'acme' };
+  const { id: keptId } = await keep('POST', '/management-keys', 'management-1', confined);
+  await keep('POST', `/management-keys/${keptId}/rotate`, 'management-2', { gracePeriodSeconds: 0 });
 
   // Uses, written down a minute later if the object is kept awake.
   for (const secret of secrets.values()) await server.verify(secret, { fresh: true });

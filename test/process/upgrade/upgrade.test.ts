@@ -124,11 +124,11 @@ describe('a data folder of version 0.1.0', () => {
   test.for(expected.replays)('$method $path is answered with the kept answer', async (replay) => {
     const { method, path, idempotencyKey, body, status, answer } = replay;
     const headers = { 'Idempotency-Key': idempotencyKey };
-    const again = await client.send(method, path, body, undefined, headers);
+    const again = await client.send(method, path, body ?? undefined, undefined, headers);
     expect(again).toMatchObject({ status, body: answer });
     expect(again.headers.get('Idempotency-Replayed')).toBe('true');
-    const otherwise = path.endsWith('/bulk') ? { keys: [{ name: 'otherwise' }] } : { name: 'otherwise' };
-    const other = await client.send(method, path, otherwise, undefined, headers);
+    if (path !== '/tenants/acme/keys') return;
+    const other = await client.send(method, path, { name: 'otherwise' }, undefined, headers);
     expect(other.body).toMatchObject({ code: 'idempotency_key_reused' });
   });
 
@@ -203,6 +203,8 @@ describe('a data folder of version 0.1.0', () => {
           expect(listed.map(({ name }) => name)).toEqual([
             'made later 2',
             'made later 1',
+            'kept',
+            'kept',
             'owner of acme',
             'operator of acme',
           ]);
@@ -327,7 +329,7 @@ test('a database that a newer version wrote is refused in one clear line, and le
   await using server = await startServer(folder.path);
   const client = new Client(server);
   const refused = await client.send('GET', '/tenants/empty');
-  expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(refused).toMatchObject({ status: 503, body: { code: 'misconfigured' } });
   expect((await client.send('POST', '/tenants/empty/keys', { name: 'x' })).status).toBe(503);
   // The others go on.
   expect(await client.verify(secretOf('updated'))).toMatchObject({ code: 'VALID' });
@@ -335,6 +337,19 @@ test('a database that a newer version wrote is refused in one clear line, and le
   const lines = `${server.stdout}${server.stderr}`.split('\n').filter((line) => line.includes('"database_is_newer"'));
   expect(JSON.parse(lines[0] ?? '{}')).toMatchObject({ level: 'error', schemaVersion: 1000 });
   expect(contentOf(newer)).toEqual(before);
+});
+
+test('a data folder that a newer version wrote is refused at the start, in one line', async () => {
+  using folder = temporaryFolder();
+  restoreFixture(folder.path);
+  const [directory = ''] = databasesOf(folder.path, 'directory');
+  write(directory, 'UPDATE schema_version SET version = 1000');
+  const before = contentOf(directory);
+  await using launcher = new Launcher(folder.path, { LOG_LEVEL: 'silent' });
+  expect(await launcher.exit()).toBe(1);
+  const said = launcher.stderr.split('\n').filter((line) => line.startsWith('keystead: '));
+  expect(said).toEqual(['keystead: The database was written by a newer version of Keystead than this one']);
+  expect(contentOf(directory)).toEqual(before);
 });
 
 /** Enough that bringing the database up to date takes a while, in which its journal grows. */
