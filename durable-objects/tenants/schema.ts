@@ -129,8 +129,8 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
   ALTER TABLE cleanups ADD COLUMN audit_trimmed INTEGER NOT NULL DEFAULT 0;
 
-  -- The first key of each chain of rotations, for those that were rotated already. A chain goes on where a key in it was deleted: what that key replaced,
-  -- or what replaced it, still names it.
+  -- The first key of each chain of rotations, for those that were rotated already. A chain goes on where a key in it
+  -- was deleted: what that key replaced, or what replaced it, still names it.
   CREATE TABLE links (successor TEXT PRIMARY KEY, predecessor TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO links SELECT id, replaces FROM keys WHERE replaces IS NOT NULL;
   INSERT INTO links SELECT successor, predecessor FROM rotations WHERE true ON CONFLICT DO NOTHING;

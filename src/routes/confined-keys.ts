@@ -1,16 +1,19 @@
 /**
- * Which management keys a caller confined to a tenant knows: those confined to the same tenant. Keys from before incarnations were noted name the tenant id
- * alone, so there are two owners to look for, and whether such a key means this tenant or an earlier one of its id is told by its time.
+ * Which management keys a caller confined to a tenant knows: those confined to the same tenant. Keys from before
+ * incarnations were noted name the tenant id alone, so there are two owners to look for, and whether such a key means
+ * this tenant or an earlier one of its id is told by its time.
  */
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { grantOwner } from '../../durable-objects/tenants/lifecycle.ts';
 import { isMeant, type TenantIdentity } from '../../durable-objects/tenants/target.ts';
 import { grantOf } from '../callers/management-key.ts';
 import type { Call } from '../http/call.ts';
-import type { Confinement } from '../objects.ts';
 
 /** The tenant that the caller is confined to, null when it is there no more. */
-export async function tenantOf(call: Call, { tenantId }: Confinement): Promise<TenantIdentity | null> {
+export async function tenantOf(
+  call: Call,
+  { tenantId }: { readonly tenantId: string },
+): Promise<TenantIdentity | null> {
   const described = await call.objects.tenant(tenantId, (tenant, target) => tenant.describe(target));
   return described.ok ? described.value : null;
 }

@@ -19,7 +19,6 @@ import { type Answer, json } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
 import { outlivesCaller, Problem } from '../http/problem.ts';
-import type { Confinement } from '../objects.ts';
 import { parseListed, revokeKeyBody } from '../schemas/keys.ts';
 import {
   createManagementKeyBody,
@@ -119,7 +118,7 @@ async function listed(call: Call, part: Omit<KeyListQuery, 'order'>): Promise<Li
 /** The keys of the caller's own tenant: of its owners one after the other, which is the order of creation. */
 async function listedOf(
   call: Call,
-  confinement: Confinement,
+  confinement: { readonly tenantId: string },
   filters: KeyFilter,
   limit: number,
   after: number | null,

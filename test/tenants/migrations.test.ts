@@ -1,4 +1,4 @@
-/** Schema migrations are all applied, or none. That the databases of earlier versions open is tested in test/process/upgrade. */
+/** Schema migrations are all applied, or none. That databases of earlier versions open is tested in process/upgrade. */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/storage/migrations.ts';

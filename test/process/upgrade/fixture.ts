@@ -1,6 +1,6 @@
 /**
- * The data folder that version 0.1.0 wrote at commit 9941890, as make-fixture.ts kept it: each database compressed, under the name that the runtime finds
- * it by. And what that version answered about it at the time.
+ * The data folder that version 0.1.0 wrote at commit 9941890, as make-fixture.ts kept it: each database compressed,
+ * under the name that the runtime finds it by. And what that version answered about it at the time.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,8 +1,9 @@
 /**
- * How the fixture was made, and can be made again: `sh selfhost/run.sh test/process/upgrade/make-fixture.ts <checkout of 9941890, with npm ci done>`.
+ * How the fixture was made, and can be made again, with a checkout of commit 9941890 in which `npm ci` is done:
+ * `sh selfhost/run.sh test/process/upgrade/make-fixture.ts <checkout>`.
  *
- * It drives that version over HTTP, stops it, edits what the clock or a crash would have to bring about, notes what that version answers, and packs
- * the databases. It takes some two minutes: uses were written down once a minute.
+ * It drives that version over HTTP, stops it, edits what the clock or a crash would have to bring about, notes what
+ * that version answers, and packs the databases. It takes some two minutes: uses were written down once a minute.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -309,7 +310,10 @@ function edit(kind: 'tenant' | 'directory', change: (db: DatabaseSync, tenantId:
   }
 }
 
-/** Sets every alarm that is armed, and arms that of `busy`. The runtime keeps them twice, in nanoseconds: for itself, and in the object's database. */
+/**
+ * Sets every alarm that is armed, and arms that of `busy`. The runtime keeps them twice, in nanoseconds: for itself,
+ * and in the object's database.
+ */
 async function setAlarms(at: number): Promise<void> {
   const time = BigInt(at) * 1_000_000n;
   const busy = objectNameOf(await locatorOf('busy'));
@@ -368,8 +372,8 @@ edit('directory', (db) => {
     ifVersions: null,
   };
   db.prepare("UPDATE tenants SET deleting = ? WHERE id = 'leaving'").run(JSON.stringify(operation));
-  db.exec(`INSERT INTO audit VALUES (${Date.now()} * 1024, 'op_deletion_by_hand', 'tenant.delete', 'admin_token', 'admin',
-    NULL, NULL, 'req_deletion_by_hand', '127.0.0.1', '{"tenantId":"leaving"}')`);
+  db.exec(`INSERT INTO audit VALUES (${Date.now()} * 1024, 'op_deletion_by_hand', 'tenant.delete', 'admin_token',
+    'admin', NULL, NULL, 'req_deletion_by_hand', '127.0.0.1', '{"tenantId":"leaving"}')`);
 });
 
 // ---- what that version says of it all ----

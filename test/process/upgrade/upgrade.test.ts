@@ -1,6 +1,7 @@
 /**
- * A data folder that version 0.1.0 wrote opens under this one and keeps all it holds. The fixture has what that version wrote and what it answered about
- * it (make-fixture.ts); nothing in here knows how this version stores anything, but where schemas are compared.
+ * A data folder that version 0.1.0 wrote opens under this one and keeps all it holds. The fixture has what that version
+ * wrote and what it answered about it (make-fixture.ts); nothing in here knows how this version stores anything, but
+ * where databases themselves are compared.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -358,7 +359,7 @@ const MANY_KEYS = 60_000;
 const MIGRATION_JOURNAL_BYTES = 1_000_000;
 const KILLS_MAX = 5;
 
-test('a server killed while it brings a database up to date leaves the old one, and does it after its restart', async () => {
+test('a server killed while it brings a database up to date leaves the old one, and does it at its restart', async () => {
   for (let kill = 1; ; kill++) {
     using folder = temporaryFolder();
     restoreFixture(folder.path);
