@@ -177,7 +177,8 @@ async function reachableKey(call: Call, params: PathParams): Promise<KeyView> {
   if (!found.ok) throw new Problem('management_key_not_found');
   if (confinement === null) return found.value;
   const tenant = await tenantOf(call, confinement);
-  if (tenant === null || !isOf(tenant, found.value)) throw new Problem('management_key_not_found');
+  if (tenant === null) throw new Problem('tenant_not_found');
+  if (!isOf(tenant, found.value)) throw new Problem('management_key_not_found');
   return found.value;
 }
 

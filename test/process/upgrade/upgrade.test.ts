@@ -359,7 +359,7 @@ const MANY_KEYS = 60_000;
 const MIGRATION_JOURNAL_BYTES = 1_000_000;
 const KILLS_MAX = 5;
 
-test('a server killed while it brings a database up to date leaves the old one, and does it at its restart', async () => {
+test('a server killed amid bringing a database up to date leaves the old one, and does it at its restart', async () => {
   for (let kill = 1; ; kill++) {
     using folder = temporaryFolder();
     restoreFixture(folder.path);
