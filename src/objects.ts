@@ -11,12 +11,13 @@ import type { Directory } from '../durable-objects/directory.ts';
 import { LruCache } from '../durable-objects/memory/lru-cache.ts';
 import type { Operation } from '../durable-objects/operation.ts';
 import { fail } from '../durable-objects/outcome.ts';
+import { NEWER_DATABASE } from '../durable-objects/storage/migrations.ts';
 import type { Tenant, VerifyAnswer } from '../durable-objects/tenant.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../durable-objects/tenants/locator.ts';
 import type { Confinement, TenantTarget } from '../durable-objects/tenants/target.ts';
 import type { Env } from './env.ts';
 import { logError } from './http/log.ts';
-import { Problem, storageFull, unavailable } from './http/problem.ts';
+import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';
 import { mayGrow } from './storage-reserve.ts';
 
 /** Attempts of a call, and the first wait before a repetition; doubled each time, and between half and all of it is waited. */
@@ -220,6 +221,7 @@ export class Objects {
         return await send(attempt > 1);
       } catch (error) {
         if (error instanceof Problem) throw error;
+        if (isNewerDatabase(error)) throw newerDatabase();
         const isFull = isStorageFull(error);
         if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !mayRepeat(error)) {
           logError('object_call_failed', error);
@@ -243,4 +245,9 @@ function isRetryable(error: unknown): boolean {
 /** A commit that found no room. Nothing of it was applied. */
 function isStorageFull(error: unknown): boolean {
   return error instanceof Error && error.message.includes('SQLITE_FULL');
+}
+
+/** The object has logged it. */
+function isNewerDatabase(error: unknown): boolean {
+  return error instanceof Error && error.message.includes(NEWER_DATABASE);
 }

@@ -12,7 +12,7 @@ import { TEST_SECRETS } from './secrets.ts';
  * program (`request_failed`, status 500) is not among them, and shows like everything else that is printed.
  */
 const EXPECTED_LINES = [
-  /^\{(?:"time":"[^"]*",)?"level":"error","event":"(?:object_call_failed|alarm_failed|deletion_not_finished)"/,
+  /^\{(?:"time":"[^"]*",)?"level":"error","event":"(?:object_call_failed|alarm_failed|deletion_not_finished|database_is_newer)"/,
   /^\{"time":"[^"]*","level":"error","event":"request",.*"status":503,/,
 ];
 

@@ -129,15 +129,20 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
   ALTER TABLE cleanups ADD COLUMN audit_trimmed INTEGER NOT NULL DEFAULT 0;
 
-  -- The first key of each chain of rotations, for those that were rotated already.
+  -- The first key of each chain of rotations, for those that were rotated already. A chain goes on where a key in it
+  -- was deleted: what that key replaced, or what replaced it, still names it.
+  CREATE TABLE links (successor TEXT PRIMARY KEY, predecessor TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO links SELECT id, replaces FROM keys WHERE replaces IS NOT NULL;
+  INSERT INTO links SELECT successor, predecessor FROM rotations WHERE true ON CONFLICT DO NOTHING;
+  CREATE INDEX links_by_predecessor ON links (predecessor);
   WITH RECURSIVE chain (id, root) AS (
-    SELECT id, id FROM keys WHERE replaced_by IS NOT NULL AND (replaces IS NULL OR replaces NOT IN (SELECT id FROM keys))
-    UNION
-    SELECT next.id, chain.root FROM chain JOIN rotations ON rotations.predecessor = chain.id
-      JOIN keys AS next ON next.id = rotations.successor
+    SELECT DISTINCT predecessor, predecessor FROM links AS first
+      WHERE NOT EXISTS (SELECT 1 FROM links WHERE successor = first.predecessor)
+    UNION ALL
+    SELECT successor, root FROM chain CROSS JOIN links ON predecessor = chain.id
   )
-  UPDATE keys SET lineage = chain.root FROM chain WHERE chain.id = keys.id;
-  UPDATE keys SET lineage = replaces WHERE lineage IS NULL AND replaces IS NOT NULL;
+  UPDATE keys SET lineage = root FROM chain WHERE keys.id = chain.id;
+  DROP TABLE links;
   CREATE INDEX keys_living_by_lineage ON keys (lineage) WHERE lineage IS NOT NULL AND revoked_at IS NULL;
 
   -- Fewer pages for a creation and a rotation to write. Living and revoked keys of an owner apart, each in creation order.

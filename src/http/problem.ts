@@ -96,6 +96,13 @@ export const misconfigured = (problems: readonly { variable: string; reason: str
     headers: { 'Retry-After': '60' },
   });
 
+/** Whoever went back to an earlier version has to go forward again. */
+export const newerDatabase = () =>
+  new Problem('misconfigured', {
+    detail: 'The database was written by a newer version of Keystead than this one.',
+    headers: { 'Retry-After': '60' },
+  });
+
 export const unauthenticated = () =>
   new Problem('unauthenticated', { headers: { 'WWW-Authenticate': 'Bearer realm="keystead"' } });
 

@@ -1,6 +1,8 @@
 /** Management keys: who may call, kept as keys of the tenant `_system`. Nobody grants, or decides about, more than they hold. */
+import type { KeyListQuery } from '../../durable-objects/keys/list.ts';
 import type { KeyView } from '../../durable-objects/keys/record.ts';
 import { endsWithin } from '../../durable-objects/keys/rotation-rights.ts';
+import type { KeyFilter } from '../../durable-objects/keys/scan.ts';
 import { type Mutated, ok } from '../../durable-objects/outcome.ts';
 import { grantOwner } from '../../durable-objects/tenants/lifecycle.ts';
 import { SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
@@ -26,6 +28,7 @@ import {
   toManagementKeyResource,
 } from '../schemas/management-keys.ts';
 import { marked, unwrap } from './answers.ts';
+import { isOf, ownersOf, tenantOf } from './confined-keys.ts';
 import { mintFor } from './minting.ts';
 import { deploymentRoute, keyIdOf, type PathParams, type Route } from './route.ts';
 
@@ -94,12 +97,45 @@ async function listManagementKeys(call: Call): Promise<Answer> {
   const { confinement } = call.caller;
   const filter = confinement === null ? filters : { ...filters, owner: ownerOf(confinement) };
   const list = { list: 'management-keys', filter };
-  const query = { filter, order: 'desc' as const, limit, after: await call.position(cursor, list) };
-  const listed = await call.objects.tenant(SYSTEM, (system, target) => system.listKeys(target, query));
+  const after = await call.position(cursor, list);
+  const page =
+    confinement === null
+      ? await listed(call, { filter, limit, after })
+      : await listedOf(call, confinement, filters, limit, after);
+  return call.listResponse(page.keys.map(toManagementKeyResource), page, limit, list);
+}
+
+type ListedPage = { readonly keys: readonly KeyView[]; readonly next: number | null };
+
+async function listed(call: Call, part: Omit<KeyListQuery, 'order'>): Promise<ListedPage> {
+  const query = { ...part, order: 'desc' as const };
+  const found = await call.objects.tenant(SYSTEM, (system, target) => system.listKeys(target, query));
   // Before the first management key there is no tenant to ask.
-  const page = !listed.ok && listed.failure.code === 'tenant_not_found' ? { keys: '[]', next: null } : unwrap(listed);
-  const keys = parseListed(page.keys).map((key) => ({ ...key, metadata: JSON.stringify(key.metadata) }));
-  return call.listResponse(keys.map(toManagementKeyResource), page, limit, list);
+  if (!found.ok && found.failure.code === 'tenant_not_found') return { keys: [], next: null };
+  const { keys, next } = unwrap(found);
+  return { keys: parseListed(keys).map((key) => ({ ...key, metadata: JSON.stringify(key.metadata) })), next };
+}
+
+/** The keys of the caller's own tenant: of its owners one after the other, which is the order of creation. */
+async function listedOf(
+  call: Call,
+  confinement: { readonly tenantId: string },
+  filters: KeyFilter,
+  limit: number,
+  after: number | null,
+): Promise<ListedPage> {
+  const tenant = await tenantOf(call, confinement);
+  if (tenant === null) return { keys: [], next: null };
+  const found: KeyView[] = [];
+  let next: number | null = null;
+  for (const owner of ownersOf(tenant)) {
+    const room = limit - found.length;
+    const page = await listed(call, { filter: { ...filters, owner }, limit: Math.max(room, 1), after });
+    if (room > 0) found.push(...page.keys);
+    next = room === 0 && page.keys.length > 0 ? (found.at(-1)?.seq ?? null) : page.next;
+    if (next !== null) break;
+  }
+  return { keys: found.filter((key) => isOf(tenant, key)), next };
 }
 
 async function getManagementKey(call: Call, params: PathParams): Promise<Answer> {
@@ -156,8 +192,11 @@ async function reachableKey(call: Call, params: PathParams): Promise<KeyView> {
   const id = keyIdOf(params, 'management_key_not_found');
   const found = await call.objects.tenant(SYSTEM, (system, target) => system.getKey(target, id));
   const { confinement } = call.caller;
-  if (!found.ok || (confinement !== null && found.value.owner !== ownerOf(confinement)))
-    throw new Problem('management_key_not_found');
+  if (!found.ok) throw new Problem('management_key_not_found');
+  if (confinement === null) return found.value;
+  const tenant = await tenantOf(call, confinement);
+  if (tenant === null) throw new Problem('tenant_not_found');
+  if (!isOf(tenant, found.value)) throw new Problem('management_key_not_found');
   return found.value;
 }
 

@@ -215,15 +215,20 @@ export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'
 export function toLife(key: Omit<KeyView, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
-    createdBy: key.createdBy === null ? null : actorOf(key.createdBy),
+    createdBy: toActor(key.createdBy),
     updatedAt: new Date(key.updatedAt).toISOString(),
     expiresAt: isoTime(key.expiresAt),
     revokedAt: isoTime(key.revokedAt),
-    revokedBy: key.revokedBy === null ? null : actorOf(key.revokedBy),
+    revokedBy: toActor(key.revokedBy),
     lastUsedAt: isoTime(key.lastUsedAt),
     version: key.version,
     rotation: toRotation(key),
   };
+}
+
+/** A field that is missing is one of an answer that an earlier version kept, which did not note it. */
+function toActor(id: string | null | undefined): v.InferOutput<typeof actorOut> {
+  return id === null || id === undefined ? null : actorOf(id);
 }
 
 export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<typeof rotationOut> {

@@ -1,7 +1,7 @@
 /** Shapes of tenants. */
 import * as v from 'valibot';
 import { LEASE_SECONDS_MAX } from '../../durable-objects/leases/ledger.ts';
-import type { TenantRecord } from '../../durable-objects/tenants/record.ts';
+import { DEFAULT_SETTINGS, type TenantRecord } from '../../durable-objects/tenants/record.ts';
 import { closedObject } from '../http/bounded.ts';
 import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from './common.ts';
 
@@ -74,7 +74,8 @@ export function toTenantResource(tenant: TenantRecord): TenantResource {
     id,
     name,
     status,
-    settings: { ...settings },
+    // In an answer that an earlier version kept, settings that came later are missing.
+    settings: { ...DEFAULT_SETTINGS, ...settings },
     createdAt: new Date(createdAt).toISOString(),
     updatedAt: new Date(updatedAt).toISOString(),
   };

@@ -1,0 +1,46 @@
+/** Schema migrations are all applied, or none. That databases of earlier versions open is tested in process/upgrade. */
+import { runInDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/storage/migrations.ts';
+import { TENANT_MIGRATIONS } from '../../durable-objects/tenants/schema.ts';
+import { createTenant } from '../support/api.ts';
+import { tenantObject } from '../support/objects.ts';
+
+const NEXT = 'CREATE TABLE next (x INTEGER) STRICT; INSERT INTO next VALUES (1);';
+
+/** Runs with the storage of a tenant's object. */
+async function inTenant(id: string, run: (storage: DurableObjectStorage) => void): Promise<void> {
+  await createTenant(id);
+  await runInDurableObject(await tenantObject(id), (_, { storage }) => run(storage));
+}
+
+const hasNext = ({ sql }: DurableObjectStorage) =>
+  sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'next'").toArray().length > 0;
+
+describe('migrations', () => {
+  it('bring a database to the newest version, once', async () => {
+    await inTenant('migrated', (storage) => {
+      const before = schemaVersion(storage.sql);
+      expect(before).toBe(TENANT_MIGRATIONS.length);
+      migrate(storage, [...TENANT_MIGRATIONS, NEXT], before);
+      expect([schemaVersion(storage.sql), hasNext(storage)]).toEqual([before + 1, true]);
+      migrate(storage, [...TENANT_MIGRATIONS, NEXT], before + 1);
+      expect(storage.sql.exec('SELECT count(*) AS n FROM next').one().n).toBe(1);
+    });
+  });
+
+  it('leave nothing behind when one of them fails', async () => {
+    await inTenant('half-migrated', (storage) => {
+      const before = schemaVersion(storage.sql);
+      const broken = [...TENANT_MIGRATIONS, NEXT, 'INSERT INTO nowhere VALUES (1)'];
+      expect(() => migrate(storage, broken, before)).toThrow('nowhere');
+      expect([schemaVersion(storage.sql), hasNext(storage)]).toEqual([before, false]);
+    });
+  });
+
+  it('refuse a database of a later version', async () => {
+    await inTenant('from-the-future', (storage) => {
+      expect(() => migrate(storage, TENANT_MIGRATIONS, TENANT_MIGRATIONS.length + 1)).toThrow(NEWER_DATABASE);
+    });
+  });
+});
