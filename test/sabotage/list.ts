@@ -20,6 +20,7 @@ const MUTATIONS = 'durable-objects/keys/mutations.ts';
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
+const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
 const ledgerTest = 'test/leases/ledger.test.ts';
 
@@ -87,8 +88,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: STATE,
     patches: [
       [
-        'this.#storage.deleteAll()]);\n    await scheduler.wait(waitMs);',
-        'this.#storage.deleteAll()]);\n    await scheduler.wait(waitMs * 0);',
+        'this.#destroyed.add(incarnation);\n    await scheduler.wait(waitMs);',
+        'this.#destroyed.add(incarnation);\n    await scheduler.wait(waitMs * 0);',
       ],
     ],
     noticedBy: [CHANGES],
@@ -96,7 +97,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'a creation does not wait for a deletion that is not finished',
     file: STATE,
-    patches: [['if (earlierDeletion) await', 'if (earlierDeletion && false) await']],
+    patches: [['earlierDeletion ? this.#deletionWaitMs(null, now) : known;', 'known;']],
     noticedBy: [SETTLING],
   },
   // ---- what else tells of a change ----
@@ -150,10 +151,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'the 404 of a disclosure does not wait',
     file: MUTATIONS,
     patches: [
-      [
-        'Mutation<Revealed | null> {\n  return {\n    about: [keyId],',
-        'Mutation<Revealed | null> {\n  return {\n    about: [],',
-      ],
+      ['Mutation<boolean> {\n  return {\n    about: [keyId],', 'Mutation<boolean> {\n  return {\n    about: [],'],
     ],
     noticedBy: [CHANGES],
   },
@@ -192,8 +190,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: TENANT,
     patches: [
       [
-        'const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
-        'const updating = this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
+        'const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
+        'const updating = this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
       ],
     ],
     noticedBy: [CHANGES],
@@ -202,7 +200,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'that leases are out is never noted',
     file: STATE,
-    patches: [['writeLeasesOut(this.store.sql, true);', '']],
+    patches: [['writeLeasesOut(this.store.sql, true);\n      this.#leasesOut = true;', 'this.#leasesOut = true;']],
     noticedBy: [LEASES, SETTLING],
   },
   {
@@ -252,7 +250,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'the place of a tenant is not compared with what the key string says',
     file: 'src/verification.ts',
-    patches: [['if ((await objects.objectNameOf(tenant.id)) !== objectName) {', 'if (objectName === null) {']],
+    patches: [['if ((await objects.placeOf(tenant.id)).objectName !== objectName) {', 'if (objectName === null) {']],
     noticedBy: [SETTLING],
   },
   {
@@ -260,8 +258,50 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: STATE,
     patches: [
       ['const result = this.store.results.find(id);', 'const result = null;'],
-      ['if (this.store.audit.has(id, now)) throw', 'if (now < 0) throw'],
+      ['if (this.store.audit.recentEntry(id, now) !== null)\n      throw', 'if (now < 0) throw'],
     ],
     noticedBy: [SETTLING],
+  },
+  // ---- how a tenant comes and goes ----
+  {
+    name: 'deletion: a creation is not confirmed by the directory',
+    file: STATE,
+    patches: [['if (!allowed) return NOT_CONFIRMED;', '']],
+    noticedBy: [DELETION],
+  },
+  {
+    name: 'deletion: a creation under way is not called off',
+    file: STATE,
+    patches: [['if (creation.refused !== null) return creation.refused;', '']],
+    noticedBy: [DELETION],
+  },
+  {
+    name: 'deletion: a grant opens every tenant of its id',
+    file: 'durable-objects/tenants/target.ts',
+    patches: [['if (bound === null) return true;', 'return true;']],
+    noticedBy: [DELETION],
+  },
+  {
+    name: 'deletion: a repeated destruction does not wait',
+    file: STATE,
+    patches: [['await scheduler.wait(this.#deletionWaitMs(incarnation, now));', '']],
+    noticedBy: ['test/tenants/deletion-leases.test.ts'],
+  },
+  {
+    name: 'deletion: what a tenant was asked for is told before its deletion is finished',
+    file: 'durable-objects/directory.ts',
+    patches: [
+      [
+        '  async awaitDeletions(tenantId: string): Promise<void> {\n    await this.#finishAllOf(tenantId);',
+        '  async awaitDeletions(_tenantId: string): Promise<void> {',
+      ],
+    ],
+    noticedBy: [DELETION],
+  },
+  {
+    name: 'deletion: the directory postpones its alarm with each new reason',
+    file: 'durable-objects/alarm-clock.ts',
+    patches: [['if (this.#at !== null && this.#at <= wakeAt) return;', '']],
+    noticedBy: [DELETION],
   },
 ];
