@@ -3,9 +3,10 @@ import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../durabl
 import type { KeyView, NewAttributes } from '../../durable-objects/keys/record.ts';
 import { refusalOf } from '../../durable-objects/keys/rotation-rights.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
-import { type Answer, json, listInTurns, noContent } from '../http/answer.ts';
+import { type Answer, json, noContent } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
+import { listInTurns } from '../http/long-list.ts';
 import { Problem, problemOf, validationFailed } from '../http/problem.ts';
 import { partsInTurns } from '../http/turns.ts';
 import {

@@ -3,7 +3,9 @@ import * as v from 'valibot';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { boundedArray, closedObject, ERRORS_MAX, type ListBody } from '../../src/http/bounded.ts';
 import { StructureCheck } from '../../src/http/json-structure.ts';
+import { listInTurns } from '../../src/http/long-list.ts';
 import { Problem } from '../../src/http/problem.ts';
+import { nextTurn } from '../../src/http/turns.ts';
 import { validate, validateList } from '../../src/http/validation.ts';
 import { routes } from '../../src/routes/index.ts';
 import * as audit from '../../src/schemas/audit.ts';
@@ -45,6 +47,18 @@ function errorsOfList(list: ListBody<unknown>, value: unknown) {
   return validateList(list, value).then(() => [], errorsIn);
 }
 
+/** How many turns of the event loop others get while the work is done. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let [turns, isDone] = [0, false];
+  const others = (async () => {
+    for (; !isDone; turns++) await nextTurn();
+  })();
+  await work();
+  isDone = true;
+  await others;
+  return turns;
+}
+
 function errorsIn(error: unknown): { path: string; message: string }[] {
   if (!(error instanceof Problem)) throw error;
   return v.parse(
@@ -81,6 +95,15 @@ describe('an array', () => {
     expect(await errorsOfList(keys.createKeysBody, { keys: value })).toHaveLength(ERRORS_MAX);
     // The first part of the list, which is made in one go.
     expect(reads()).toBeLessThan(110);
+  });
+
+  it('that is long and valid is validated, and answered, in turns: others are served in between', async () => {
+    const many = { keys: Array.from({ length: 500 }, () => ({ name: 'x' })) };
+    expect(await turnsDuring(() => validateList(keys.createKeysBody, many))).toBeGreaterThan(4);
+    expect(await turnsDuring(() => listInTurns(many.keys, (key) => key))).toBeGreaterThan(4);
+    const bytes = await listInTurns(many.keys, (key, i) => ({ ...key, i }));
+    expect(JSON.parse(new TextDecoder().decode(bytes))).toEqual({ data: many.keys.map((key, i) => ({ ...key, i })) });
+    expect(new TextDecoder().decode(await listInTurns([], () => 0))).toBe('{"data":[]}');
   });
 
   it('is told as a whole: what is wrong with its items, and then what is beside it', async () => {
