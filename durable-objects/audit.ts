@@ -96,6 +96,8 @@ const newestFirst = (where: string) =>
 export const AUDIT_QUERIES = {
   last: 'SELECT seq FROM audit ORDER BY seq DESC LIMIT 1',
   append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  /** Entries of one operation, each an array in the last parameter: 500 statements would take three times as long. */
+  appendAll: `INSERT INTO audit (${COLUMNS}) SELECT ? + key, CASE key WHEN 0 THEN ? ELSE ? || '.' || key END, value ->> 0, ?, ?, value ->> 1, value ->> 2, ?, ?, ?, value ->> 3 FROM json_each(?)`,
   recent: `SELECT ${COLUMNS} FROM (SELECT ${COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?`,
   since: `SELECT ${COLUMNS} FROM audit WHERE seq >= ? AND id = ? ORDER BY seq LIMIT 1`,
   first: 'SELECT seq FROM audit ORDER BY seq LIMIT 1',
@@ -122,9 +124,23 @@ export class AuditLog {
 
   /** One entry for each subject, in order. The first carries the operation's id, the others count on from it. */
   append(origin: AuditOrigin, subjects: readonly AuditSubject[], now: number): void {
-    for (const [index, subject] of subjects.entries()) {
-      this.#insert(index === 0 ? origin.id : `${origin.id}.${index}`, origin, subject, now);
-    }
+    const [subject] = subjects;
+    if (subjects.length > 1) this.#insertAll(origin, subjects, now);
+    else if (subject !== undefined) this.#insert(origin.id, origin, subject, now);
+  }
+
+  #insertAll(origin: AuditOrigin, subjects: readonly AuditSubject[], now: number): void {
+    const first = this.#nextSeq(now);
+    this.#lastSeq = first + subjects.length - 1;
+    const rows = subjects.map(({ action, keyId = null, successorId = null, changes }) => [
+      action,
+      keyId,
+      successorId,
+      isEmpty(changes) ? null : JSON.stringify(changes),
+    ]);
+    const { id, actor, requestId, ip, onBehalfOf } = origin;
+    const values = [first, id, id, actor.type, actor.id, requestId, ip, onBehalfOf, JSON.stringify(rows)];
+    this.#sql.exec(AUDIT_QUERIES.appendAll, ...values);
   }
 
   /** Entries for keys that an operation of earlier changed all together. */
@@ -137,11 +153,11 @@ export class AuditLog {
   }
 
   #insert(id: string, origin: AuditOrigin, subject: AuditSubject, now: number): void {
-    this.#lastSeq ??= this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
-    this.#lastSeq = Math.max(this.#lastSeq + 1, now * SEQ_PER_MS);
+    const seq = this.#nextSeq(now);
+    this.#lastSeq = seq;
     this.#sql.exec(
       AUDIT_QUERIES.append,
-      this.#lastSeq,
+      seq,
       id,
       subject.action,
       origin.actor.type,
@@ -153,6 +169,11 @@ export class AuditLog {
       origin.onBehalfOf,
       isEmpty(subject.changes) ? null : JSON.stringify(subject.changes),
     );
+  }
+
+  #nextSeq(now: number): number {
+    this.#lastSeq ??= this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.last).toArray()[0]?.seq ?? 0;
+    return Math.max(this.#lastSeq + 1, now * SEQ_PER_MS);
   }
 
   /** The first entry of an operation that was applied at or after `since` (ms), null when it is there no more. */

@@ -24,7 +24,7 @@ import {
 } from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { KeyView, MintedKey } from './keys/record.ts';
+import type { CreatedKey, KeyView, MintedKey } from './keys/record.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import type { KeyPatch } from './keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from './keys/verification.ts';
@@ -52,6 +52,9 @@ export type VerifyAnswer =
       /** How long the record is sure not to change (ms), 0 for no promise. */
       readonly leaseMs: number;
     };
+
+/** Keys that are taken in and stored in one turn. */
+const KEYS_PER_TURN = 50;
 
 export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
 
@@ -105,13 +108,24 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   // ---- keys ----
 
-  /** Stores keys that the Worker minted: all, or none. */
-  createKeys(
+  /** Stores keys that the Worker minted: all, or none. Answers what the caller does not know of them. */
+  async createKeys(
     target: TenantTarget,
     newKeys: readonly NewKey[],
     operation: Operation,
+  ): Promise<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
+    // To take them in and to store them has a turn each: some megabytes at most.
+    if (newKeys.length > KEYS_PER_TURN) await scheduler.wait(0);
+    return this.#state.mutate(target, operation, keyMutations.creation(newKeys, keyMutations.created));
+  }
+
+  /** Stores one, and answers all of it: for a caller who would not ask for the very same when the request is repeated. */
+  createWholeKey(
+    target: TenantTarget,
+    newKey: NewKey,
+    operation: Operation,
   ): Later<Mutated<readonly KeyView[], Failure | PrefixMismatch>> {
-    return this.#state.mutate(target, operation, keyMutations.creation(newKeys));
+    return this.#state.mutate(target, operation, keyMutations.creation([newKey], keyMutations.createdView));
   }
 
   getKey(target: TenantTarget, keyId: string): Later<Result<KeyView>> {

@@ -45,7 +45,7 @@ const groupRevocations: TenantJob = {
   run: ({ store, now }, limit) => {
     const [revocation] = store.keys.groupRevocations.pending;
     if (revocation === undefined) return {};
-    const written = store.keys.writeGroupRevocation(revocation, limit, now);
+    const written = store.keys.writeGroupRevocation(revocation, limit);
     const { kind, value, operationId, revokedAt } = revocation;
     // Revocations from before this was noted have their one entry only.
     const entry = operationId === null ? null : store.audit.entryOf(operationId, revokedAt);

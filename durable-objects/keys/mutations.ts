@@ -5,8 +5,9 @@ import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../out
 import type { TenantRecord } from '../tenants/record.ts';
 import { changesBetween, isoTime } from './changes.ts';
 import type { KeyGroup } from './group-revocations.ts';
-import type { KeyAttributes, KeyRecord, KeyView, MintedKey, StoredKey } from './record.ts';
+import type { CreatedKey, KeyRecord, KeyView, MintedKey, NewAttributes, NewRecord, StoredKey } from './record.ts';
 import { viewOf } from './status.ts';
+import { toNew } from './table.ts';
 import {
   cancelRotation,
   completeRotation,
@@ -21,7 +22,7 @@ import {
 /** A key to store. `prefix` undefined asks for the tenant's own. */
 export type NewKey = {
   readonly minted: MintedKey;
-  readonly attributes: KeyAttributes;
+  readonly attributes: NewAttributes;
   readonly prefix: string | undefined;
 };
 
@@ -33,10 +34,13 @@ export type RotatedPair = { readonly successor: KeyView; readonly predecessor: K
 /** Keys of a group that one step revokes in their own rows; a larger group is revoked by one row of its own (group-revocations.ts). */
 export const DIRECT_MAX = 200;
 
-/** All or none. */
-export function creation(newKeys: readonly NewKey[]): Mutation<readonly KeyView[], Failure | PrefixMismatch> {
+/** All or none. `tell` makes of each record what is answered. */
+export function creation<T>(
+  newKeys: readonly NewKey[],
+  tell: (record: NewRecord, now: number) => T,
+): Mutation<readonly T[], Failure | PrefixMismatch> {
   const made = ({ tenant, operation }: MutationContext, now: number) => {
-    const records: KeyRecord[] = [];
+    const records: NewRecord[] = [];
     for (const [index, { minted, attributes }] of newKeys.entries()) {
       const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
       if (!created.ok) return fail({ ...created.failure, index });
@@ -55,16 +59,26 @@ export function creation(newKeys: readonly NewKey[]): Mutation<readonly KeyView[
       if (!records.ok) return records;
       for (const record of records.value) store.keys.insert(record, now);
       return ok({
-        value: records.value.map((record) => viewOf(record, now)),
+        value: records.value.map((record) => tell(record, now)),
         audit: records.value.map(({ id }) => ({ action: 'key.create', keyId: id })),
       });
     },
     // A new key follows from what was asked and when: its result, which can be larger than any other, need not be kept.
     again: (context, at) => {
       const records = made(context, at);
-      return records.ok ? ok(records.value.map((record) => viewOf(record, at))) : records;
+      return records.ok ? ok(records.value.map((record) => tell(record, at))) : records;
     },
   };
+}
+
+/** For callers who know what they asked for. */
+export function created({ id, prefix, lastFour, createdAt, createdBy }: NewRecord): CreatedKey {
+  return { id, prefix, lastFour, createdAt, createdBy };
+}
+
+/** All of a new key. */
+export function createdView(record: NewRecord, now: number): KeyView {
+  return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, now);
 }
 
 export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
@@ -108,13 +122,11 @@ export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly rev
   return {
     about: ids,
     run: ({ store, now, operation }) => {
-      const found = ids.map((id) => ({ id, record: store.keys.get(id) }));
-      const missing = found.filter(({ record }) => record === undefined).map(({ id }) => id);
+      const found = new Map(store.keys.revocable(ids).map((key) => [key.id, key]));
+      const missing = ids.filter((id) => !found.has(id));
       if (missing.length > 0) return fail({ code: 'keys_not_found', ids: missing });
-      const targets = found.flatMap(({ record }) =>
-        record === undefined || record.revokedAt !== null ? [] : [record],
-      );
-      for (const target of targets) store.keys.update(revokeKey(target, now, operation.actor.id), now);
+      const targets = [...found.values()].filter(({ revokedAt }) => revokedAt === null);
+      store.keys.revokeAll(targets, now, operation.actor.id);
       return ok({
         value: { revoked: targets.length },
         audit: targets.map(({ id }) => ({ action: 'key.revoke', keyId: id })),
@@ -147,7 +159,7 @@ function revokeGroup(
   const by = operation.actor.id;
   const living = store.keys.livingOf(group, DIRECT_MAX + 1);
   if (living.length <= DIRECT_MAX) {
-    for (const record of living) store.keys.update(revokeKey(record, now, by), now);
+    store.keys.revokeAll(living, now, by);
     return { revoked: living.length, audit: living.map(({ id }) => ({ action: 'key.revoke', keyId: id, changes })) };
   }
   const revoked = store.keys.countLivingOf(group);
@@ -187,7 +199,7 @@ export function rotation(
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
       store.keys.update(predecessor, now);
-      store.keys.insert(successor, now);
+      store.keys.insert(toNew(successor), now);
       const { graceEndsAt } = predecessor;
       const by = operation.actor;
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });

@@ -37,6 +37,9 @@ export type KeyAttributes = {
   readonly enabled: boolean;
 };
 
+/** The same for a key that is to be stored, with the scopes as they are stored: JSON text of an array, one value to copy and not a hundred. */
+export type NewAttributes = Omit<KeyAttributes, 'scopes'> & { readonly scopes: string };
+
 /** All times are milliseconds since the epoch. */
 export type KeyRecord = KeyAttributes & {
   /** Creation order within the tenant; 0 until stored. */
@@ -94,6 +97,12 @@ export type VerifiedKey = Pick<
   | 'rotatedAt'
   | 'graceEndsAt'
 >;
+
+/** A record that is about to be stored. */
+export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;
+
+/** What the object tells of a key that it made: the rest is as it was asked for, which the caller knows. */
+export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'createdAt' | 'createdBy'>;
 
 /** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & { readonly status: KeyStatus };

@@ -28,12 +28,12 @@ export function hasEnded(status: KeyStatus): boolean {
 }
 
 /** When time alone changes the status next (ms), null if it never does. Grace ends no later than expiry, so one bound decides. */
-export function nextTransitionAt(record: KeyRecord, now: number): number | null {
+export function nextTransitionAt(record: KeyTimes, now: number): number | null {
   return hasEnded(statusOf(record, now)) ? null : (record.graceEndsAt ?? record.expiresAt);
 }
 
 /** When the key came to its end (ms), null while it lives. */
-export function endedAt(record: KeyRecord, now: number): number | null {
+export function endedAt(record: KeyTimes, now: number): number | null {
   return hasEnded(statusOf(record, now)) ? (record.revokedAt ?? record.graceEndsAt ?? record.expiresAt) : null;
 }
 

@@ -7,10 +7,9 @@ import { asciiListBytes, textBytes } from '../memory/size.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import type { ListedKey } from './list.ts';
-import type { KeyRecord, KeyStatus, UsedKey } from './record.ts';
+import type { KeyRecord, KeyStatus, NewAttributes, NewRecord, UsedKey } from './record.ts';
 import { KeyScan } from './scan.ts';
 import { endedAt, nextTransitionAt, STATUS_SQL, statusOf, verifiedKeyOf } from './status.ts';
-import { revokeKey } from './transitions.ts';
 import type { DecidedKey } from './verification.ts';
 
 type KeyRow = {
@@ -55,6 +54,10 @@ const CONSTANT =
 const RECORD =
   'seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage, created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status';
 
+/** What a revocation looks at: nothing that is large. */
+const REVOCABLE =
+  'seq, id, owner, lineage, updated_at AS updatedAt, revoked_at AS revokedAt, revoked_by AS revokedBy, version, signing_key_id AS signingKeyId, sealing_key_id AS sealingKeyId, status AS storedStatus';
+
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 /** What lists show, in the order of `toListed`. */
 const LISTED =
@@ -80,14 +83,18 @@ export const KEY_QUERIES = {
   purge:
     'DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?) RETURNING seq, id, replaced_by, sealing_key_id, status',
   livingOf: {
-    owner: `SELECT ${RECORD} FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-    lineage: `SELECT ${RECORD} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    owner: `SELECT ${REVOCABLE} FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    lineage: `SELECT ${REVOCABLE} FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
   },
   countLivingOf: {
     owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ?',
     lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
   },
-  bySeq: `SELECT ${RECORD} FROM keys WHERE seq = ?`,
+  revocableBySeq: `SELECT ${REVOCABLE} FROM keys WHERE seq = ?`,
+  revocable: `SELECT ${REVOCABLE} FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN keys ON id = wanted`,
+  /** As `revokeKey` has it, and what `lifeValues` says of a revoked key. */
+  revokeAll:
+    "UPDATE keys SET updated_at = ?, revoked_at = ?, revoked_by = ?, version = version + 1, status = 'revoked', due_at = NULL, ended_at = ? WHERE seq IN (SELECT value FROM json_each(?))",
   firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
   firstEnded: 'SELECT ended_at AS at FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1',
   countDue: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE due_at <= ? LIMIT ?)',
@@ -114,6 +121,13 @@ const HOT_KEY_BYTES = 650;
 
 const hotBytes = ({ record, verifiedJson }: HotKey) =>
   HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson);
+
+/** A key as a revocation sees it. */
+export type RevocableKey = Pick<
+  KeyRecord,
+  'seq' | 'id' | 'owner' | 'lineage' | 'updatedAt' | 'revokedAt' | 'revokedBy' | 'version'
+> &
+  Pick<KeyRecord, 'signingKeyId' | 'sealingKeyId' | 'storedStatus'>;
 
 /** Where a key's status stands in storage. */
 export type StoredStatus = Pick<KeyRecord, 'seq' | 'owner' | 'lineage'> & { readonly status: KeyStatus };
@@ -161,7 +175,7 @@ export class KeyTable {
     this.#hot.clear();
   }
 
-  insert(record: KeyRecord, now: number): void {
+  insert(record: NewRecord, now: number): void {
     const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope, signingKeyId, sealingKeyId } =
       record;
     const constant = [id, prefix, lastFour, createdAt, createdBy, replaces, bytes(digest), envelope && bytes(envelope)];
@@ -182,7 +196,7 @@ export class KeyTable {
   /** Writes a record whose attributes were changed from those of `before`. */
   updateAttributes(before: KeyRecord, record: KeyRecord, now: number): void {
     if (record.owner !== null && before.owner !== record.owner) this.groupRevocations.welcome(record.owner, record.seq);
-    this.#sql.exec(KEY_QUERIES.updateAttributes, ...attributeValues(record), record.seq);
+    this.#sql.exec(KEY_QUERIES.updateAttributes, ...attributeValues(toNew(record)), record.seq);
     this.update(record, now);
   }
 
@@ -218,7 +232,7 @@ export class KeyTable {
     return written;
   }
 
-  #noteTimes(record: KeyRecord, now: number): void {
+  #noteTimes(record: KeyRecord | NewRecord, now: number): void {
     this.#dueAt = earliest(this.#dueAt, nextTransitionAt(record, now));
     this.#endedAt = earliest(this.#endedAt, endedAt(record, now));
   }
@@ -288,13 +302,29 @@ export class KeyTable {
     return this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
   }
 
+  /** The keys with these ids, as they stand; without any that are not there. */
+  revocable(ids: readonly string[]): RevocableKey[] {
+    return this.#revocable(KEY_QUERIES.revocable, JSON.stringify(ids));
+  }
+
+  /** Revokes keys that are not revoked: hundreds in one statement, and without reading what is large in them. */
+  revokeAll(keys: readonly RevocableKey[], at: number, by: string | null): void {
+    if (keys.length === 0) return;
+    for (const key of keys) {
+      this.#touch(key.id);
+      this.counts.follow(storedStateOf(key), storedStateOf({ ...key, storedStatus: 'revoked' }));
+    }
+    this.#sql.exec(KEY_QUERIES.revokeAll, at, at, by, at, JSON.stringify(keys.map(({ seq }) => seq)));
+    this.#endedAt = earliest(this.#endedAt, at);
+  }
+
   /** Up to `limit` keys of a group that are not revoked, in creation order, by what their rows and pending revocations say. */
-  livingOf(group: KeyGroup, limit: number): KeyRecord[] {
+  livingOf(group: KeyGroup, limit: number): RevocableKey[] {
     const { groupRevocations } = this;
     const from = groupRevocations.coveredUpTo(group);
-    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#set(KEY_QUERIES.bySeq, seq));
+    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#revocableBySeq(seq));
     const stillOf = newcomers.filter((record) => record[group.kind] === group.value);
-    const later = this.#set(KEY_QUERIES.livingOf[group.kind], group.value, from, Number.MAX_SAFE_INTEGER, limit);
+    const later = this.#revocable(KEY_QUERIES.livingOf[group.kind], group.value, from, Number.MAX_SAFE_INTEGER, limit);
     return [...stillOf, ...later].filter(({ revokedAt }) => revokedAt === null).slice(0, limit);
   }
 
@@ -303,7 +333,7 @@ export class KeyTable {
     const { groupRevocations } = this;
     const from = groupRevocations.coveredUpTo(group);
     const later = this.#sql.exec<{ n: number }>(KEY_QUERIES.countLivingOf[group.kind], group.value, from).one().n;
-    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#set(KEY_QUERIES.bySeq, seq));
+    const newcomers = groupRevocations.newcomersOf(group).flatMap((seq) => this.#revocableBySeq(seq));
     const stillOf = newcomers.filter((record) => record[group.kind] === group.value && record.revokedAt === null);
     return later + stillOf.length;
   }
@@ -316,20 +346,14 @@ export class KeyTable {
   }
 
   /** Writes a pending revocation into the next rows of its group; the keys that were written. */
-  writeGroupRevocation(revocation: GroupRevocation, limit: number, now: number): KeyRecord[] {
-    const { value, kind, upToSeq, writtenToSeq } = revocation;
+  writeGroupRevocation(revocation: GroupRevocation, limit: number): RevocableKey[] {
+    const { value, kind, upToSeq, writtenToSeq, revokedAt, revokedBy } = revocation;
     const rows = this.#sql
-      .exec<KeyRow>(KEY_QUERIES.livingOf[kind], value, writtenToSeq, upToSeq, limit)
-      .toArray()
-      .map(toRecord);
-    const written: KeyRecord[] = [];
-    for (const record of rows) {
-      // A newcomer stays, and what an older revocation covers is that one's to write.
-      if (this.groupRevocations.of(record)?.id !== revocation.id) continue;
-      const revoked = revokeKey(record, revocation.revokedAt, revocation.revokedBy);
-      this.update(revoked, now);
-      written.push(revoked);
-    }
+      .exec<RevocableKey>(KEY_QUERIES.livingOf[kind], value, writtenToSeq, upToSeq, limit)
+      .toArray();
+    // A newcomer stays, and what an older revocation covers is that one's to write.
+    const written = rows.filter((record) => this.groupRevocations.of(record)?.id === revocation.id);
+    this.revokeAll(written, revokedAt, revokedBy);
     this.groupRevocations.wrote(revocation, rows.length < limit ? null : (rows.at(-1)?.seq ?? null));
     return written;
   }
@@ -339,6 +363,17 @@ export class KeyTable {
       .exec<KeyRow>(query, ...bindings)
       .toArray()
       .map((row) => this.groupRevocations.overlay(toRecord(row)));
+  }
+
+  #revocable(query: string, ...bindings: SqlStorageValue[]): RevocableKey[] {
+    return this.#sql
+      .exec<RevocableKey>(query, ...bindings)
+      .toArray()
+      .map((key) => this.groupRevocations.overlay(key));
+  }
+
+  #revocableBySeq(seq: number): RevocableKey[] {
+    return this.#revocable(KEY_QUERIES.revocableBySeq, seq);
   }
 
   #lastSeq(): number {
@@ -373,7 +408,7 @@ function hotKeyOf(record: KeyRecord): HotKey {
 }
 
 /** In the order of `LIFE`. */
-function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
+function lifeValues(record: KeyRecord | NewRecord, now: number): SqlStorageValue[] {
   return [
     record.updatedAt,
     record.revokedAt,
@@ -389,12 +424,17 @@ function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
   ];
 }
 
+/** A record with its scopes as they are stored. */
+export function toNew(record: KeyRecord): NewRecord {
+  return { ...record, scopes: JSON.stringify(record.scopes) };
+}
+
 /** In the order of `ATTRIBUTES`. */
-function attributeValues(record: KeyRecord): SqlStorageValue[] {
+function attributeValues(record: NewAttributes): SqlStorageValue[] {
   return [
     record.name,
     record.owner,
-    record.scopes.length === 0 ? null : JSON.stringify(record.scopes),
+    record.scopes === '[]' ? null : record.scopes,
     record.metadata === '{}' ? null : record.metadata,
     record.enabled ? 1 : 0,
     record.expiresAt,
@@ -402,7 +442,11 @@ function attributeValues(record: KeyRecord): SqlStorageValue[] {
 }
 
 /** What of a stored record is counted. */
-function storedStateOf({ signingKeyId, sealingKeyId, storedStatus }: KeyRecord): StoredState {
+function storedStateOf({
+  signingKeyId,
+  sealingKeyId,
+  storedStatus,
+}: Pick<KeyRecord, 'signingKeyId' | 'sealingKeyId' | 'storedStatus'>): StoredState {
   return storedState(signingKeyId, sealingKeyId, storedStatus);
 }
 

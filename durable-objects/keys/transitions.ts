@@ -9,12 +9,12 @@
  * - a change keeps every field that it does not name.
  */
 import { fail, ok } from '../outcome.ts';
-import type { KeyAttributes, KeyRecord, StoredKey } from './record.ts';
+import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { type RotationRights, refusalOf } from './rotation-rights.ts';
 import { hasEnded, statusOf } from './status.ts';
 
 /** A fresh record at version 1. `expiresAt` must lie after `now`. */
-export function createKey(minted: StoredKey, attributes: KeyAttributes, by: string, now: number) {
+export function createKey(minted: StoredKey, attributes: NewAttributes, by: string, now: number) {
   if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
   return ok(newRecord(minted, attributes, by, now));
 }
@@ -113,7 +113,7 @@ function isInGrace(record: KeyRecord, now: number): boolean {
   return record.graceEndsAt !== null && !hasEnded(statusOf(record, now));
 }
 
-function newRecord(minted: StoredKey, attributes: KeyAttributes, by: string, now: number): KeyRecord {
+function newRecord<A extends KeyAttributes | NewAttributes>(minted: StoredKey, attributes: A, by: string, now: number) {
   return {
     ...minted,
     ...attributes,
@@ -131,5 +131,5 @@ function newRecord(minted: StoredKey, attributes: KeyAttributes, by: string, now
     createdBy: by,
     revokedBy: null,
     storedStatus: 'active',
-  };
+  } as const;
 }

@@ -5,8 +5,8 @@ export type Answer = {
   /** Beside the content type and the request id, null for none. */
   readonly headers: Readonly<Record<string, string>> | null;
   readonly contentType: 'application/json' | 'application/problem+json' | null;
-  /** Text of the body, null for none. */
-  readonly body: string | null;
+  /** Text of the body, or its bytes; null for none. */
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
 };
 
 export function json(value: unknown, status = 200, headers: Answer['headers'] = null): Answer {

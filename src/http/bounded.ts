@@ -7,17 +7,34 @@ import * as v from 'valibot';
 /** Errors that are told at most. An array is left when it has so many, and of an object's unknown fields no more are looked for. */
 export const ERRORS_MAX = 20;
 
-/** An array of `min` to `max` items, called `noun`. Its length is checked before any item is looked at. */
-export function boundedArray<T>(item: v.GenericSchema<unknown, T>, min: number, max: number, noun: string) {
+/**
+ * An array of `min` to `max` items, called `noun`. Its length is checked before any item is looked at. `isFine` says the same as the schema of the
+ * items, for items that the schema leaves as they are: where all are fine it is all that is asked.
+ */
+export function boundedArray<T>(
+  item: v.GenericSchema<unknown, T>,
+  min: number,
+  max: number,
+  noun: string,
+  isFine?: (value: unknown) => value is T,
+) {
   const items: v.GenericSchema<readonly unknown[], T[]> = v._standardSchema({
     ...v.array(item),
-    '~run': (dataset, config) => itemsOf(item, dataset, config),
+    '~run': (dataset, config) => {
+      const { value } = dataset;
+      if (isFine !== undefined && Array.isArray(value) && value.every(isFine)) return { typed: true, value };
+      return itemsOf(item, dataset, config);
+    },
   });
+  return v.pipe(anyArray(min, max, noun), items);
+}
+
+/** The same of anything. */
+export function anyArray(min: number, max: number, noun: string) {
   return v.pipe(
     v.custom<readonly unknown[]>(Array.isArray, 'must be an array'),
     v.minLength(min, 'must not be empty'),
     v.maxLength(max, `must be at most ${max} ${noun}`),
-    items,
   );
 }
 
@@ -76,4 +93,16 @@ function unknownOf(input: object, entries: v.ObjectEntries): string[] {
     if (names.length === ERRORS_MAX) break;
   }
   return names;
+}
+
+/** A body that is an object with one field, a list that may be so long that validating it takes several turns. */
+export type ListBody<T> = {
+  readonly field: string;
+  /** The whole, whatever the items are. */
+  readonly whole: v.GenericSchema;
+  readonly item: v.GenericSchema<unknown, T>;
+};
+
+export function listBody<T>(field: string, item: v.GenericSchema<unknown, T>, max: number, noun: string): ListBody<T> {
+  return { field, whole: closedObject({ [field]: anyArray(1, max, noun) }), item };
 }

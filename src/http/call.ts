@@ -7,6 +7,7 @@ import type { Objects, OperationTemplate } from '../objects.ts';
 import type { ListDescription } from '../secrets/cursor.ts';
 import { json } from './answer.ts';
 import { parseJson, parseLongJson, readText } from './body.ts';
+import type { ListBody } from './bounded.ts';
 import { readIdempotencyKey, readIfMatch } from './conditions.ts';
 import type { RequestLog } from './log.ts';
 import { readOnBehalfOf } from './on-behalf-of.ts';
@@ -14,7 +15,7 @@ import { Problem, validationFailed } from './problem.ts';
 import { callerIp, randomId } from './request-id.ts';
 import type { Target } from './target.ts';
 import { nextTurn } from './turns.ts';
-import { validate } from './validation.ts';
+import { validate, validateList } from './validation.ts';
 
 /** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
 const LONG_BODY = 128 * 1024;
@@ -55,15 +56,31 @@ export class Call {
 
   /** The body in the shape of the schema. */
   async body<const S extends v.GenericSchema>(schema: S): Promise<v.InferOutput<S>> {
+    const value = await this.#bodyValue();
+    const isLong = this.#bodyText.length >= LONG_BODY;
+    if (isLong) await nextTurn();
+    const valid = validate(schema, value, 'body');
+    if (isLong) await nextTurn();
+    return valid;
+  }
+
+  /** The items of a body that is a long list. */
+  async listBody<T>(list: ListBody<T>): Promise<T[]> {
+    const value = await this.#bodyValue();
+    const isLong = this.#bodyText.length >= LONG_BODY;
+    if (isLong) await nextTurn();
+    const items = await validateList(list, value);
+    if (isLong) await nextTurn();
+    return items;
+  }
+
+  async #bodyValue(): Promise<unknown> {
     const contentType = this.request.headers.get('Content-Type');
     const text = await readText(this.request, contentType, this.bodyBytesMax);
     this.#bodyText = text;
-    if (text.length < LONG_BODY) return validate(schema, parseJson(text, contentType, this.bodyBytesMax), 'body');
-    const value = await parseLongJson(text, contentType, this.bodyBytesMax);
-    await nextTurn();
-    const valid = validate(schema, value, 'body');
-    await nextTurn();
-    return valid;
+    return text.length < LONG_BODY
+      ? parseJson(text, contentType, this.bodyBytesMax)
+      : parseLongJson(text, contentType, this.bodyBytesMax);
   }
 
   /** The query parameters in the shape of the schema; one given twice is refused, since either could be meant. */

@@ -13,7 +13,7 @@ const MARKS_MAX = 2 ** 16;
 const TOO_DEEP = `must nest at most ${DEPTH_MAX} deep`;
 const TOO_MANY_MARKS = `must have at most ${MARKS_MAX} brackets, colons and commas outside of texts`;
 /** Characters that are looked at in one turn. */
-const PART = 2 ** 20;
+const PART = 2 ** 19;
 
 /** What a character does to the count, by its code; 0, for nothing, comes first in the loop since most do nothing. */
 const [OPENS, CLOSES, PARTS, QUOTE, BACKSLASH] = [1, 2, 3, 4, 5];

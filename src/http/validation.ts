@@ -2,8 +2,9 @@
  * Validation with messages of our own: the library's default messages quote the received value, which may be a secret sent to the wrong field.
  */
 import * as v from 'valibot';
-import { ERRORS_MAX } from './bounded.ts';
-import { type FieldError, validationFailed } from './problem.ts';
+import { ERRORS_MAX, type ListBody } from './bounded.ts';
+import { type FieldError, type Problem, validationFailed } from './problem.ts';
+import { partsInTurns } from './turns.ts';
 
 /** A field name is repeated to the caller only if it looks like one and is too short for a secret. */
 const SAFE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,29}$/;
@@ -16,7 +17,46 @@ export function validate<const S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, value, { abortPipeEarly: true });
   if (result.success) return result.output;
-  throw validationFailed(result.issues.slice(0, ERRORS_MAX).map((issue) => toFieldError(issue, what)));
+  throw invalid(result.issues, what);
+}
+
+/** Items that are validated in one turn: some milliseconds at most. */
+const ITEMS_PER_TURN = 50;
+
+/** The items, or a 422 as `validate` gives it for the whole. */
+export async function validateList<T>({ field, whole, item }: ListBody<T>, input: unknown): Promise<T[]> {
+  const result = v.safeParse(whole, input, { abortPipeEarly: true });
+  const issues: v.BaseIssue<unknown>[] = [...(result.issues ?? [])];
+  const list = listIn(input, field);
+  if (list === null || issues.some(({ path }) => path?.[0].key === field)) throw invalid(issues, 'body');
+  const ofItems: v.BaseIssue<unknown>[] = [];
+  const values: T[] = [];
+  let index = 0;
+  for await (const part of partsInTurns(list, ITEMS_PER_TURN)) {
+    for (const value of part) {
+      const { success, output, issues: found } = v.safeParse(item, value, { abortPipeEarly: true });
+      if (success) values.push(output);
+      for (const { path = [], ...issue } of found ?? []) {
+        const at = { type: 'array', origin: 'value', input: list, key: index, value } as const;
+        const within = { type: 'object', origin: 'value', input: {}, key: field, value: list } as const;
+        ofItems.push({ ...issue, path: [within, at, ...path] });
+      }
+      index += 1;
+      if (ofItems.length >= ERRORS_MAX) throw invalid(ofItems, 'body');
+    }
+  }
+  if (ofItems.length + issues.length > 0) throw invalid([...ofItems, ...issues], 'body');
+  return values;
+}
+
+function listIn(input: unknown, field: string): readonly unknown[] | null {
+  if (typeof input !== 'object' || input === null) return null;
+  const list: unknown = Reflect.get(input, field);
+  return Array.isArray(list) ? list : null;
+}
+
+function invalid(issues: readonly v.BaseIssue<unknown>[], what: 'body' | 'query'): Problem {
+  return validationFailed(issues.slice(0, ERRORS_MAX).map((issue) => toFieldError(issue, what)));
 }
 
 function toFieldError(issue: v.BaseIssue<unknown>, what: 'body' | 'query'): FieldError {

@@ -1,12 +1,14 @@
 /** Keys: minting and sealing happen here, every decision in the tenant's object. */
 import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../durable-objects/keys/list.ts';
-import type { KeyView } from '../../durable-objects/keys/record.ts';
+import type { KeyView, NewAttributes } from '../../durable-objects/keys/record.ts';
 import { refusalOf } from '../../durable-objects/keys/rotation-rights.ts';
 import type { Mutated } from '../../durable-objects/outcome.ts';
 import { type Answer, json, noContent } from '../http/answer.ts';
 import type { Call } from '../http/call.ts';
 import { etag } from '../http/conditions.ts';
+import { listInTurns } from '../http/long-list.ts';
 import { Problem, problemOf, validationFailed } from '../http/problem.ts';
+import { partsInTurns } from '../http/turns.ts';
 import {
   createKeyBody,
   createKeysBody,
@@ -19,38 +21,55 @@ import {
   revokeKeysBody,
   rotateKeyBody,
   toKeyResource,
+  toKeyWithSecret,
   updateKeyBody,
+  type WantedKey,
 } from '../schemas/keys.ts';
 import { formatKeyString } from '../secrets/key-string.ts';
 import { marked, unwrap } from './answers.ts';
 import { mintFor } from './minting.ts';
 import { BODY_BYTES, keyRoute, type Route, tenantRoute } from './route.ts';
 
+/** Keys with up to 100 scopes each whose scopes are written in one turn. */
+const WANTED_PER_TURN = 100;
+
 async function createKey(call: Call, tenantId: string): Promise<Answer> {
-  const { prefix, ...attributes } = await call.body(createKeyBody);
-  const { result, secrets } = await mintFor(call, tenantId, [prefix], (mints, operation) => {
-    const newKeys = mints.map((minted) => ({ minted, attributes, prefix }));
-    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
-      tenant.createKeys(target, newKeys, op),
-    );
-  });
-  const [data] = withSecrets(tenantId, unwrap(result), secrets);
-  return marked(withSecret(data, data?.version), result);
+  const wanted = await call.body(createKeyBody);
+  const { result, secrets } = await make(call, tenantId, [wanted]);
+  const [created] = unwrap(result);
+  if (created === undefined) throw new Error('a creation without key');
+  const key = toKeyWithSecret(tenantId, wanted, created, secrets[0] ?? '');
+  return marked(withSecret(key, key.version), result);
 }
 
 async function createKeys(call: Call, tenantId: string): Promise<Answer> {
-  const { keys } = await call.body(createKeysBody);
-  const prefixes = keys.map(({ prefix }) => prefix);
-  const { result, secrets } = await mintFor(call, tenantId, prefixes, (mints, operation) => {
-    const newKeys = keys.flatMap(({ prefix, ...attributes }, i) => {
+  const wanted = await call.listBody(createKeysBody);
+  const { result, secrets } = await make(call, tenantId, wanted);
+  const created = unwrap(result, true);
+  const body = await listInTurns(created, (key, i) => {
+    const attributes = wanted[i];
+    if (attributes === undefined) throw new Error('a key that nobody asked for');
+    return toKeyWithSecret(tenantId, attributes, key, secrets[i] ?? '');
+  });
+  return marked({ ...withSecret(null), body }, result);
+}
+
+/** Mints keys and has the object take them. */
+async function make(call: Call, tenantId: string, wanted: readonly WantedKey[]) {
+  const stored: NewAttributes[] = [];
+  for await (const part of partsInTurns(wanted, WANTED_PER_TURN)) {
+    for (const { prefix: _, scopes, ...rest } of part) stored.push({ ...rest, scopes: JSON.stringify(scopes) });
+  }
+  const prefixes = wanted.map(({ prefix }) => prefix);
+  return mintFor(call, tenantId, prefixes, (mints, operation) => {
+    const newKeys = stored.flatMap((attributes, i) => {
       const minted = mints[i];
-      return minted === undefined ? [] : [{ minted, attributes, prefix }];
+      return minted === undefined ? [] : [{ minted, attributes, prefix: prefixes[i] }];
     });
     return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
       tenant.createKeys(target, newKeys, op),
     );
   });
-  return marked(withSecret({ data: withSecrets(tenantId, unwrap(result, true), secrets) }), result);
 }
 
 async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {

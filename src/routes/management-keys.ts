@@ -41,11 +41,13 @@ async function createManagementKey(call: Call): Promise<Answer> {
   const expiresAt = expiryWithin(call.caller, wantedEnd);
   const confinedTo = tenantId === null ? null : await existingTenant(call, tenantId);
   const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
+  const stored = { ...attributes, scopes: JSON.stringify(attributes.scopes) };
   const create = () =>
-    mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], (mints, operation) => {
-      const newKeys = mints.map((minted) => ({ minted, attributes, prefix: MANAGEMENT_KEY_PREFIX }));
+    mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
+      if (minted === undefined) throw new Error('nothing was minted');
+      const newKey = { minted, attributes: stored, prefix: MANAGEMENT_KEY_PREFIX };
       return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
-        system.createKeys(target, newKeys, op),
+        system.createWholeKey(target, newKey, op),
       );
     });
   let { result, secrets } = await create();

@@ -8,7 +8,7 @@ import type { OperationTemplate } from '../objects.ts';
 import { type Mint, mintKey } from '../secrets/minting.ts';
 
 /** Some milliseconds of signing and sealing. */
-const MINTS_PER_TURN = 100;
+const MINTS_PER_TURN = 50;
 
 export type Minted<T> = {
   /** What the object answered, the prefixes being right. */

@@ -74,18 +74,18 @@ const SCOPE_TOO_LONG = `must be at most ${SCOPE_LENGTH_MAX} characters`;
 const SCOPE_MALFORMED =
   'must be segments of letters, digits, _, ., / and - joined by colons; the last segment may be *';
 
-/** One check and not two: a body in bulk has up to 50,000 of these. */
+const isScope = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= SCOPE_LENGTH_MAX && SCOPE.test(value);
 const scope = v.pipe(
   v.string(),
-  v.check(
-    (text) => text.length <= SCOPE_LENGTH_MAX && SCOPE.test(text),
-    ({ input }) => (input.length > SCOPE_LENGTH_MAX ? SCOPE_TOO_LONG : SCOPE_MALFORMED),
+  v.check<string, (issue: v.CheckIssue<string>) => string>(isScope, ({ input }) =>
+    input.length > SCOPE_LENGTH_MAX ? SCOPE_TOO_LONG : SCOPE_MALFORMED,
   ),
 );
 
-/** Scopes, each once. */
+/** Scopes, each once. A body in bulk has up to 50,000 of these. */
 export const scopes = v.pipe(
-  boundedArray(scope, 0, SCOPES_MAX, 'scopes'),
+  boundedArray(scope, 0, SCOPES_MAX, 'scopes', isScope),
   v.transform((list) => [...new Set(list)]),
 );
 

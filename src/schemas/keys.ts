@@ -2,9 +2,15 @@
 import * as v from 'valibot';
 import { isoTime } from '../../durable-objects/keys/changes.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../durable-objects/keys/list.ts';
-import { KEY_STATUSES, type KeyStatus, type KeyView, type VerifiedKey } from '../../durable-objects/keys/record.ts';
+import {
+  type CreatedKey,
+  KEY_STATUSES,
+  type KeyStatus,
+  type KeyView,
+  type VerifiedKey,
+} from '../../durable-objects/keys/record.ts';
 import { actorOf } from '../../durable-objects/operation.ts';
-import { boundedArray, closedObject } from '../http/bounded.ts';
+import { boundedArray, closedObject, listBody } from '../http/bounded.ts';
 import { KEY_ID_PATTERN } from '../secrets/key-string.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from './common.ts';
 import { gracePeriodSeconds } from './tenants.ts';
@@ -25,9 +31,10 @@ export const createKeyBody = closedObject({
 /** Keys that one bulk request concerns at most: they are created or revoked in one transaction. */
 const BULK_MAX = 500;
 
-export const createKeysBody = closedObject({
-  keys: boundedArray(createKeyBody, 1, BULK_MAX, 'keys'),
-});
+export const createKeysBody = listBody('keys', createKeyBody, BULK_MAX, 'keys');
+
+/** A key as it was asked for. */
+export type WantedKey = v.InferOutput<typeof createKeyBody>;
 
 export const revokeKeysBody = v.union(
   [
@@ -191,7 +198,11 @@ export const keyCounts = v.strictObject({
 export type KeyCounts = v.InferOutput<typeof keyCounts>;
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 
-export function toKeyResource(tenantId: string, key: KeyView | ListedKeyView): KeyResource {
+/** What of a key is shown. */
+type ShownKey = Omit<KeyView, 'seq' | 'lineage' | 'signingKeyId' | 'sealingKeyId' | 'metadata'> &
+  Pick<KeyView | ListedKeyView, 'metadata'>;
+
+export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
   return {
     id: key.id,
     tenantId,
@@ -212,7 +223,30 @@ export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'
   return `${prefix}_...${lastFour}`;
 }
 
-export function toLife(key: Omit<KeyView, 'metadata'>) {
+/** A key that was just made, with the key string that is told this once. */
+export function toKeyWithSecret(
+  tenantId: string,
+  { prefix: _wanted, ...attributes }: WantedKey,
+  { id, prefix, lastFour, createdAt, createdBy }: CreatedKey,
+  secret: string,
+): KeyWithSecret {
+  const born = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
+  const status = attributes.enabled ? 'active' : 'disabled';
+  return { ...toKeyResource(tenantId, { ...attributes, ...born, status, ...UNTOUCHED }), secret };
+}
+
+/** What nothing has happened to yet. */
+const UNTOUCHED = {
+  revokedAt: null,
+  revokedBy: null,
+  lastUsedAt: null,
+  replaces: null,
+  replacedBy: null,
+  rotatedAt: null,
+  graceEndsAt: null,
+} as const;
+
+export function toLife(key: Omit<ShownKey, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     createdBy: toActor(key.createdBy),

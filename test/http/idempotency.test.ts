@@ -1,11 +1,13 @@
 /** Idempotency-Key: the first answer again, the effect once. */
+import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { KeptAnswers } from '../../durable-objects/idempotency.ts';
 import { keyWithSecret } from '../../src/schemas/keys.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { advance, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, runAlarm, sqlIn } from '../support/objects.ts';
+import { evict, runAlarm, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 
@@ -154,12 +156,54 @@ describe('a mutation with an Idempotency-Key', () => {
     }
   });
 
-  it('keeps a long answer whole', async () => {
+  it('repeats a long answer whole, and keeps of it only what the request does not say', async () => {
     await createTenant('idem-long');
     const keys = Array.from({ length: 500 }, (_, i) => ({ name: `k${i}`, metadata: { pad: 'ä'.repeat(1500) } }));
     const make = () => api('POST', '/tenants/idem-long/keys/bulk', { keys }, idem('long'));
     const [first, again] = [await make(), await make()];
     expect(first.status).toBe(201);
     expect(again.body).toEqual(first.body);
+    expect(isReplay(again)).toBe(true);
+    const [kept] = await sqlIn('idem-long', 'SELECT sum(length(answer)) AS characters FROM idempotency');
+    expect(kept?.characters).toBeLessThan(500 * 200);
+  });
+
+  it('repeats an answer that an earlier version kept, which had all of each key', async () => {
+    await createTenant('idem-earlier');
+    const keys = [
+      { name: 'a', scopes: ['x:y'], metadata: { a: 1 }, owner: 'o' },
+      { name: 'b', prefix: 'other', enabled: false },
+    ];
+    const make = () => api('POST', '/tenants/idem-earlier/keys/bulk', { keys }, idem('earlier'));
+    const first = await make();
+    const whole = {
+      seq: 0,
+      version: 1,
+      name: 'a',
+      scopes: ['x:y'],
+      metadata: '{"a":1}',
+      status: 'active',
+      signingKeyId: 1,
+    };
+    await sqlIn(
+      'idem-earlier',
+      `UPDATE idempotency SET answer = json_replace(answer, '$.value',
+        (SELECT json_group_array(json_patch(value, ?)) FROM json_each(answer, '$.value')))`,
+      JSON.stringify(whole),
+    );
+    const again = await make();
+    expect(isReplay(again)).toBe(true);
+    expect(again.body).toEqual(first.body);
+  });
+
+  it('keeps a text of any length and any characters whole', async () => {
+    await createTenant('idem-text');
+    const text = `a${'\u{1f511}'.repeat(600_000)}`;
+    const kept = await runInDurableObject(await tenantObject('idem-text'), (_, { storage }) => {
+      const answers = new KeptAnswers(storage.sql);
+      answers.keep({ key: 'k', fingerprint: 'f', sealedSecrets: null }, 'op', text, Date.now());
+      return answers.find('k', Date.now())?.answer === text;
+    });
+    expect(kept).toBe(true);
   });
 });

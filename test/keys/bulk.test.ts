@@ -36,6 +36,34 @@ describe('bulk creation', () => {
 });
 
 describe('bulk revocation', () => {
+  it('leaves each key as its own revocation does', async () => {
+    await createTenant('revoke-alike');
+    const made = [];
+    for (let i = 0; i < 4; i++) {
+      const key = await createKey('revoke-alike', {
+        owner: 'o',
+        scopes: ['a:b'],
+        metadata: { a: 1 },
+        expiresAt: at(START + 9e6),
+      });
+      await api('PATCH', `/tenants/revoke-alike/keys/${key.id}`, { name: 'alike' });
+      made.push(key.id);
+    }
+    const [one, ...others] = made;
+    advance(1000);
+    await api('POST', `/tenants/revoke-alike/keys/${one}/revoke`);
+    await api('POST', '/tenants/revoke-alike/keys/revoke', { ids: others.slice(1) });
+    await api('POST', '/tenants/revoke-alike/keys/revoke', { owner: 'o' });
+    const rows = await sqlIn(
+      'revoke-alike',
+      `SELECT version, updated_at, revoked_at, revoked_by, status, due_at, ended_at, scopes, metadata, expires_at, count(*) AS n
+       FROM keys GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`,
+    );
+    expect(rows).toMatchObject([{ n: 4, version: 3, status: 'revoked', revoked_at: START + 1000, due_at: null }]);
+    const { body } = await api('GET', '/tenants/revoke-alike/keys/counts');
+    expect(body).toMatchObject({ active: 0, revoked: 4, total: 4 });
+  });
+
   it('by ids revokes all or none, and counts those that were not revoked before', async () => {
     await createTenant('revoke-ids');
     const [a, b] = [await createKey('revoke-ids'), await createKey('revoke-ids')];

@@ -281,8 +281,8 @@ export const LEASE_MS = outlastMs(1000);
 
 function newRecord(id: string): KeyRecord {
   const minted = { id, prefix: 'ks', lastFour: 'abcd', digest: DIGEST, signingKeyId: 1 };
-  const attributes = { name: '1', owner: null, scopes: [], metadata: '{}', expiresAt: null, enabled: true };
+  const attributes = { name: '1', owner: null, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true };
   const created = createKey({ ...minted, envelope: null, sealingKeyId: null }, attributes, 'admin', 0);
   if (!created.ok) throw new Error('the key of the world was refused');
-  return created.value;
+  return { ...created.value, scopes: [] };
 }

@@ -44,6 +44,17 @@ export const SABOTAGES: readonly Sabotage[] = [
     noticedBy: [CHANGES],
   },
   {
+    name: 'a revocation of several keys (by ids, by owner, of a lineage) does not wait',
+    file: TABLE,
+    patches: [
+      [
+        '    for (const key of keys) {\n      this.#touch(key.id);',
+        '    for (const key of keys) {\n      this.#hot.delete(key.id);',
+      ],
+    ],
+    noticedBy: [CHANGES],
+  },
+  {
     name: 'deletion of a key does not wait',
     file: TABLE,
     patches: [

@@ -17,12 +17,14 @@ export async function hostile(requests: number, progress: Progress): Promise<obj
   const each = Math.ceil(requests / HOSTILE_ROUTES.length);
   const routes = HOSTILE_ROUTES.values();
   let [made, resets, longest] = [0, 0, { ms: 0, by: '' }];
+  const waitedFor: Record<string, number> = {};
   const work = async (heavily: boolean) => {
     await using scenes = new Scenes();
     for (const route of heavily ? HOSTILE_ROUTES : routes) {
       const startedAt = Date.now();
       if (heavily) {
         const heavy = await runHeavyOn(route, scenes, tally);
+        waitedFor[`${route.method} ${route.path}`] = Math.round(heavy.ms);
         if (heavy.ms > longest.ms) longest = heavy;
       } else {
         await runHostileOn(route, scenes, { requests: each, tally });
@@ -38,7 +40,7 @@ export async function hostile(requests: number, progress: Progress): Promise<obj
   progress(`  ${Math.round(longest.ms)} ms for ${longest.by}`);
   await Promise.all(Array.from({ length: WORKERS }, () => work(false)));
   const answers = Object.fromEntries([...tally].sort(([a], [b]) => a - b));
-  const othersWaited = { ms: Math.round(longest.ms), by: longest.by };
+  const othersWaited = { ms: Math.round(longest.ms), by: longest.by, byRoute: waitedFor };
   return {
     ...{ requests: each * HOSTILE_ROUTES.length, routes: HOSTILE_ROUTES.length },
     ...{ scenes: made, resets, answers, othersWaited },

@@ -77,16 +77,17 @@ function checkAnswers({ name, request }: Sent, answers: readonly Answer<unknown>
   demand(new Set(told).size === 1, `${name}: answers differ: ${told.join(' | ')}`);
 }
 
-/** Each mutation has exactly its entries, and there are no others of its requests. */
+/** Each mutation has exactly its entries, in their order, and there are no others of its requests. */
 async function checkLogs(client: Client, sent: readonly Sent[]): Promise<void> {
   for (const [log, ofLog] of Map.groupBy(sent, ({ request }) => request.log)) {
     const entries = await client.all<AuditEntry>(`${log === null ? '' : `/tenants/${log}`}/audit?limit=100`);
     const byMutation = Map.groupBy(entries, ({ requestId }) => requestId.split('.')[0] ?? '');
     for (const { name, request, id } of ofLog) {
-      const actions = (byMutation.get(id) ?? []).map(({ action }) => action);
+      // Lists begin with the newest.
+      const actions = (byMutation.get(id) ?? []).map(({ action }) => action).reverse();
       demand(
-        actions.length === request.entries && actions.every((action) => action === request.action),
-        `${name}: its entries are ${actions}, expected ${request.entries} of ${request.action}`,
+        actions.join() === request.actions.join(),
+        `${name}: its entries are ${actions}, expected ${request.actions}`,
       );
     }
   }

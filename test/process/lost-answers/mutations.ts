@@ -6,9 +6,8 @@ export type MutationRequest = {
   readonly path: string;
   readonly body?: unknown;
   readonly status: number;
-  /** Action of its audit entries, and how many one request leaves. */
-  readonly action: string;
-  readonly entries: number;
+  /** Actions of the audit entries that one request leaves, in order. */
+  readonly actions: readonly string[];
   /** Whose log has them: a tenant's id, or null for the deployment's. */
   readonly log: string | null;
 };
@@ -39,7 +38,7 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
   'create a key': async (_client, tenant) => onKeys(tenant, '', { name: 'once' }, 201, 'key.create'),
   'create keys in bulk': async (_client, tenant) => ({
     ...onKeys(tenant, '/bulk', { keys: [{ name: 'a' }, { name: 'b', prefix: 'other' }] }, 201, 'key.create'),
-    entries: 2,
+    actions: ['key.create', 'key.create'],
   }),
   'change a key': (client, tenant) => onKey(client, tenant, '', { name: 'New' }, 200, 'key.update', 'PATCH'),
   'delete a key': (client, tenant) => onKey(client, tenant, '', undefined, 204, 'key.delete', 'DELETE'),
@@ -49,7 +48,8 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
   'cancel a rotation': (client, tenant) => onRotating(client, tenant, '/rotation/cancel', 'key.rotation_cancel'),
   'revoke keys by id': async (client, tenant) => {
     const keys = await client.createKeys(tenant, [{ name: 'a' }, { name: 'b' }]);
-    return { ...onKeys(tenant, '/revoke', { ids: keys.map(({ id }) => id) }, 200, 'key.revoke'), entries: 2 };
+    const ids = keys.map(({ id }) => id);
+    return { ...onKeys(tenant, '/revoke', { ids }, 200, 'key.revoke'), actions: ['key.revoke', 'key.revoke'] };
   },
   'revoke keys by owner': async (client, tenant) => {
     const owner = crypto.randomUUID();
@@ -57,7 +57,8 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
       { name: 'a', owner },
       { name: 'b', owner },
     ]);
-    return onKeys(tenant, '/revoke', { owner }, 200, 'key.revoke_owner');
+    const actions = ['key.revoke_owner', 'key.revoke', 'key.revoke'];
+    return { ...onKeys(tenant, '/revoke', { owner }, 200, 'key.revoke_owner'), actions };
   },
   'clean up': async (_client, tenant) => ({
     ...{ method: 'POST', path: `/tenants/${tenant}/cleanup`, status: 200 },
@@ -71,7 +72,7 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
   'revoke a management key': (client) => onManagementKey(client, '/revoke', 200, 'key.revoke'),
 };
 
-const logged = (action: string, log: string | null) => ({ action, entries: 1, log });
+const logged = (action: string, log: string | null) => ({ actions: [action], log });
 
 function onKeys(tenant: string, path: string, body: unknown, status: number, action: string): MutationRequest {
   return { method: 'POST', path: `/tenants/${tenant}/keys${path}`, body, status, ...logged(action, tenant) };
