@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { TEST_SECRETS } from './secrets.ts';
 
 /**
@@ -36,9 +37,29 @@ const withoutForeignSourceMaps = {
 
 const root = `${import.meta.dirname}/..`;
 
+/** Files at a time. One more than the cores of a small machine: many tests really wait, for leases, evictions and alarms. */
+const MAX_WORKERS = 3;
+
+/** What takes longest, longest first: started at the end it would run alone while the other cores have nothing to do. */
+const LONGEST = ['process/eviction', 'process/first-run'];
+
+/** The longest first; then the two projects in turn, of which one starts servers and waits for them and the other computes. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const rank = ({ moduleId }: TestSpecification) => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return found === -1 ? LONGEST.length : found;
+    };
+    return sorted.toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
     onConsoleLog: isNews,
+    maxWorkers: MAX_WORKERS,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         plugins: [
@@ -52,6 +73,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          maxWorkers: MAX_WORKERS,
           // Property tests run hundreds of histories; a slow machine must not fail them.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
@@ -66,7 +88,8 @@ export default defineConfig({
           root,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each server has a port and a data folder of its own.
+          maxWorkers: MAX_WORKERS,
         },
       },
     ],
