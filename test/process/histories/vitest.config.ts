@@ -10,7 +10,7 @@ export default defineConfig({
     cloudflareTest({ wrangler: { configPath: `${root}/wrangler.toml` }, miniflare: { bindings: TEST_SECRETS } }),
   ],
   test: {
-    include: ['test/model/histories.test.ts'],
+    include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts'],
     root,
     // The campaign ends when the runs are done, however long that takes.
     testTimeout: 0,
