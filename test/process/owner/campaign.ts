@@ -31,8 +31,10 @@ const ALONE_MS = 1_500;
 const WRITTEN_WITHIN_MS = 300_000;
 /** What others may wait at the longest for one step (ms). */
 const STEP_MAX_MS = 50;
-/** A lineage has a tenth as many keys as the owner, since each rotation takes a request of its own; so has the owner when all is revoked again. */
-const share = (keys: number) => Math.ceil(keys / 10);
+/** Keys that the owner gets before all is revoked again: few, so that the first time is still being written. */
+const AGAIN = 200;
+/** A lineage has a tenth as many keys as the owner, but not very many: each rotation takes a request of its own. In one step so many would take 100 ms. */
+const LINEAGE_MAX = 2_000;
 /** So that all keys of the lineage are alive when it is revoked. */
 const GRACE_SECONDS = 86_400;
 
@@ -44,7 +46,7 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
   const others = await createMany(server.client, TENANT, OTHERS, () => ({ owner: 'stayer' }));
   const leaving = await createMany(server.client, TENANT, keys, () => ({ owner: OWNER }));
   progress(`${keys} keys of one owner created`);
-  const lineage = await makeLineage(server, share(keys));
+  const lineage = await makeLineage(server, Math.min(LINEAGE_MAX, Math.ceil(keys / 10)));
   progress(`${lineage.length} keys of one lineage created`);
 
   const beside = new Beside(server, others);
@@ -55,7 +57,7 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
     await using watched = new Watched(server, others, steps);
     const revokeMs = await watched.during('revoke', () => revokeOwner(server, keys));
     progress(`revoked by owner in ${revokeMs} ms`);
-    const more = await watched.during('create', () => createAlone(server, share(keys)));
+    const more = await watched.during('create', () => createAlone(server, AGAIN));
     const unwritten = (await living(server)) - OTHERS - more.length - lineage.length;
     const againMs = await watched.during('revokeAgain', () => revokeOwner(server, more.length));
     progress(`revoked again in ${againMs} ms, with ${unwritten} keys of the first time to be written`);
