@@ -27,7 +27,9 @@ test('the check that follows a kill sees what it is there to see', async () => {
   const { id } = await client.createTenant('acme');
   const traffic = new TenantTraffic(id, client);
   const running = traffic.run();
-  await sleep(300);
+  await eventually('a key was rotated', 30_000, async () =>
+    (await client.keys(id)).some(({ rotation }) => rotation.replacedBy !== null),
+  );
   await server.stop();
   await running;
 
