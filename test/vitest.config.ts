@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { TEST_SECRETS } from './secrets.ts';
 
 /**
@@ -36,9 +37,43 @@ const withoutForeignSourceMaps = {
 
 const root = `${import.meta.dirname}/..`;
 
+/** Files at a time. One more than the cores of a small machine: many tests really wait, for leases, evictions and alarms. */
+const MAX_WORKERS = 3;
+
+/** What takes longest, longest first: started late it would run alone at the end. */
+const LONGEST = [
+  'process/first-run',
+  'process/readme',
+  'process/eviction',
+  'process/leases/leases',
+  'process/full-disk/full-disk',
+  'http/hostile',
+  'model/deletion',
+  'model/histories',
+  'tenants/deletion',
+  'tenants/deletion-leases',
+];
+
+/** Of each project the longest first. A project's files stay together, for only then do they share a runtime. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const rank = ({ moduleId, project }: TestSpecification) => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return [project.name === 'process' ? 0 : 1, found === -1 ? LONGEST.length : found] as const;
+    };
+    return sorted.toSorted((a, b) => {
+      const [[projectA, rankA], [projectB, rankB]] = [rank(a), rank(b)];
+      return projectA - projectB || rankA - rankB;
+    });
+  }
+}
+
 export default defineConfig({
   test: {
     onConsoleLog: isNews,
+    maxWorkers: MAX_WORKERS,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         plugins: [
@@ -52,10 +87,14 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          maxWorkers: MAX_WORKERS,
           // Property tests run hundreds of histories; a slow machine must not fail them.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/process/**'],
+          // Starting a runtime for each file would take as long as most of the tests; the set-up makes one as good as new.
+          isolate: false,
+          setupFiles: ['test/support/fresh-runtime.ts'],
           root,
         },
       },
@@ -66,7 +105,8 @@ export default defineConfig({
           root,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each server has a port and a data folder of its own.
+          maxWorkers: MAX_WORKERS,
         },
       },
     ],

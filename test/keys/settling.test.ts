@@ -4,9 +4,10 @@
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../durable-objects/directory.ts';
 import type { Operation } from '../../durable-objects/operation.ts';
+import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
@@ -140,6 +141,9 @@ describe('a tenant row that was renamed in the database', () => {
     const { secret } = await createKey('s-moved');
     await sqlIn('s-moved', `UPDATE tenant SET id = 's-other'`);
     await evict('s-moved');
+    const log = logged();
     expect((await verify(secret)).code).toBe('NOT_FOUND');
+    expect(log.join()).toContain('tenant_in_wrong_place');
+    vi.restoreAllMocks();
   });
 });

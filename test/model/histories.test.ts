@@ -7,12 +7,12 @@ import { checkHistory, checkInterleaving, history, interleaving } from './histor
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Runs of each property; `npm run soak -- histories <runs>` provides more. */
+    /** Runs of each property; `npm run soak -- histories <runs>` provides more, and is part of every full check (.ci/run). */
     modelRuns?: number;
   }
 }
 
-const numRuns = inject('modelRuns') ?? 60;
+const numRuns = inject('modelRuns') ?? 24;
 
 pretendTime();
 

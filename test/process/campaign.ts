@@ -94,6 +94,12 @@ export class RestartingServer implements AsyncDisposable {
     return this.#client;
   }
 
+  /** The processes of a server that runs now. */
+  get launcher(): Launcher {
+    if (this.#launcher === null) throw new Error('the server does not run');
+    return this.#launcher;
+  }
+
   /** Sends a request until an answer settles it, whatever happens to the server meanwhile. */
   async ask<T>(method: Method, path: string, body?: unknown, idempotencyKey?: string): Promise<Answer<T>> {
     const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey };

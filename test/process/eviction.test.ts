@@ -24,8 +24,9 @@ async function duration(request: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-describe('an object that the platform took from memory', () => {
-  test.concurrent('has kept every use, and knows that no lease is out', async () => {
+// Side by side, for they do little but wait.
+describe.concurrent('an object that the platform took from memory', () => {
+  test('has kept every use, and knows that no lease is out', async () => {
     using folder = temporaryFolder();
     await using server = await startServer(folder.path);
     const client = new Client(server);
@@ -55,8 +56,8 @@ describe('an object that the platform took from memory', () => {
   });
 });
 
-describe('a crash', () => {
-  test.concurrent('under lease makes the next change wait; a little later it has lost no use', async () => {
+describe.concurrent('a crash', () => {
+  test('under lease makes the next change wait; a little later it has lost no use', async () => {
     using folder = temporaryFolder();
     const { early, late } = await (async () => {
       await using server = await startServer(folder.path);

@@ -37,7 +37,9 @@ it('questions about unknown tenants make no files', async () => {
   await send('POST', '/tenants', { id: 'known' });
   const { secret } = (await send('POST', '/tenants/known/keys', { name: 'k' })).body;
   await send('DELETE', '/tenants/not-there');
-  const files = () => readdirSync(folder.path, { recursive: true }).length;
+  // But for journals, which come and go: an object that is evicted meanwhile leaves none.
+  const files = () =>
+    readdirSync(folder.path, { recursive: true, encoding: 'utf8' }).filter((path) => !/-(wal|shm)$/.test(path));
   const before = files();
   for (let n = 0; n < 50; n++) {
     for (const [method, path, body] of ROUTES) {
@@ -49,5 +51,5 @@ it('questions about unknown tenants make no files', async () => {
     const verified = await send('POST', '/keys/verify', { key: secret, tenantId: `unknown-${n}` });
     expect(verified.body.code).toBe('NOT_FOUND');
   }
-  expect(files()).toBe(before);
+  expect(files()).toEqual(before);
 });

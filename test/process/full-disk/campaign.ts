@@ -30,7 +30,11 @@ const ENDINGS = ['revoke', 'disable', 'delete', 'owner'] as const;
 type Problem = { readonly code: string; readonly detail: string };
 type Key = KeyWithSecret & { readonly tenant: TenantId };
 
-export async function fullDisk(keysWanted: number, progress: Progress = () => {}): Promise<object> {
+type FullDiskReport =
+  | { readonly skipped: string }
+  | { readonly keys: number; readonly ended: number; readonly refused: number; readonly verifications: number };
+
+export async function fullDisk(keysWanted: number, progress: Progress = () => {}): Promise<FullDiskReport> {
   const disk = SmallDisk.mount(DISK_MIB + Math.ceil((keysWanted * KIB_PER_KEY) / 1024));
   if ('refusal' in disk) return { skipped: `no small disk can be mounted here: ${disk.refusal}` };
   using _ = disk;

@@ -14,5 +14,5 @@ export async function histories(runs: number, progress: (line: string) => void):
   for await (const line of createInterface({ input: vitest.stdout })) progress(line);
   await ended;
   if (vitest.exitCode !== 0) throw new Error('a history does not do what the model says (see above)');
-  return { histories: runs, interleavings: runs };
+  return { histories: runs, interleavings: runs, deletions: Math.ceil(runs / 3) };
 }

@@ -7,11 +7,17 @@ const root = `${import.meta.dirname}/../../..`;
 
 export default defineConfig({
   plugins: [
-    cloudflareTest({ wrangler: { configPath: `${root}/wrangler.toml` }, miniflare: { bindings: TEST_SECRETS } }),
+    cloudflareTest({
+      wrangler: { configPath: `${root}/wrangler.toml` },
+      miniflare: { bindings: TEST_SECRETS },
+      verbose: false,
+    }),
   ],
   test: {
-    include: ['test/model/histories.test.ts'],
+    include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts'],
     root,
+    // Histories bring crashes about, which are logged.
+    silent: 'passed-only',
     // The campaign ends when the runs are done, however long that takes.
     testTimeout: 0,
     provide: { modelRuns: Number(process.env.MODEL_RUNS) },

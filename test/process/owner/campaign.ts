@@ -1,6 +1,6 @@
 /**
- * Revoking all keys of an owner who has very many: one request, final when it is answered, whatever is written when. Others verify beside it, and the server is
- * killed while cleanup still writes.
+ * Revoking all keys of an owner who has very many: one request, final when it is answered, whatever is written when. It is done again while cleanup still writes
+ * the first time to the rows; a long lineage is revoked likewise; and the server is killed meanwhile. Others verify beside all of it, and wait for no step of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -11,9 +11,11 @@ import {
   type Progress,
   percentile,
   RestartingServer,
+  range,
   sample,
 } from '../campaign.ts';
-import type { KeyWithSecret, Verification } from '../client.ts';
+import type { KeyResource, KeyWithSecret, Verification } from '../client.ts';
+import { Observer } from '../hostile/observer.ts';
 import { temporaryFolder } from '../server.ts';
 
 const TENANT = 'company';
@@ -27,6 +29,14 @@ const KILLS = 3;
 /** Verifications alone, to compare with those beside the request (ms). */
 const ALONE_MS = 1_500;
 const WRITTEN_WITHIN_MS = 300_000;
+/** What others may wait at the longest for one step (ms). */
+const STEP_MAX_MS = 50;
+/** Keys that the owner gets before all is revoked again: few, so that the first time is still being written. */
+const AGAIN = 200;
+/** A lineage has a tenth as many keys as the owner, but not very many: each rotation takes a request of its own. In one step so many would take 100 ms. */
+const LINEAGE_MAX = 2_000;
+/** So that all keys of the lineage are alive when it is revoked. */
+const GRACE_SECONDS = 86_400;
 
 export async function owner(keys: number, progress: Progress): Promise<object> {
   using folder = temporaryFolder();
@@ -36,17 +46,26 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
   const others = await createMany(server.client, TENANT, OTHERS, () => ({ owner: 'stayer' }));
   const leaving = await createMany(server.client, TENANT, keys, () => ({ owner: OWNER }));
   progress(`${keys} keys of one owner created`);
+  const lineage = await makeLineage(server, Math.min(LINEAGE_MAX, Math.ceil(keys / 10)));
+  progress(`${lineage.length} keys of one lineage created`);
 
   const beside = new Beside(server, others);
   await sleep(ALONE_MS);
   const alone = beside.take();
-  const startedAt = performance.now();
-  const { status, body } = await server.ask<{ revoked: number }>('POST', `/tenants/${TENANT}/keys/revoke`, {
-    owner: OWNER,
-  });
-  const revokeMs = Math.round(performance.now() - startedAt);
-  demand(status === 200 && body.revoked === keys, `revoke: ${status} ${JSON.stringify(body)}`);
-  progress(`revoked by owner in ${revokeMs} ms`);
+  const steps = new Map<string, number>();
+  const again = await (async () => {
+    await using watched = new Watched(server, others, steps);
+    const revokeMs = await watched.during('revoke', () => revokeOwner(server, keys));
+    progress(`revoked by owner in ${revokeMs} ms`);
+    const more = await watched.during('create', () => createAlone(server, AGAIN));
+    const unwritten = (await living(server)) - OTHERS - more.length - lineage.length;
+    const againMs = await watched.during('revokeAgain', () => revokeOwner(server, more.length));
+    progress(`revoked again in ${againMs} ms, with ${unwritten} keys of the first time to be written`);
+    const lineageMs = await watched.during('revokeLineage', () => revokeLineage(server, lineage));
+    progress(`revoked the lineage in ${lineageMs} ms`);
+    return { more, unwritten, times: { revokeMs, againMs, lineageMs } };
+  })();
+  leaving.push(...again.more, ...lineage);
 
   const later: KeyWithSecret[] = [];
   /** What must hold from the answer on, at any moment. */
@@ -56,25 +75,32 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
       owner: OWNER,
     });
     later.push(key);
-    await expectCode(server, sample(leaving, n), 'REVOKED');
+    for (const revoked of [leaving.slice(0, keys), again.more, lineage]) {
+      await expectCode(server, sample(revoked, n), 'REVOKED');
+    }
     await expectCode(server, [...later, ...others], 'VALID');
   };
   await look(LOOK);
   const during = beside.take();
-  const unwritten: number[] = [];
+  const unwritten = [again.unwritten];
   for (let kill = 0; kill < KILLS; kill++) {
     await server.kill();
     await server.start();
     unwritten.push((await living(server)) - OTHERS - later.length);
     await look(LOOK);
   }
-  progress(`killed ${KILLS} times with ${unwritten.join(', ')} keys to be written`);
+  progress(`killed ${KILLS} times; keys to be written: ${unwritten.join(', ')}`);
   // Waits for a killed server are no measure of one that runs.
   beside.take();
-  const end = Date.now() + WRITTEN_WITHIN_MS;
-  while ((await living(server)) > OTHERS + later.length) {
-    demand(Date.now() < end, 'the revocation is not written to the rows in time');
-    await sleep(250);
+  {
+    await using watched = new Watched(server, others, steps);
+    await watched.during('write', async () => {
+      const end = Date.now() + WRITTEN_WITHIN_MS;
+      while ((await living(server)) > OTHERS + later.length) {
+        demand(Date.now() < end, 'the revocations are not written to the rows in time');
+        await sleep(250);
+      }
+    });
   }
   const writing = beside.take();
   progress('written to all rows');
@@ -85,19 +111,81 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
   const entries = await server.client.all<{ changes?: unknown }>(
     `/tenants/${TENANT}/audit?action=key.revoke_owner&limit=100`,
   );
-  demand(entries.length === 1, `${entries.length} audit entries`);
-  const p99 = (times: number[]) => percentile(times, 0.99);
-  return {
-    ...{
-      keys,
-      revokeMs,
-      unwritten,
-      verifyP99AloneMs: p99(alone),
-      verifyP99DuringMs: p99(during),
-      during: during.length,
-    },
-    ...{ verifyMaxDuringMs: percentile(during, 1), verifyP99WhileWritingMs: p99(writing) },
+  demand(entries.length === 2, `${entries.length} audit entries`);
+  const report = {
+    ...{ keys, again: again.more.length, lineage: lineage.length },
+    ...{ ...again.times, unwritten, othersWaitedMs: Object.fromEntries(steps) },
+    ...{ verifyP99AloneMs: percentile(alone, 0.99), verifyP99DuringMs: percentile(during, 0.99) },
+    ...{ during: during.length, verifyMaxDuringMs: percentile(during, 1) },
+    verifyP99WhileWritingMs: percentile(writing, 0.99),
   };
+  const longest = Math.max(...steps.values());
+  demand(longest <= STEP_MAX_MS, `others waited ${longest} ms for one step: ${JSON.stringify(report)}`);
+  return report;
+}
+
+/** Keys that were made of each other by rotation, oldest first; each but the last is in its grace period. */
+async function makeLineage(server: RestartingServer, length: number): Promise<KeyWithSecret[]> {
+  const keys = [await server.client.createKey(TENANT)];
+  while (keys.length < length) {
+    const { key } = await server.client.rotateKey(TENANT, keys.at(-1)?.id ?? '', {
+      gracePeriodSeconds: GRACE_SECONDS,
+    });
+    keys.push(key);
+  }
+  return keys;
+}
+
+/** One key a request: how long others wait for a bulk request is another campaign's measure. */
+async function createAlone(server: RestartingServer, n: number): Promise<KeyWithSecret[]> {
+  const keys: KeyWithSecret[] = [];
+  await inParallel(VERIFYING, range(n), async () => {
+    const { body } = await server.ask<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, { name: 'more', owner: OWNER });
+    keys.push(body);
+  });
+  return keys;
+}
+
+/** How long it took (ms). */
+async function revokeOwner(server: RestartingServer, expected: number): Promise<number> {
+  const startedAt = performance.now();
+  const { status, body } = await server.ask<{ revoked: number }>('POST', `/tenants/${TENANT}/keys/revoke`, {
+    owner: OWNER,
+  });
+  demand(status === 200 && body.revoked === expected, `revoke: ${status} ${JSON.stringify(body)}, not ${expected}`);
+  return Math.round(performance.now() - startedAt);
+}
+
+/** How long it took (ms). */
+async function revokeLineage(server: RestartingServer, lineage: readonly KeyWithSecret[]): Promise<number> {
+  const startedAt = performance.now();
+  const middle = lineage[Math.floor(lineage.length / 2)]?.id;
+  const path = `/tenants/${TENANT}/keys/${middle}/revoke`;
+  const { status, body } = await server.ask<KeyResource>('POST', path, { lineage: true });
+  demand(status === 200 && body.status === 'revoked', `revoke with lineage: ${status} ${JSON.stringify(body)}`);
+  return Math.round(performance.now() - startedAt);
+}
+
+/** How long others wait at the longest while something is done, noted by name. */
+class Watched implements AsyncDisposable {
+  readonly #observer: Observer;
+  readonly #longest: Map<string, number>;
+
+  constructor(server: RestartingServer, others: readonly KeyWithSecret[], longest: Map<string, number>) {
+    this.#observer = new Observer(server.launcher, oneOf(others).secret);
+    this.#longest = longest;
+  }
+
+  async during<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#observer.begin();
+    const result = await work();
+    this.#longest.set(name, Math.round(await this.#observer.end()));
+    return result;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#observer[Symbol.asyncDispose]();
+  }
 }
 
 /** Keys whose own rows do not say revoked yet. */
