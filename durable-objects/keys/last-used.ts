@@ -74,8 +74,8 @@ export class LastUsed {
 
   /** Writes a batch. Call inside a transaction. */
   write(batch: readonly [number, Use][], keys: KeyTable, rotations: RotationTable): void {
-    for (const [seq, { at, keyId, firstUseOfSuccessorAt }] of batch) {
-      keys.markUsed(seq, at);
+    if (batch.length > 0) keys.markUsed(batch.map(([seq, { at }]) => [seq, at]));
+    for (const [, { keyId, firstUseOfSuccessorAt }] of batch) {
       if (firstUseOfSuccessorAt !== null) rotations.markFirstUse(keyId, firstUseOfSuccessorAt);
     }
   }

@@ -69,7 +69,9 @@ export const KEY_QUERIES = {
   insert: `INSERT INTO keys (seq, ${CONSTANT}, ${LIFE}, ${ATTRIBUTES}) VALUES (?, ${placeholders(CONSTANT)}, ${placeholders(LIFE)}, ${placeholders(ATTRIBUTES)})`,
   update: `UPDATE keys SET (${LIFE}) = (${placeholders(LIFE)}) WHERE seq = ?`,
   updateAttributes: `UPDATE keys SET (${ATTRIBUTES}) = (${placeholders(ATTRIBUTES)}) WHERE seq = ?`,
-  used: 'UPDATE keys SET last_used_at = ? WHERE seq = ?',
+  /** Takes an array of `[seq, time]`. */
+  used: `UPDATE keys SET last_used_at = json_extract(value, '$[1]') FROM json_each(?)
+    WHERE keys.seq = json_extract(value, '$[0]')`,
   remove: 'DELETE FROM keys WHERE seq = ?',
   listed: `SELECT ${LISTED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`,
   dueStatuses: `SELECT seq, owner, lineage, status, ${STATUS_SQL} AS now FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
@@ -200,9 +202,9 @@ export class KeyTable {
     this.update(record, now);
   }
 
-  /** Notes a use. Not a change of the record; harmless when the row is gone. */
-  markUsed(seq: number, at: number): void {
-    this.#sql.exec(KEY_QUERIES.used, at, seq);
+  /** Notes when keys were used last. Not a change of the records; harmless where a row is gone. */
+  markUsed(uses: readonly (readonly [seq: number, at: number])[]): void {
+    this.#sql.exec(KEY_QUERIES.used, JSON.stringify(uses));
   }
 
   remove(record: KeyRecord): void {
