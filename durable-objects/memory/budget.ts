@@ -94,4 +94,4 @@ const MIB = 1024 * 1024;
  * third of Cloudflare's 128 MB leaves the rest to requests under way, of which a bulk creation takes most, and to what
  * the collector has not collected yet; it holds what some 20,000 keys of the usual size take.
  */
-export const isolateMemory = new MemoryBudget(40 * MIB);
+export const isolateMemory = new MemoryBudget(52 * MIB);
