@@ -2,10 +2,10 @@
  * Two projects: `workerd` runs in the runtime that Keystead runs in, against real objects; `process` runs in Node and drives the self-hosted
  * server from outside.
  */
-import { readFileSync } from 'node:fs';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { withoutForeignSourceMaps } from './process/source-maps.ts';
 import { TEST_SECRETS } from './secrets.ts';
 
 /**
@@ -24,16 +24,6 @@ function isNews(text: string): boolean {
     .split('\n')
     .every((line) => EXPECTED_LINES.some((expected) => expected.test(line)));
 }
-
-/** The router's source maps name files that its package does not have, which would be told for each of them. */
-const withoutForeignSourceMaps = {
-  name: 'without-foreign-source-maps',
-  enforce: 'pre' as const,
-  load: (id: string) =>
-    id.includes('/node_modules/itty-router/')
-      ? readFileSync(id.split('?')[0] ?? id, 'utf8').replace(/^\/\/# source.*$/m, '')
-      : null,
-};
 
 const root = `${import.meta.dirname}/..`;
 

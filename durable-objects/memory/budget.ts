@@ -91,7 +91,7 @@ const MIB = 1024 * 1024;
 
 /**
  * The budget of this isolate: module state is what the Worker and the objects that share an isolate share as well. A
- * third of Cloudflare's 128 MB leaves the rest to requests under way, of which a bulk creation takes most, and to what
+ * good third of Cloudflare's 128 MB leaves the rest to requests under way, of which a bulk creation takes most, and to what
  * the collector has not collected yet; it holds what some 20,000 keys of the usual size take.
  */
 export const isolateMemory = new MemoryBudget(52 * MIB);

@@ -2,11 +2,13 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { TEST_SECRETS } from '../../secrets.ts';
+import { withoutForeignSourceMaps } from '../source-maps.ts';
 
 const root = `${import.meta.dirname}/../../..`;
 
 export default defineConfig({
   plugins: [
+    withoutForeignSourceMaps,
     cloudflareTest({
       wrangler: { configPath: `${root}/wrangler.toml` },
       miniflare: { bindings: TEST_SECRETS },
