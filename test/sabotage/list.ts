@@ -109,7 +109,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'a creation does not wait for a deletion that is not finished',
     file: STATE,
     patches: [['earlierDeletion ? this.#deletionWaitMs(null, now) : known;', 'known;']],
-    noticedBy: [SETTLING],
+    noticedBy: ['test/tenants/deletion-leases.test.ts'],
   },
   // ---- what else tells of a change ----
   {
