@@ -6,12 +6,11 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../durable-objects/directory.ts';
-import type { Operation } from '../../durable-objects/operation.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, sqlIn, tenantObject } from '../support/objects.ts';
+import { evict, operation, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 
@@ -61,18 +60,6 @@ describe('a few seconds after a verification', () => {
   });
 });
 
-const OPERATION: Operation = {
-  id: 'op_settling',
-  actor: { type: 'admin_token', id: 'admin' },
-  onBehalfOf: null,
-  requestId: 'req',
-  ip: null,
-  retry: false,
-  grows: true,
-  idempotency: null,
-  ifVersions: null,
-};
-
 describe('a creation', () => {
   it('waits for leases on an earlier tenant of its id whose deletion is not finished', async () => {
     const { id } = await leased('s-again');
@@ -97,7 +84,7 @@ describe('a creation', () => {
     const created = await object.create(
       { tenantId: id, incarnation: 'inc_next' },
       { name: '', settings: {} },
-      OPERATION,
+      operation('op_settling'),
     );
     expect(created.ok).toBe(true);
     expect(performance.now() - askedAt).toBeGreaterThan(1000);

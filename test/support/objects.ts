@@ -2,6 +2,7 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import type { Operation } from '../../durable-objects/operation.ts';
 import type { Tenant } from '../../durable-objects/tenant.ts';
 import { locatorOf, objectNameOf } from '../../durable-objects/tenants/locator.ts';
 
@@ -40,3 +41,17 @@ export async function sqlIn(
     state.storage.sql.exec(query, ...bindings).toArray(),
   );
 }
+
+/** An operation of the administrator, for calls that a test makes to an object itself. */
+export const operation = (id: string, parts: Partial<Operation> = {}): Operation => ({
+  id,
+  actor: { type: 'admin_token', id: 'admin' },
+  onBehalfOf: null,
+  requestId: 'req_test',
+  ip: null,
+  retry: false,
+  grows: true,
+  idempotency: null,
+  ifVersions: null,
+  ...parts,
+});

@@ -3,12 +3,13 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { TenantState } from '../../durable-objects/state.ts';
+import { newTenant } from '../../durable-objects/tenants/record.ts';
 import type { Env } from '../../src/env.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 import { aroundCallsOf, directoryObject, restart } from '../support/bindings.ts';
 import { apiWith } from '../support/faults.ts';
-import { sqlIn, tenantObject } from '../support/objects.ts';
+import { operation, sqlIn, tenantObject } from '../support/objects.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -121,4 +122,37 @@ it('a change that was waited for says nothing about the leases of another tenant
     return [before, storage.sql.exec('SELECT lease_seconds_in_force AS n FROM tenant').one().n];
   });
   expect(inForce).toEqual([10, 0]);
+});
+
+describe('a creation whose id has a deletion that is not finished', () => {
+  /** How long an object waits in all before it answers the creation, if it started so long ago. */
+  async function waitsFor(id: string, startedMsAgo: number, earlierDeletion: boolean): Promise<number> {
+    const waits: number[] = [];
+    vi.spyOn(scheduler, 'wait').mockImplementation(async (ms) => void waits.push(ms));
+    const object = env.TENANTS.get(env.TENANTS.idFromName(id)) as unknown as DurableObjectStub;
+    await runInDurableObject(object, async (_, { storage }) => {
+      const now = Date.now();
+      const clock = vi.spyOn(Date, 'now').mockReturnValue(now - startedMsAgo);
+      const state = new TenantState(storage);
+      clock.mockReturnValue(now);
+      const tenant = newTenant(id, `inc_${id}`, { name: id, settings: { leaseSeconds: 0 } }, now);
+      const created = await state.create(tenant, operation('op_fresh'), async () => ({
+        allowed: true,
+        earlierDeletion,
+      }));
+      clock.mockRestore();
+      expect(created.ok).toBe(true);
+    });
+    return waits.reduce((sum, ms) => sum + ms, 0);
+  }
+
+  it('waits for the longest lease that an earlier instance of the object may have granted', async () => {
+    expect(await waitsFor('fresh', 0, true)).toBe(10_500);
+    expect(await waitsFor('older', 4000, true)).toBe(6500);
+    expect(await waitsFor('old', 10_500, true)).toBe(0);
+  });
+
+  it('waits for nothing without one', async () => {
+    expect(await waitsFor('none', 0, false)).toBe(0);
+  });
 });
