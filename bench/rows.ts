@@ -1,7 +1,7 @@
 /** The rows: what each sends, to whom, and what it is compared with. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatKeyString, parseKeyString } from '../src/secrets/key-string.ts';
+import { formatKeyString, parseKeyString } from '../src/crypto/key-string.ts';
 import type { LoadGenerator } from './load/client.ts';
 import { request } from './load/client.ts';
 import type { Row } from './measure.ts';

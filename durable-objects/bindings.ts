@@ -1,8 +1,8 @@
 /** The object namespaces, and the one way from a tenant's place to its object. */
 import type { DurableObject } from 'cloudflare:workers';
-import type { Directory } from './directory.ts';
-import { LruCache } from './memory/lru-cache.ts';
-import type { Tenant } from './tenant.ts';
+import type { Directory } from './directory/directory.ts';
+import { LruCache } from '../domain/memory/lru-cache.ts';
+import type { Tenant } from './tenant/tenant.ts';
 
 /**
  * An object as seen from outside: its public methods, each answering with a promise of plain data. The platform's own stub type says the

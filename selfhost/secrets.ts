@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { type ConfigVariables, parseConfig } from '../src/config/config.ts';
-import { SECRET_BYTES_MIN } from '../src/secrets/keyring.ts';
+import { SECRET_BYTES_MIN } from '../src/crypto/keyring.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { writePrivateFile } from './private-file.ts';
 import { errorCode, StartupError } from './startup-error.ts';

@@ -2,8 +2,8 @@
 import type { Env } from './env.ts';
 import { handle } from './router.ts';
 
-export { Directory } from '../durable-objects/directory.ts';
-export { Tenant } from '../durable-objects/tenant.ts';
+export { Directory } from '../durable-objects/directory/directory.ts';
+export { Tenant } from '../durable-objects/tenant/tenant.ts';
 
 export default {
   fetch: (request, env, ctx) => handle(request, env, ctx),

@@ -2,24 +2,24 @@
  * From a request to a response: finds the route, authenticates, authorizes, runs the handler, turns whatever went wrong into a problem, and
  * logs one line. The only `catch` around handlers.
  */
-import { mayReach, type Principal } from './callers/principal.ts';
+import { mayReach, type Principal } from './auth/principal.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
 import { type Answer, toResponse } from './http/answer.ts';
 import { bearerToken } from './http/bearer-token.ts';
-import { Call } from './http/call.ts';
+import { Call } from './api/request-context.ts';
 import { logError, logRequest, type RequestLog, setLogLevel } from './http/log.ts';
 import { forbidden, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
 import { type Target, targetOf } from './http/target.ts';
-import { type Background, DETACHED, Objects, TenantMemory } from './objects.ts';
-import { HEALTH_PATHS, health } from './routes/health.ts';
-import { routes } from './routes/index.ts';
-import type { Method, Route } from './routes/route.ts';
-import { verifyRoute } from './routes/verify.ts';
-import { TENANT_ID_PATTERN } from './schemas/common.ts';
+import { type Background, DETACHED, Objects, TenantMemory } from './object-client.ts';
+import { HEALTH_PATHS, health } from './api/health/operations.ts';
+import { routes } from './api/index.ts';
+import type { Method, Route } from './api/operation.ts';
+import { verifyRoute } from './api/verification/operations.ts';
+import { TENANT_ID_PATTERN } from './api/fields.ts';
 
 /** One request on its way: what its route needs, and what its log line will say. */
 type Context = {

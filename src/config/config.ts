@@ -3,7 +3,7 @@
  * Pure, so that the self-hosted launcher checks with the same rules before it starts anything.
  */
 import { LOG_LEVELS, type LogLevel } from '../../durable-objects/log.ts';
-import { type Keyring, parseKeyring, sameSecret } from '../secrets/keyring.ts';
+import { type Keyring, parseKeyring, sameSecret } from '../crypto/keyring.ts';
 
 export type ConfigVariables = {
   readonly ADMIN_TOKEN?: string | undefined;

@@ -1,16 +1,16 @@
 /** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
 
 import type { LogLevel } from '../../durable-objects/log.ts';
-import { LruCache } from '../../durable-objects/memory/lru-cache.ts';
-import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../durable-objects/tenants/locator.ts';
-import { Authenticator } from '../callers/authenticate.ts';
+import { LruCache } from '../../domain/memory/lru-cache.ts';
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
+import { Authenticator } from '../auth/authenticator.ts';
 import type { Env } from '../env.ts';
-import { LeaseCache } from '../leases/cache.ts';
-import { TenantMemory } from '../objects.ts';
-import { CursorSigner } from '../secrets/cursor.ts';
-import { Sealer } from '../secrets/envelope.ts';
-import { KeySigner } from '../secrets/key-signer.ts';
-import { KnownKeys } from '../secrets/known-keys.ts';
+import { LeaseCache } from '../../domain/leases/cache.ts';
+import { TenantMemory } from '../object-client.ts';
+import { CursorSigner } from '../crypto/cursor.ts';
+import { Sealer } from '../crypto/envelope.ts';
+import { KeySigner } from '../crypto/key-signer.ts';
+import { KnownKeys } from '../verify/signature-cache.ts';
 import { type Config, type ConfigProblem, parseConfig } from './config.ts';
 
 export type Runtime = {

@@ -2,8 +2,8 @@
  * Errors as callers see them: RFC 9457 `application/problem+json`. The one place that maps what went wrong to HTTP. Details are written here, by hand: no
  * message of an exception, no internal name and nothing that a caller sent finds its way into them.
  */
-import type { Failure } from '../../durable-objects/outcome.ts';
-import type { Permission } from '../callers/principal.ts';
+import type { Failure } from '../../domain/outcome.ts';
+import type { Permission } from '../auth/principal.ts';
 import { type Answer, json } from './answer.ts';
 
 type Definition = { readonly status: number; readonly title: string };

@@ -1,6 +1,6 @@
 /** Identifiers that the Worker makes up or takes over from the caller. */
 
-import { encodeBase62, encodeNumber } from '../secrets/base62.ts';
+import { encodeBase62, encodeNumber } from '../crypto/base62.ts';
 import { bearerToken } from './bearer-token.ts';
 
 /** Ids that share their random digits and are told apart by the two digits after them: drawing for each would cost more than all else about it. */

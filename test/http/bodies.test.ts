@@ -1,7 +1,7 @@
 import { env, exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { BODY_BYTES } from '../../src/routes/route.ts';
+import { BODY_BYTES } from '../../src/api/operation.ts';
 import { createKey, createTenant, walk } from '../support/api.ts';
 import { complaintsIn, problemIn, send } from './client.ts';
 

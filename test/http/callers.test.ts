@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { routes } from '../../src/routes/index.ts';
+import { routes } from '../../src/api/index.ts';
 import { createKey, createTenant } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { pathOf, problemIn, send } from './client.ts';

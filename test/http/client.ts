@@ -5,8 +5,8 @@ import { expect, vi } from 'vitest';
 import type { Env } from '../../src/env.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
 import { handle } from '../../src/router.ts';
-import { routes } from '../../src/routes/index.ts';
-import type { Route } from '../../src/routes/route.ts';
+import { routes } from '../../src/api/index.ts';
+import type { Route } from '../../src/api/operation.ts';
 
 export type RawRequest = {
   readonly body?: string | Uint8Array | ReadableStream;

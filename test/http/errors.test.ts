@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import type { Env } from '../../src/env.ts';
 import { toResponse } from '../../src/http/answer.ts';
 import { forbidden, PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
-import { BODY_BYTES } from '../../src/routes/route.ts';
+import { BODY_BYTES } from '../../src/api/operation.ts';
 import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { logged, problemIn, send, sendJson } from './client.ts';

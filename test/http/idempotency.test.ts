@@ -2,8 +2,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { KeptAnswers } from '../../durable-objects/idempotency.ts';
-import { keyWithSecret } from '../../src/schemas/keys.ts';
+import { KeptAnswers } from '../../durable-objects/idempotency-store.ts';
+import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { advance, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';

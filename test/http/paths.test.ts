@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { routes } from '../../src/routes/index.ts';
+import { routes } from '../../src/api/index.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { methodsAt, pathOf, problemIn, send } from './client.ts';
 

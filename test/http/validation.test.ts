@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { AUDIT_ACTIONS } from '../../durable-objects/audit-actions.ts';
+import { AUDIT_ACTIONS } from '../../domain/audit-actions.ts';
 import { api, createKey, createTenant, getKey, walk } from '../support/api.ts';
 import { complaintsIn, problemIn, send, sendJson } from './client.ts';
 

@@ -1,7 +1,7 @@
 /** Bulk creation and revocation: all or nothing, and by owner at a cost that does not grow with the tenant. */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { bulkKeys } from '../../src/schemas/keys.ts';
+import { bulkKeys } from '../../src/api/keys/schemas.ts';
 import { api, createKey, createTenant, getKey, problemCode, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';

@@ -1,7 +1,7 @@
 /** ETag and If-Match, offset paging, reveal, and rotations as they are watched. */
 import * as v from 'valibot';
 import { describe, expect, it, vi } from 'vitest';
-import { rotationList } from '../../src/schemas/rotations.ts';
+import { rotationList } from '../../src/api/rotations/schemas.ts';
 import {
   api,
   createKey,

@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { verification } from '../../src/schemas/verification.ts';
+import { verification } from '../../src/api/verification/schemas.ts';
 import {
   api,
   createKey,

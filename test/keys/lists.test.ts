@@ -1,6 +1,6 @@
 /** Lists: filters, order, cursors, and what a walk promises while others write. */
 import { describe, expect, it } from 'vitest';
-import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/keys/scan.ts';
+import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/tenant/keys/scan.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, rotateKey, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { runDueAlarm } from '../support/objects.ts';

@@ -1,6 +1,6 @@
 /** What is kept in memory never disagrees with storage, whether a write commits or not; and it is accounted for. */
 import { describe, expect, it } from 'vitest';
-import { isolateMemory } from '../../durable-objects/memory/budget.ts';
+import { isolateMemory } from '../../domain/memory/budget.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
 import { pretendTime } from '../support/clock.ts';
 import { evict, sqlIn } from '../support/objects.ts';

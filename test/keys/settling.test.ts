@@ -5,7 +5,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
-import type { Directory } from '../../durable-objects/directory.ts';
+import type { Directory } from '../../durable-objects/directory/directory.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';

@@ -1,10 +1,10 @@
 /** Verification: every code, in the contract's order, and nothing valid after the call that ended it has returned. */
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
-import { locatorOf } from '../../durable-objects/tenants/locator.ts';
+import { locatorOf } from '../../domain/tenants/locator.ts';
 import { runtimeOf } from '../../src/config/runtime.ts';
-import { formatKeyString, parseKeyString } from '../../src/secrets/key-string.ts';
-import { mintKey } from '../../src/secrets/minting.ts';
+import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
+import { mintKey } from '../../src/crypto/minting.ts';
 import {
   api,
   createKey,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LeaseLedger, outlastMs } from '../../durable-objects/leases/ledger.ts';
+import { LeaseLedger, outlastMs } from '../../domain/leases/ledger.ts';
 
 const L = 1000;
 

@@ -1,8 +1,8 @@
 /** Several caches under one budget, compared with a list in the order of use. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryBudget } from '../../durable-objects/memory/budget.ts';
-import { ENTRY_BYTES, LruCache } from '../../durable-objects/memory/lru-cache.ts';
+import { MemoryBudget } from '../../domain/memory/budget.ts';
+import { ENTRY_BYTES, LruCache } from '../../domain/memory/lru-cache.ts';
 
 const MAX = 64_000;
 /** A sixty-fourth of it. */

@@ -1,4 +1,4 @@
-/** The protocol of creation and deletion (durable-objects/tenants/lifecycle.ts) against what it promises, in random histories. */
+/** The protocol of creation and deletion (domain/tenants/lifecycle.ts) against what it promises, in random histories. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, inject, it } from 'vitest';
 import { checkHistory, history } from './deletion/histories.ts';

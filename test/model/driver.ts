@@ -1,7 +1,7 @@
 /** Runs the model's commands against the real service over HTTP, and reads the service's state in the model's terms. */
 import * as v from 'valibot';
 import { expect } from 'vitest';
-import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/schemas/keys.ts';
+import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
 import { type Answer, api, verify, walk } from '../support/api.ts';
 import type { Command, Model, ModelKey, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';

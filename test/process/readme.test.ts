@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { AUDIT_ACTIONS } from '../../durable-objects/audit-actions.ts';
-import { DEFAULT_SETTINGS } from '../../durable-objects/tenants/record.ts';
-import { PERMISSIONS, ROLES } from '../../src/callers/principal.ts';
+import { AUDIT_ACTIONS } from '../../domain/audit-actions.ts';
+import { DEFAULT_SETTINGS } from '../../domain/tenants/record.ts';
+import { PERMISSIONS, ROLES } from '../../src/auth/principal.ts';
 import { PROBLEMS } from '../../src/http/problem.ts';
 import { Client } from './client.ts';
 import { fenced, Normalizer, README, SEARCH_PATH, Shell, stepsOf } from './readme.ts';
@@ -51,12 +51,12 @@ test('every example answers what the page shows, in one shell, server restarts i
 
 describe('the tables name what the program has', () => {
   test('every route, with its permission', async () => {
-    const { routes } = await load('src/routes/index.ts');
+    const { routes } = await load('src/api/index.ts');
     expect(routes).toBeInstanceOf(Array);
     const rows = (routes as readonly { method: string; path: string; permission: string }[]).map(
       ({ method, path, permission }) => `| \`${method}\` | \`${path}\` | \`${permission}\` |`,
     );
-    const { HEALTH_PATHS } = await load('src/routes/health.ts');
+    const { HEALTH_PATHS } = await load('src/api/health/operations.ts');
     rows.push(...(HEALTH_PATHS as readonly string[]).map((path) => `| \`GET\` | \`${path}\` | none |`));
     expect(rowsOf('Method').map(([method, path, permission]) => `| ${method} | ${path} | ${permission} |`)).toEqual(
       expect.arrayContaining(rows),
@@ -70,10 +70,10 @@ describe('the tables name what the program has', () => {
   });
 
   test('every verification code and warning', async () => {
-    const { VERIFICATION_CODES } = await load('src/schemas/verification.ts');
+    const { VERIFICATION_CODES } = await load('src/api/verification/schemas.ts');
     const codes = rowsOf('Code', 'Meaning').map(([code]) => code);
     expect(codes.sort()).toEqual((VERIFICATION_CODES as readonly string[]).map((code) => `\`${code}\``).sort());
-    const source = readFileSync(join(ROOT, 'durable-objects/keys/verification.ts'), 'utf8');
+    const source = readFileSync(join(ROOT, 'domain/keys/verification.ts'), 'utf8');
     const warnings = [...source.matchAll(/\| \{ readonly code: '(\w+)'/g)].map(([, code]) => `\`${code}\``);
     expect(warnings).not.toEqual([]);
     expect(rowsOf('Warning').map(([code]) => code)).toEqual(warnings);
@@ -193,7 +193,7 @@ describe('what the page says about key strings', () => {
   });
 
   test('every keyring entry signs keys that the expression matches', async () => {
-    const { encodeBase62 } = await import('../../src/secrets/base62.ts');
+    const { encodeBase62 } = await import('../../src/crypto/base62.ts');
     const expression = new RegExp(`^${fenced('regex').trim()}$`);
     for (let entry = 1; entry <= 255; entry++) {
       for (const rest of [0, 255]) {

@@ -11,11 +11,11 @@ export type Sabotage = {
   readonly noticedBy: readonly string[];
 };
 
-const STATE = 'durable-objects/state.ts';
-const LEDGER = 'durable-objects/leases/ledger.ts';
-const TENANT = 'durable-objects/tenant.ts';
-const TABLE = 'durable-objects/keys/table.ts';
-const MUTATIONS = 'durable-objects/keys/mutations.ts';
+const STATE = 'durable-objects/tenant/state.ts';
+const LEDGER = 'domain/leases/ledger.ts';
+const TENANT = 'durable-objects/tenant/tenant.ts';
+const TABLE = 'durable-objects/tenant/keys/table.ts';
+const MUTATIONS = 'durable-objects/tenant/keys/mutations.ts';
 
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
@@ -90,7 +90,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'a change of the tenant does not wait',
-    file: 'durable-objects/tenants/mutations.ts',
+    file: 'durable-objects/tenant/mutations.ts',
     patches: [["tenant: updated, concerns: 'everything' });", 'tenant: updated });']],
     noticedBy: [CHANGES],
   },
@@ -192,7 +192,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'an isolate counts a lease from the answer',
-    file: 'src/leases/cache.ts',
+    file: 'domain/leases/cache.ts',
     patches: [['until: asking.at + leaseMs', 'until: now + leaseMs']],
     noticedBy: [CHANGES, PROMISE],
   },
@@ -241,7 +241,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   // ---- what is leased ----
   {
     name: 'refusals that can be lifted are leased',
-    file: 'durable-objects/keys/verification.ts',
+    file: 'domain/keys/verification.ts',
     patches: [
       ["return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';", "return code !== 'TENANT_DISABLED';"],
     ],
@@ -260,7 +260,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'the place of a tenant is not compared with what the key string says',
-    file: 'src/verification.ts',
+    file: 'src/verify/verify.ts',
     patches: [['if ((await objects.placeOf(tenant.id)).objectName !== objectName) {', 'if (objectName === null) {']],
     noticedBy: [SETTLING],
   },
@@ -288,7 +288,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'deletion: a grant opens every tenant of its id',
-    file: 'durable-objects/tenants/target.ts',
+    file: 'domain/tenants/target.ts',
     patches: [['if (bound === null) return true;', 'return true;']],
     noticedBy: [DELETION],
   },
@@ -300,7 +300,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'deletion: what a tenant was asked for is told before its deletion is finished',
-    file: 'durable-objects/directory.ts',
+    file: 'durable-objects/directory/directory.ts',
     patches: [
       [
         '  async awaitDeletions(tenantId: string): Promise<void> {\n    await this.#finishAllOf(tenantId);',
@@ -311,7 +311,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'deletion: the directory postpones its alarm with each new reason',
-    file: 'durable-objects/alarm-clock.ts',
+    file: 'durable-objects/jobs/alarm-clock.ts',
     patches: [['if (this.#at !== null && this.#at <= wakeAt) return;', '']],
     noticedBy: [DELETION],
   },

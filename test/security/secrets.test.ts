@@ -1,13 +1,13 @@
 /** README, "Who can do what with what": somebody who has one of the secrets, with and without the databases. */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { locatorOf } from '../../durable-objects/tenants/locator.ts';
-import { CursorSigner } from '../../src/secrets/cursor.ts';
-import { Sealer } from '../../src/secrets/envelope.ts';
-import { KeySigner } from '../../src/secrets/key-signer.ts';
-import { formatKeyString, parseKeyString } from '../../src/secrets/key-string.ts';
-import { mintKey } from '../../src/secrets/minting.ts';
-import { base64Secret, ringOf } from '../secrets/rings.ts';
+import { locatorOf } from '../../domain/tenants/locator.ts';
+import { CursorSigner } from '../../src/crypto/cursor.ts';
+import { Sealer } from '../../src/crypto/envelope.ts';
+import { KeySigner } from '../../src/crypto/key-signer.ts';
+import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
+import { mintKey } from '../../src/crypto/minting.ts';
+import { base64Secret, ringOf } from '../crypto/rings.ts';
 import { TEST_SECRETS } from '../secrets.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { as, managementKey } from '../support/callers.ts';

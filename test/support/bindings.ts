@@ -1,7 +1,7 @@
 /** Calls that objects make to each other, held up or lost, in the directory's and the tenants' own environments. */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { Directory } from '../../durable-objects/directory.ts';
+import type { Directory } from '../../durable-objects/directory/directory.ts';
 
 export const directoryObject = () =>
   // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.

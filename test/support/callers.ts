@@ -2,7 +2,7 @@
 
 import * as v from 'valibot';
 import { expect } from 'vitest';
-import { managementKeyWithSecret } from '../../src/schemas/management-keys.ts';
+import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
 import { type Answer, api } from './api.ts';
 import { advance } from './clock.ts';
 import { evict, sqlIn } from './objects.ts';

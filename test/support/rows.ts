@@ -1,5 +1,5 @@
 /** Keys straight in storage, for tests that need more than HTTP makes in a reasonable time. */
-import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/keys/counts.ts';
+import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/counts.ts';
 import { sqlIn } from './objects.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Audit: one entry for each mutation, in one order, found by every filter. */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { auditEntry } from '../../src/schemas/audit.ts';
+import { auditEntry } from '../../src/api/audit/schemas.ts';
 import {
   api,
   createKey,

@@ -3,7 +3,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { managementKeyWithSecret } from '../../src/schemas/management-keys.ts';
+import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { aroundCallsOf, directoryAlarmAt, directoryObject, restart, sqlInDirectory } from '../support/bindings.ts';

@@ -1,8 +1,8 @@
 /** Schema migrations are all applied, or none. That databases of earlier versions open is tested in process/upgrade. */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/storage/migrations.ts';
-import { TENANT_MIGRATIONS } from '../../durable-objects/tenants/schema.ts';
+import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/sql/migrations.ts';
+import { TENANT_MIGRATIONS } from '../../durable-objects/tenant/migrations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
 

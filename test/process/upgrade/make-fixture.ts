@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { locatorOf, objectNameOf } from '../../../durable-objects/tenants/locator.ts';
+import { locatorOf, objectNameOf } from '../../../domain/tenants/locator.ts';
 import { temporaryFolder } from '../server.ts';
 import { type Expected, FIXTURE } from './fixture.ts';
 

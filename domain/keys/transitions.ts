@@ -1,0 +1,135 @@
+/**
+ * Every change of a key that a caller can ask for, as pure functions of record, input and time. Nothing else decides whether a change is
+ * allowed or what it leaves behind.
+ *
+ * Rules that must never break:
+ * - a revoked or rotated-out key never becomes valid again; an expired one only by an explicit new `expiresAt`, never by rotation;
+ * - only an active key rotates, so a key has at most one successor;
+ * - grace never outlives the key's own expiry;
+ * - a change keeps every field that it does not name.
+ */
+import { fail, ok } from '../outcome.ts';
+import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
+import { type RotationRights, refusalOf } from '../rotations/rights.ts';
+import { hasEnded, statusOf } from './status.ts';
+
+/** A fresh record at version 1. `expiresAt` must lie after `now`. */
+export function createKey(minted: StoredKey, attributes: NewAttributes, by: string, now: number) {
+  if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
+  return ok(newRecord(minted, attributes, by, now));
+}
+
+/** Absent keeps the field. */
+export type KeyPatch = Partial<KeyAttributes>;
+
+/**
+ * Changes what the caller named. A revoked or rotated-out key takes no change. A new expiry must lie in the future; on a key in grace an
+ * earlier expiry pulls the end of grace with it, a later one does not extend it.
+ */
+export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
+  const status = statusOf(record, now);
+  if (status === 'revoked' || status === 'rotated') return fail({ code: 'key_not_active', status });
+  if (typeof patch.expiresAt === 'number' && patch.expiresAt <= now) return fail({ code: 'expiry_in_past' });
+  const updated: KeyRecord = { ...record, ...patch, updatedAt: now, version: record.version + 1 };
+  const { expiresAt, graceEndsAt } = updated;
+  const graceOutlives = graceEndsAt !== null && expiresAt !== null && expiresAt < graceEndsAt;
+  return ok(graceOutlives ? { ...updated, graceEndsAt: expiresAt } : updated);
+}
+
+/** Ends a key for good. Idempotent: `record` itself comes back when it is revoked already. */
+export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>>(
+  record: T,
+  now: number,
+  by: string | null,
+): T {
+  if (record.revokedAt !== null) return record;
+  return { ...record, revokedAt: now, revokedBy: by, updatedAt: now, version: record.version + 1 };
+}
+
+export type RotationInput = {
+  readonly graceMs: number;
+  /** What the successor has otherwise than its predecessor; absent keeps. */
+  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt'>>;
+  readonly rights: RotationRights;
+};
+
+/**
+ * One step from an active key to a predecessor in grace and an active successor. The successor takes over every attribute that is not
+ * overridden, `expiresAt` included: a rotation by itself prolongs nothing. Grace 0 ends the predecessor at once. A long grace is no privilege: the
+ * predecessor never lives longer than it would have without the rotation.
+ */
+export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, by: string, now: number) {
+  const status = statusOf(record, now);
+  if (status === 'rotating') return fail({ code: 'key_already_rotating', replacedBy: record.replacedBy });
+  if (status !== 'active') return fail({ code: 'key_not_active', status });
+  if (successor.prefix !== record.prefix) return fail({ code: 'prefix_mismatch', prefix: record.prefix });
+
+  const { expiresAt = record.expiresAt } = input.overrides;
+  if (expiresAt !== null && expiresAt <= now) return fail({ code: 'expiry_in_past' });
+
+  const { name, owner, scopes, metadata, enabled } = record;
+  const attributes = { name, owner, scopes, metadata, enabled, ...input.overrides, expiresAt };
+  const refusal = refusalOf(record, attributes, input.rights);
+  if (refusal !== null) return refusal;
+  const lineage = record.lineage ?? record.id;
+  return ok({
+    predecessor: {
+      ...record,
+      lineage,
+      replacedBy: successor.id,
+      rotatedAt: now,
+      graceEndsAt: Math.min(now + input.graceMs, record.expiresAt ?? Number.POSITIVE_INFINITY),
+      updatedAt: now,
+      version: record.version + 1,
+    },
+    successor: { ...newRecord(successor, attributes, by, now), lineage, replaces: record.id },
+  });
+}
+
+/** Ends the grace of a predecessor now. Idempotent: `record` itself comes back when it is over already. */
+export function completeRotation(record: KeyRecord, now: number) {
+  const status = statusOf(record, now);
+  if (status === 'rotated') return ok(record);
+  if (!isInGrace(record, now)) return fail({ code: 'key_not_rotating', status });
+  return ok({ ...record, graceEndsAt: now, updatedAt: now, version: record.version + 1 });
+}
+
+/**
+ * Takes a rotation back while the predecessor is in grace: the successor is revoked, the predecessor is as if never rotated. Not when the
+ * successor was rotated on, since that would leave its own successor without an origin.
+ */
+export function cancelRotation(predecessor: KeyRecord, successor: KeyRecord | undefined, by: string, now: number) {
+  const status = statusOf(predecessor, now);
+  if (!isInGrace(predecessor, now)) return fail({ code: 'key_not_rotating', status });
+  if (successor !== undefined && successor.replacedBy !== null) return fail({ code: 'successor_rotated' });
+  const change = { replacedBy: null, rotatedAt: null, graceEndsAt: null, updatedAt: now };
+  return ok({
+    predecessor: { ...predecessor, ...change, version: predecessor.version + 1 },
+    successor: successor && revokeKey(successor, now, by),
+  });
+}
+
+function isInGrace(record: KeyRecord, now: number): boolean {
+  return record.graceEndsAt !== null && !hasEnded(statusOf(record, now));
+}
+
+function newRecord<A extends KeyAttributes | NewAttributes>(minted: StoredKey, attributes: A, by: string, now: number) {
+  return {
+    ...minted,
+    ...attributes,
+    seq: 0,
+    createdAt: now,
+    updatedAt: now,
+    revokedAt: null,
+    lastUsedAt: null,
+    version: 1,
+    replaces: null,
+    replacedBy: null,
+    rotatedAt: null,
+    graceEndsAt: null,
+    lineage: null,
+    createdBy: by,
+    revokedBy: null,
+    storedStatus: 'active',
+  } as const;
+}

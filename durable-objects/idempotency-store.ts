@@ -1,0 +1,125 @@
+/**
+ * Kept answers: what a request with an `Idempotency-Key` was answered first, for a day. Written in the mutation's own transaction, so there is an answer
+ * exactly when there is an effect. A decided failure is an answer too. Key strings in an answer are kept only sealed.
+ */
+import type { Idempotency } from '../domain/command.ts';
+import { textParts } from './sql/text-parts.ts';
+
+/** How long an answer is kept (contract: 24 h). */
+export const KEPT_FOR_MS = 24 * 60 * 60 * 1000;
+
+/** The tables, the same in every object that keeps answers. Part of released migrations: never edit, append a migration. */
+export const IDEMPOTENCY_SCHEMA = `
+  CREATE TABLE idempotency (
+    seq INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    part INTEGER NOT NULL,        -- long answers take several rows
+    fingerprint TEXT NOT NULL,
+    answer TEXT NOT NULL,         -- this part of the answer's JSON
+    sealed_secrets BLOB,
+    sealing_key_id INTEGER,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX idempotency_by_key ON idempotency (key, part);
+  CREATE INDEX idempotency_by_time ON idempotency (created_at);
+  CREATE INDEX idempotency_by_sealing_key ON idempotency (sealing_key_id) WHERE sealing_key_id IS NOT NULL;
+`;
+
+export const IDEMPOTENCY_QUERIES = {
+  find: 'SELECT fingerprint, operation_id, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
+  forget: 'DELETE FROM idempotency WHERE key = ?',
+  insert:
+    'INSERT INTO idempotency (key, part, fingerprint, operation_id, answer, sealed_secrets, sealing_key_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  first: 'SELECT created_at AS at FROM idempotency ORDER BY created_at LIMIT 1',
+  purge:
+    'DELETE FROM idempotency WHERE seq IN (SELECT seq FROM idempotency WHERE created_at <= ? ORDER BY created_at LIMIT ?)',
+  countOld: 'SELECT count(*) AS n FROM (SELECT 1 FROM idempotency WHERE created_at <= ? LIMIT ?)',
+  sealedBefore: `SELECT key, sealed_secrets AS envelope FROM idempotency WHERE sealing_key_id < ? LIMIT ?`,
+  sealedAfter: `SELECT key, sealed_secrets AS envelope FROM idempotency WHERE sealing_key_id > ? LIMIT ?`,
+  reseal:
+    'UPDATE idempotency SET sealed_secrets = ?, sealing_key_id = ? WHERE key = ? AND part = 0 AND sealed_secrets = ?',
+  countSealed:
+    'SELECT sealing_key_id AS entry, count(*) AS n FROM idempotency WHERE sealing_key_id IS NOT NULL GROUP BY 1',
+} as const;
+
+export type KeptAnswer = {
+  readonly fingerprint: string;
+  /** The operation that was answered so, null for answers from before that was noted. */
+  readonly operationId: string | null;
+  /** JSON of the answer. */
+  readonly answer: string;
+  readonly sealedSecrets: Uint8Array | null;
+};
+
+export class KeptAnswers {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  find(key: string, now: number): KeptAnswer | null {
+    type Row = {
+      fingerprint: string;
+      operation_id: string | null;
+      answer: string;
+      sealed_secrets: ArrayBuffer | null;
+    };
+    const parts = this.#sql.exec<Row>(IDEMPOTENCY_QUERIES.find, key, now - KEPT_FOR_MS).toArray();
+    const [first] = parts;
+    if (first === undefined) return null;
+    return {
+      fingerprint: first.fingerprint,
+      operationId: first.operation_id,
+      answer: parts.map((part) => part.answer).join(''),
+      sealedSecrets: first.sealed_secrets && new Uint8Array(first.sealed_secrets),
+    };
+  }
+
+  keep({ key, fingerprint, sealedSecrets }: Idempotency, operationId: string, answer: string, now: number): void {
+    // An answer that is too old to be given again may still wait for its purge.
+    this.#sql.exec(IDEMPOTENCY_QUERIES.forget, key);
+    for (const [part, text] of textParts(answer).entries()) {
+      const secrets = part === 0 && sealedSecrets !== null ? new Uint8Array(sealedSecrets) : null;
+      // The second byte of an envelope names the keyring entry (src/crypto/envelope.ts).
+      const sealed = [secrets?.buffer ?? null, secrets?.[1] ?? null];
+      this.#sql.exec(IDEMPOTENCY_QUERIES.insert, key, part, fingerprint, operationId, text, ...sealed, now);
+    }
+  }
+
+  /** When the oldest answer may go (ms), null without any. */
+  firstDueAt(): number | null {
+    const first = this.#sql.exec<{ at: number }>(IDEMPOTENCY_QUERIES.first).toArray()[0];
+    return first === undefined ? null : first.at + KEPT_FOR_MS;
+  }
+
+  purge(now: number, limit: number): number {
+    const old = this.countOld(now, limit);
+    if (old > 0) this.#sql.exec(IDEMPOTENCY_QUERIES.purge, now - KEPT_FOR_MS, limit);
+    return old;
+  }
+
+  countOld(now: number, limit: number): number {
+    return this.#sql.exec<{ n: number }>(IDEMPOTENCY_QUERIES.countOld, now - KEPT_FOR_MS, limit).one().n;
+  }
+
+  /** Sealed answers under another keyring entry than this one. */
+  sealedOtherwise(currentId: number, limit: number): { readonly id: string; readonly envelope: Uint8Array }[] {
+    type Row = { key: string; envelope: ArrayBuffer };
+    return [IDEMPOTENCY_QUERIES.sealedBefore, IDEMPOTENCY_QUERIES.sealedAfter]
+      .flatMap((query) => this.#sql.exec<Row>(query, currentId, limit).toArray())
+      .map(({ key, envelope }) => ({ id: key, envelope: new Uint8Array(envelope) }));
+  }
+
+  /** Puts `after` in place of `before`, if that is still there. */
+  reseal(key: string, before: Uint8Array, after: Uint8Array): void {
+    const buffers = [before, after].map((bytes) => new Uint8Array(bytes).buffer);
+    this.#sql.exec(IDEMPOTENCY_QUERIES.reseal, buffers[1] ?? null, after[1] ?? null, key, buffers[0] ?? null);
+  }
+
+  /** Sealed answers by keyring entry. There are no more than a day's. */
+  countSealed(): Map<number, number> {
+    const rows = this.#sql.exec<{ entry: number; n: number }>(IDEMPOTENCY_QUERIES.countSealed).toArray();
+    return new Map(rows.map(({ entry, n }) => [entry, n]));
+  }
+}

@@ -1,0 +1,140 @@
+/** The jobs of a tenant's object: they make stored rows catch up with what time and group revocations have decided, and forget what is old. */
+import { earliest } from '../jobs/alarm-clock.ts';
+import { originOf } from '../audit-log.ts';
+import { isoTime } from '../../domain/keys/changes.ts';
+import { statusOf } from '../../domain/keys/status.ts';
+import type { TenantStore } from './store.ts';
+import type { TenantRecord } from '../../domain/tenants/record.ts';
+import type { Job } from '../jobs/job.ts';
+
+export type TenantJobContext = { readonly store: TenantStore; readonly tenant: TenantRecord; readonly now: number };
+
+/** What a pass did. */
+export type TenantJobsDone = {
+  readonly expired: number;
+  readonly rotationsEnded: number;
+  readonly purged: number;
+  readonly idempotencyPurged: number;
+  readonly auditTrimmed: number;
+};
+
+type TenantJob = Job<TenantJobContext, TenantJobsDone>;
+
+/** Writes down statuses that the time has changed. */
+const statuses: TenantJob = {
+  name: 'statuses',
+  dueAt: ({ store }) => store.keys.firstDueAt(),
+  run: ({ store, now }, limit) => {
+    let expired = 0;
+    let rotationsEnded = 0;
+    for (const record of store.keys.due(now, limit)) {
+      store.keys.update(record, now);
+      const status = statusOf(record, now);
+      if (status === 'expired') expired += 1;
+      if (status === 'rotated') rotationsEnded += 1;
+    }
+    return { expired, rotationsEnded };
+  },
+  remaining: ({ store, now }, limit) => store.keys.countDue(now, limit),
+};
+
+/** Writes revocations of whole groups into the rows of their keys, each with its audit entry. */
+const groupRevocations: TenantJob = {
+  name: 'group_revocations',
+  dueAt: ({ store }) => (store.keys.groupRevocations.pending.length > 0 ? 0 : null),
+  run: ({ store, now }, limit) => {
+    const [revocation] = store.keys.groupRevocations.pending;
+    if (revocation === undefined) return {};
+    const written = store.keys.writeGroupRevocation(revocation, limit);
+    const { kind, value, operationId, revokedAt } = revocation;
+    // Revocations from before this was noted have their one entry only.
+    const entry = operationId === null ? null : store.audit.entryOf(operationId, revokedAt);
+    if (entry === null) return {};
+    const changes = { [kind]: value, revokedAt: isoTime(revokedAt) };
+    const others = written.filter(({ id }) => id !== entry.keyId);
+    const subjects = others.map(({ id }) => ({ action: 'key.revoke', keyId: id, changes }) as const);
+    store.audit.appendLater(originOf(entry), subjects, now);
+    return {};
+  },
+  remaining: ({ store }) => store.keys.groupRevocations.pending.length,
+};
+
+/** Forgets keys whose retention is over. */
+const retention: TenantJob = {
+  name: 'retention',
+  dueAt: ({ store, tenant }) => {
+    const endedAt = store.keys.firstEndedAt();
+    return endedAt === null ? null : endedAt + tenant.settings.retentionSeconds * 1000;
+  },
+  run: ({ store, tenant, now }, limit) => {
+    const purged = store.keys.purge(now - tenant.settings.retentionSeconds * 1000, limit);
+    for (const { id, seq, replacedBy } of purged) {
+      store.rotations.forget({ id, replacedBy });
+      // Its `seq` may be given to a new key.
+      store.lastUsed.forget(seq);
+    }
+    return { purged: purged.length };
+  },
+  remaining: ({ store, tenant, now }, limit) =>
+    store.keys.countPurgeable(now - tenant.settings.retentionSeconds * 1000, limit),
+};
+
+/** Rows of kept answers are large at times: one may hold 500,000 characters. */
+const KEPT_ANSWERS_BATCH = 20;
+
+/** Forgets answers that were kept long enough. */
+const keptAnswers: TenantJob = {
+  name: 'kept_answers',
+  dueAt: ({ store }) => store.keptAnswers.firstDueAt(),
+  run: ({ store, now }) => ({ idempotencyPurged: store.keptAnswers.purge(now, KEPT_ANSWERS_BATCH) }),
+  remaining: ({ store, now }, limit) => store.keptAnswers.countOld(now, limit),
+};
+
+const AUDIT_SLACK_MS = 60 * 60 * 1000;
+
+/** Trims the audit log of tenants that do not keep it for ever. */
+const auditRetention: TenantJob = {
+  name: 'audit_retention',
+  dueAt: ({ store, tenant }) => {
+    const { auditRetentionSeconds } = tenant.settings;
+    const firstAt = auditRetentionSeconds === null ? null : store.audit.firstAt();
+    if (firstAt === null || auditRetentionSeconds === null) return null;
+    // Late enough for many entries at once: else each would wake the object for itself.
+    return firstAt + auditRetentionSeconds * 1000 + AUDIT_SLACK_MS;
+  },
+  run: ({ store, tenant, now }, limit) => {
+    const { auditRetentionSeconds } = tenant.settings;
+    if (auditRetentionSeconds === null) return {};
+    return { auditTrimmed: store.audit.trim(now - auditRetentionSeconds * 1000, limit) };
+  },
+  remaining: ({ store, tenant, now }, limit) => {
+    const { auditRetentionSeconds } = tenant.settings;
+    return auditRetentionSeconds === null ? 0 : store.audit.countOld(now - auditRetentionSeconds * 1000, limit);
+  },
+};
+
+/** Drops the envelopes of a tenant that wants nothing recoverable kept. */
+const envelopes: TenantJob = {
+  name: 'envelopes',
+  dueAt: ({ store, tenant }) => (tenant.settings.storage === 'digest' && store.envelopes.any() ? 0 : null),
+  run: ({ store, tenant }) => {
+    if (tenant.settings.storage === 'digest' && store.envelopes.any()) store.envelopes.shed();
+    return {};
+  },
+  // Not counted: it is no row that is due.
+  remaining: () => 0,
+};
+
+export const TENANT_JOBS: readonly TenantJob[] = [
+  statuses,
+  groupRevocations,
+  retention,
+  keptAnswers,
+  auditRetention,
+  envelopes,
+];
+
+/** When the first of the jobs is due (ms), null when none ever is. */
+export function firstDueAt(context: TenantJobContext): number | null {
+  return earliest(...TENANT_JOBS.map((job) => job.dueAt(context)));
+}

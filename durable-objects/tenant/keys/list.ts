@@ -1,0 +1,96 @@
+/**
+ * Lists of keys, a page at a time. Which keys match is found by `KeyScan`; each key of the page is then checked against every filter by the same
+ * functions that verification uses, so what the scan does decides only the cost.
+ */
+import type { Order, Page } from '../../sql/paging.ts';
+import type { KeyRecord, KeyView } from '../../../domain/keys/record.ts';
+import { foldCase, type KeyFilter } from './scan.ts';
+import { statusOf } from '../../../domain/keys/status.ts';
+import type { KeyTable } from './table.ts';
+
+/** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */
+export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope' | 'scopes' | 'storedStatus'> & {
+  readonly scopes: string;
+};
+
+/** A key as it is listed: like a `KeyView`, but its metadata as a value. */
+export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Readonly<Record<string, unknown>> };
+
+/**
+ * Keys as they leave the object: JSON text of `ListedKeyView[]`. Copying one text out costs less than copying objects of two dozen fields, and what is
+ * stored as JSON goes into it as it stands.
+ */
+export type ListedKeysJson = string;
+
+export type KeyListQuery = {
+  readonly filter: KeyFilter;
+  readonly order: Order;
+  readonly limit: number;
+  readonly after: number | null;
+};
+
+/** One page of the keys that match all filters at `now`, by creation. */
+export function listKeys(keys: KeyTable, query: KeyListQuery, now: number): Page<ListedKey> {
+  const { limit, filter } = query;
+  // One more tells whether there is more.
+  const { seqs, next } = keys.scan.find(query, limit + 1, now);
+  const page = seqs.slice(0, limit);
+  return { items: read(keys, page, filter, now), next: seqs.length > limit ? (page.at(-1) ?? null) : next };
+}
+
+/** Matches that paging by offset reaches. Further on each page would cost more than the one before: that is what cursors are for. */
+export const OFFSET_REACH = 10_000;
+
+/** A page by offset reads all before it, in bounded steps: the caller goes on where one stopped, and others are served in between. */
+export type OffsetQuery = KeyListQuery & {
+  readonly offset: number;
+  /** Matches that the steps before have found. */
+  readonly matched: number;
+};
+
+export type OffsetStep = {
+  /** What this step found of the page. */
+  readonly items: readonly ListedKey[];
+  /** Matches found by this step and those before, up to one beyond `OFFSET_REACH`. */
+  readonly matched: number;
+  /** `seq` after which to go on, null when nothing is left to find. */
+  readonly next: number | null;
+};
+
+/** One step of a page by offset; `offset + limit` is at most `OFFSET_REACH`. */
+export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number): OffsetStep {
+  const { filter, limit, offset, matched } = query;
+  // Without filters the number of matches is known, and with the page all is found.
+  const isCounted = Object.keys(filter).length === 0;
+  const want = (isCounted ? offset + limit : OFFSET_REACH + 1) - matched;
+  const { seqs, next } = keys.scan.find(query, want, now);
+  const page = seqs.slice(Math.max(0, offset - matched), Math.max(0, offset + limit - matched));
+  const items = read(keys, page, filter, now);
+  if (seqs.length < want) return { items, matched: matched + seqs.length, next };
+  return { items, matched: isCounted ? keys.count() : matched + seqs.length, next: null };
+}
+
+/** Keys as a caller may see them at `now`. */
+export function toListedJson(records: readonly ListedKey[], now: number): ListedKeysJson {
+  const texts = records.map(({ scopes, metadata, ...record }) => {
+    const view: Omit<KeyView, 'scopes' | 'metadata'> = { ...record, status: statusOf(record, now) };
+    return `${JSON.stringify(view).slice(0, -1)},"scopes":${scopes},"metadata":${metadata}}`;
+  });
+  return `[${texts.join()}]`;
+}
+
+function read(keys: KeyTable, seqs: readonly number[], filter: KeyFilter, now: number): ListedKey[] {
+  return keys.listed(seqs).filter((record) => matchesFilter(record, filter, now));
+}
+
+/** Whether a record passes every filter at `now`. */
+export function matchesFilter(record: ListedKey, filter: KeyFilter, now: number): boolean {
+  if (filter.owner !== undefined && record.owner !== filter.owner) return false;
+  if (filter.prefix !== undefined && record.prefix !== filter.prefix) return false;
+  if (filter.name !== undefined && !record.name.startsWith(filter.name)) return false;
+  if (filter.search !== undefined && !foldCase(record.name).includes(foldCase(filter.search))) return false;
+  if (filter.expiresBefore !== undefined && (record.expiresAt === null || record.expiresAt >= filter.expiresBefore)) {
+    return false;
+  }
+  return filter.status === undefined || filter.status.includes(statusOf(record, now));
+}

@@ -1,0 +1,299 @@
+/** The mutations of keys: what each reads, which rule decides (transitions.ts), what it writes, what it answers and what its audit entries say. */
+import type { AuditSubject } from '../../audit-log.ts';
+import type { Change, Mutation, MutationContext } from '../mutation.ts';
+import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../../domain/outcome.ts';
+import type { TenantRecord } from '../../../domain/tenants/record.ts';
+import { changesBetween, isoTime } from '../../../domain/keys/changes.ts';
+import type { KeyGroup } from './group-revocations.ts';
+import type { CreatedKey, KeyRecord, KeyView, MintedKey, NewAttributes, NewRecord, StoredKey } from '../../../domain/keys/record.ts';
+import { viewOf } from '../../../domain/keys/status.ts';
+import { toNew } from './table.ts';
+import {
+  cancelRotation,
+  completeRotation,
+  createKey,
+  type KeyPatch,
+  type RotationInput,
+  revokeKey,
+  rotateKey,
+  updateKey,
+} from '../../../domain/keys/transitions.ts';
+
+/** A key to store. `prefix` undefined asks for the tenant's own. */
+export type NewKey = {
+  readonly minted: MintedKey;
+  readonly attributes: NewAttributes;
+  readonly prefix: string | undefined;
+};
+
+/** Grace in seconds; absent for the tenant's own. */
+export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly gracePeriodSeconds?: number };
+
+export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
+
+/** Keys of a group that one step revokes in their own rows; a larger group is revoked by one row of its own (group-revocations.ts). */
+export const DIRECT_MAX = 200;
+
+/** All or none. `tell` makes of each record what is answered. */
+export function creation<T>(
+  newKeys: readonly NewKey[],
+  tell: (record: NewRecord, now: number) => T,
+): Mutation<readonly T[], Failure | PrefixMismatch> {
+  const made = ({ tenant, operation }: MutationContext, now: number) => {
+    const records: NewRecord[] = [];
+    for (const [index, { minted, attributes }] of newKeys.entries()) {
+      const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
+      if (!created.ok) return fail({ ...created.failure, index });
+      records.push(created.value);
+    }
+    return ok(records);
+  };
+  return {
+    about: [],
+    run: (context) => {
+      const { store, tenant, now } = context;
+      for (const { minted, prefix = tenant.settings.keyPrefix } of newKeys) {
+        if (minted.prefix !== prefix) return fail({ code: 'prefix_mismatch', prefix });
+      }
+      const records = made(context, now);
+      if (!records.ok) return records;
+      for (const record of records.value) store.keys.insert(record, now);
+      return ok({
+        value: records.value.map((record) => tell(record, now)),
+        audit: records.value.map(({ id }) => ({ action: 'key.create', keyId: id })),
+      });
+    },
+    // A new key follows from what was asked and when: its result, which can be larger than any other, need not be kept.
+    again: (context, at) => {
+      const records = made(context, at);
+      return records.ok ? ok(records.value.map((record) => tell(record, at))) : records;
+    },
+  };
+}
+
+/** For callers who know what they asked for. */
+export function created({ id, prefix, lastFour, createdAt, createdBy }: NewRecord): CreatedKey {
+  return { id, prefix, lastFour, createdAt, createdBy };
+}
+
+/** All of a new key. */
+export function createdView(record: NewRecord, now: number): KeyView {
+  return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, now);
+}
+
+export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
+  return onKey(keyId, ({ store, now }, record) => {
+    const updated = updateKey(record, patch, now);
+    if (!updated.ok) return updated;
+    const changes = changesBetween(record, updated.value);
+    if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
+    store.keys.updateAttributes(record, updated.value, now);
+    return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
+  });
+}
+
+/** With `lineage` all that the key replaced and was replaced by goes along. What is revoked already stays as it is. */
+export function revocation(
+  keyId: string,
+  { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
+): Mutation<KeyView> {
+  const why = reason === null ? {} : { reason };
+  const change: KeyChange = (context, record) => {
+    const { store, now, operation } = context;
+    if (lineage && record.lineage !== null) {
+      const changes = { ...why, lineage: record.lineage };
+      const { revoked, ...group } = revokeGroup(context, { kind: 'lineage', value: record.lineage }, changes);
+      // A large lineage has one entry at once, which is this key's; the alarm writes those of the others.
+      const audit = revoked === 0 ? [] : (group.audit ?? [{ action: 'key.revoke', keyId, changes }]);
+      return ok({ ...group, record: store.keys.get(keyId) ?? record, audit });
+    }
+    const revoked = revokeKey(record, now, operation.actor.id);
+    if (revoked === record) return ok({ record, audit: [] });
+    store.keys.update(revoked, now);
+    return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
+  };
+  // The answer about a lineage tells of keys that it does not name.
+  return lineage ? { ...onKey(keyId, change), about: 'everything' } : onKey(keyId, change);
+}
+
+/** All or none: an id that is unknown stops it. Answers how many were not revoked before. */
+export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly revoked: number }> {
+  const ids = [...new Set(keyIds)];
+  return {
+    about: ids,
+    run: ({ store, now, operation }) => {
+      const found = new Map(store.keys.revocable(ids).map((key) => [key.id, key]));
+      const missing = ids.filter((id) => !found.has(id));
+      if (missing.length > 0) return fail({ code: 'keys_not_found', ids: missing });
+      const targets = [...found.values()].filter(({ revokedAt }) => revokedAt === null);
+      store.keys.revokeAll(targets, now, operation.actor.id);
+      return ok({
+        value: { revoked: targets.length },
+        audit: targets.map(({ id }) => ({ action: 'key.revoke', keyId: id })),
+      });
+    },
+  };
+}
+
+/** Every key of an owner, in one step of bounded cost. One audit entry that names the owner, and one for each key. */
+export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: number }> {
+  return {
+    about: 'everything',
+    run: (context) => {
+      const { revoked, audit, ...rest } = revokeGroup(context, { kind: 'owner', value: owner }, { owner });
+      const whole: AuditSubject = { action: 'key.revoke_owner', changes: { owner, revoked } };
+      return ok({ ...rest, value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });
+    },
+  };
+}
+
+/**
+ * Revokes the keys of a group that are not revoked yet: how many, and an audit entry for each, null when they are so many that the alarm
+ * writes rows and entries.
+ */
+function revokeGroup(
+  { store, now, operation }: MutationContext,
+  group: KeyGroup,
+  changes: Readonly<Record<string, unknown>>,
+): { readonly revoked: number; readonly audit: readonly AuditSubject[] | null; readonly concerns?: 'everything' } {
+  const by = operation.actor.id;
+  const living = store.keys.livingOf(group, DIRECT_MAX + 1);
+  if (living.length <= DIRECT_MAX) {
+    store.keys.revokeAll(living, now, by);
+    return { revoked: living.length, audit: living.map(({ id }) => ({ action: 'key.revoke', keyId: id, changes })) };
+  }
+  const revoked = store.keys.countLivingOf(group);
+  store.keys.revokeGroup(group, by, operation.id, now);
+  return { revoked, audit: null, concerns: 'everything' };
+}
+
+export function deletion(keyId: string): Mutation<null> {
+  return {
+    about: [keyId],
+    run: (context) => {
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const { store } = context;
+      store.keys.remove(found.value);
+      store.rotations.forget(found.value);
+      store.lastUsed.forget(found.value.seq);
+      return ok({ value: null, audit: [{ action: 'key.delete', keyId, changes: { name: found.value.name } }] });
+    },
+  };
+}
+
+export function rotation(
+  keyId: string,
+  minted: MintedKey,
+  { gracePeriodSeconds, overrides, rights }: RotationRequest,
+): Mutation<RotatedPair, Failure | PrefixMismatch> {
+  return {
+    about: [keyId],
+    run: (context) => {
+      const { store, tenant, now, operation } = context;
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
+      const input = { graceMs, overrides, rights };
+      const rotated = rotateKey(found.value, stored(minted, tenant), input, operation.actor.id, now);
+      if (!rotated.ok) return rotated;
+      const { predecessor, successor } = rotated.value;
+      store.keys.update(predecessor, now);
+      store.keys.insert(toNew(successor), now);
+      const { graceEndsAt } = predecessor;
+      const by = operation.actor;
+      store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
+      const otherwise = changesBetween(found.value, successor);
+      const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
+      return ok({
+        value: { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) },
+        audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],
+      });
+    },
+  };
+}
+
+export function rotationCompletion(keyId: string): Mutation<KeyView> {
+  return onKey(keyId, ({ store, now }, record) => {
+    const completed = completeRotation(record, now);
+    if (!completed.ok) return completed;
+    if (completed.value === record) return ok({ record, audit: [] });
+    store.keys.update(completed.value, now);
+    return ok({
+      record: completed.value,
+      audit: [{ action: 'key.rotation_complete', keyId, ...successorOf(record) }],
+    });
+  });
+}
+
+export function rotationCancellation(keyId: string): Mutation<KeyView> {
+  return onKey(keyId, ({ store, now, operation }, record) => {
+    const successor = record.replacedBy === null ? undefined : store.keys.get(record.replacedBy);
+    const cancelled = cancelRotation(record, successor, operation.actor.id, now);
+    if (!cancelled.ok) return cancelled;
+    const { predecessor } = cancelled.value;
+    store.keys.update(predecessor, now);
+    if (cancelled.value.successor !== undefined) store.keys.update(cancelled.value.successor, now);
+    if (record.replacedBy !== null) store.rotations.cancel(record.replacedBy, now);
+    return ok({ record: predecessor, audit: [{ action: 'key.rotation_cancel', keyId, ...successorOf(record) }] });
+  });
+}
+
+export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array };
+
+/**
+ * Whether the tenant allows the envelope to be handed out and there is one; recorded either way. The envelope is no part of the result, which is
+ * kept for a repeated call: it would outlast the key, a change to `storage: digest` and its resealing there.
+ */
+export function disclosure(keyId: string): Mutation<boolean> {
+  return {
+    about: [keyId],
+    run: (context) => {
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const { allowReveal, storage } = context.tenant.settings;
+      const isShown = found.value.envelope !== null && allowReveal && storage === 'sealed';
+      return ok({
+        value: isShown,
+        audit: [{ action: 'key.reveal', keyId, changes: { revealed: isShown } }],
+      });
+    },
+  };
+}
+
+type KeyChange = (
+  context: MutationContext,
+  record: KeyRecord,
+) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>;
+
+/** A mutation of one key that answers with the key. */
+function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
+  return {
+    about: [keyId],
+    run: (context): Result<Change<KeyView>> => {
+      const found = keyFor(context, keyId);
+      if (!found.ok) return found;
+      const changed = change(context, found.value);
+      if (!changed.ok) return changed;
+      const { record, ...rest } = changed.value;
+      return ok({ ...rest, value: context.store.viewOf(record, context.now) });
+    },
+  };
+}
+
+/** The key, if it is there in a version that the caller accepts. */
+function keyFor({ store, operation: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
+  const record = store.keys.get(keyId);
+  if (record === undefined) return fail({ code: 'key_not_found' });
+  if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
+  return ok(record);
+}
+
+function successorOf({ replacedBy }: KeyRecord): { successorId?: string } {
+  return replacedBy === null ? {} : { successorId: replacedBy };
+}
+
+/** A tenant that wants no recoverable secret gets none stored: the envelope ends here. */
+function stored(minted: MintedKey, tenant: TenantRecord): StoredKey {
+  return tenant.settings.storage === 'sealed' ? minted : { ...minted, envelope: null, sealingKeyId: null };
+}

@@ -1,0 +1,43 @@
+/**
+ * How many keys are in each status at a moment. Stored counts say how many were by the last write; keys that time or a revocation of a group has moved
+ * on since, and no alarm has written down yet, are looked at and moved, so the numbers are those of the moment itself.
+ */
+import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
+import type { KeyTable, StoredStatus } from './table.ts';
+
+export type StatusCounts = {
+  readonly counts: Readonly<Record<KeyStatus, number>>;
+  readonly total: number;
+  /**
+   * Whether every number is that of the moment. If not, more than `LOOKED_AT_MAX` keys have come to their end and wait to be written down: `total` is right, but
+   * some of those keys still count under the status that they had before.
+   */
+  readonly exact: boolean;
+};
+
+/** Keys that are looked at, some 5 ms. The alarm writes as many down in a few passes. */
+export const LOOKED_AT_MAX = 1000;
+
+export function countByStatus(keys: KeyTable, now: number): StatusCounts {
+  const stored = keys.counts.byEntry('status');
+  const counts: Record<KeyStatus, number> = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };
+  for (const [place, status] of KEY_STATUSES.entries()) counts[status] = stored.get(place) ?? 0;
+  const seen = new Set<number>();
+  const move = ({ seq, status }: StoredStatus, to: KeyStatus) => {
+    if (seen.has(seq)) return;
+    seen.add(seq);
+    counts[status] -= 1;
+    counts[to] += 1;
+  };
+  const { groupRevocations } = keys;
+  const due = keys.dueStatuses(now, LOOKED_AT_MAX + 1);
+  for (const key of due) move(key, groupRevocations.of(key) === null ? key.now : 'revoked');
+  let left = LOOKED_AT_MAX - due.length;
+  for (const { writtenToSeq, upToSeq, ...group } of groupRevocations.pending) {
+    if (left < 0) break;
+    const covered = keys.livingStatuses(group, writtenToSeq, upToSeq, left + 1);
+    left -= covered.length;
+    for (const key of covered) if (groupRevocations.of(key) !== null) move(key, 'revoked');
+  }
+  return { counts, total: keys.count(), exact: left >= 0 };
+}

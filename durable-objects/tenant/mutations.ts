@@ -1,0 +1,84 @@
+/** The mutations of a tenant beside those of its keys. */
+import { type CleanupReport, cleanUp } from './cleanup.ts';
+import type { ResealedItem } from './keys/envelopes.ts';
+import type { Mutation } from './mutation.ts';
+import { fail, ok } from '../../domain/outcome.ts';
+import type { TenantStore } from './store.ts';
+import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
+import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from '../../domain/tenants/record.ts';
+import { rewriteTenant } from './table.ts';
+
+export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {
+  return {
+    about: 'everything',
+    run: ({ store, tenant, now }) => {
+      const changes = changedFields(tenant, patch);
+      if (changes === null) return ok({ value: tenant, audit: [] });
+      const updated = updateTenant(tenant, patch, now);
+      const reserved = isOperator ? null : reservedFor(tenant, updated);
+      if (reserved !== null) return fail({ code: 'not_for_confined', what: reserved });
+      rewriteTenant(store.sql, updated);
+      const audit = [{ action: 'tenant.update', changes }] as const;
+      return ok({ value: updated, audit, tenant: updated, concerns: 'everything' });
+    },
+  };
+}
+
+export function manualCleanup(): Mutation<CleanupReport> {
+  return {
+    about: [],
+    run: (context) => {
+      const report = cleanUp(context, 'manual');
+      const { seq: _seq, ...changes } = report;
+      return ok({ value: report, audit: [{ action: 'cleanup.run', changes }] });
+    },
+  };
+}
+
+export type ResealBatch = {
+  readonly currentId: number;
+  readonly items: readonly ResealedItem[];
+  /** Where the next batch starts; 0 at the beginning. */
+  readonly walkedTo: number;
+};
+
+export type ResealProgress = { readonly resealed: number; readonly remaining: number };
+
+/** Takes over a batch that the Worker sealed anew. */
+export function resealing({ currentId, items, walkedTo }: ResealBatch): Mutation<ResealProgress> {
+  return {
+    about: [],
+    run: ({ store }) => {
+      let resealed = 0;
+      for (const { kind, id, envelope, resealed: fresh } of items) {
+        if (kind === 'answer') store.keptAnswers.reseal(id, envelope, fresh);
+        else if (!store.envelopes.replace(id, envelope, fresh)) continue;
+        resealed += 1;
+      }
+      store.envelopes.resumeFrom('reseal', walkedTo);
+      const value = { resealed, remaining: sealedOtherwise(store, currentId) };
+      return ok({ value, audit: resealed === 0 ? [] : [{ action: 'encryption.reseal', changes: { resealed } }] });
+    },
+  };
+}
+
+/** How many envelopes are not sealed with this keyring entry. */
+export function sealedOtherwise(store: TenantStore, currentId: number): number {
+  let remaining = 0;
+  for (const [entry, n] of dependents(store).envelopes) if (entry !== currentId) remaining += n;
+  return remaining;
+}
+
+export type Dependents = {
+  /** Stored envelopes, kept answers included, by entry of ENCRYPTION_KEY. */
+  readonly envelopes: ReadonlyMap<number, number>;
+  /** Living keys by entry of HMAC_SECRET. */
+  readonly signatures: ReadonlyMap<number, number>;
+};
+
+/** What would be lost with each keyring entry. */
+export function dependents({ keys, keptAnswers }: TenantStore): Dependents {
+  const envelopes = keys.counts.byEntry('envelope');
+  for (const [entry, n] of keptAnswers.countSealed()) envelopes.set(entry, (envelopes.get(entry) ?? 0) + n);
+  return { envelopes, signatures: keys.counts.byEntry('signature') };
+}

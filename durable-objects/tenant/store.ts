@@ -1,0 +1,70 @@
+/** Everything that a tenant's object keeps, in one place: the tables, and the little that lives in memory between writes. */
+import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
+import { CleanupReports } from './cleanup.ts';
+import { KeptAnswers } from '../idempotency-store.ts';
+import { Envelopes } from './keys/envelopes.ts';
+import { LastUsed } from './keys/last-used.ts';
+import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
+import { viewOf } from '../../domain/keys/status.ts';
+import { KeyTable } from './keys/table.ts';
+import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
+import { Results } from './results.ts';
+import { RotationTable } from './rotations.ts';
+import type { Page } from '../sql/paging.ts';
+
+export class TenantStore {
+  readonly sql: SqlStorage;
+  readonly keys: KeyTable;
+  readonly envelopes: Envelopes;
+  readonly rotations: RotationTable;
+  readonly audit: AuditLog;
+  readonly reports: CleanupReports;
+  readonly keptAnswers: KeptAnswers;
+  readonly results: Results;
+  readonly lastUsed = new LastUsed();
+
+  constructor(sql: SqlStorage) {
+    this.sql = sql;
+    this.keys = new KeyTable(sql);
+    this.envelopes = new Envelopes(sql, this.keys.counts);
+    this.rotations = new RotationTable(sql);
+    this.audit = new AuditLog(sql);
+    this.reports = new CleanupReports(sql);
+    this.keptAnswers = new KeptAnswers(sql);
+    this.results = new Results(sql);
+  }
+
+  /** A key with its latest use, which storage may not know yet. */
+  getKey(id: string): KeyRecord | undefined {
+    const record = this.keys.get(id);
+    return record && this.lastUsed.overlay(record);
+  }
+
+  /** A key as a caller may see it at `now`. */
+  viewKey(id: string, now: number): Result<KeyView, Failure> {
+    const record = this.keys.get(id);
+    return record === undefined ? fail({ code: 'key_not_found' }) : ok(this.viewOf(record, now));
+  }
+
+  /** A record as a caller may see it at `now`, with its latest use. */
+  viewOf(record: KeyRecord, now: number): KeyView {
+    return viewOf(this.lastUsed.overlay(record), now);
+  }
+
+  /** When a key that replaced another was first used, if storage does not know it yet. */
+  firstUseOf(keyId: string): number | null {
+    const record = this.lastUsed.any ? this.keys.get(keyId) : undefined;
+    return record === undefined ? null : this.lastUsed.firstUseOf(record.seq);
+  }
+
+  /** The audit log. The log of a key that was revoked with its whole group has the entry of that, until the key has its own. */
+  listAudit(query: AuditQuery): Page<AuditEntry> {
+    const { keyId } = query.filter;
+    const record =
+      keyId === undefined || this.keys.groupRevocations.pending.length === 0 ? undefined : this.keys.get(keyId);
+    const revocation = record === undefined ? null : this.keys.groupRevocations.of(record);
+    const operationId = revocation?.operationId ?? null;
+    if (revocation === null || operationId === null) return this.audit.list(query);
+    return this.audit.list(query, this.audit.entryOf(operationId, revocation.revokedAt));
+  }
+}

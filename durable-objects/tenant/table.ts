@@ -1,0 +1,98 @@
+/** The one row of the tenant, in storage. */
+import type { TenantRecord, TenantStatus } from '../../domain/tenants/record.ts';
+import { DEFAULT_SETTINGS } from '../../domain/tenants/record.ts';
+
+type TenantRow = {
+  id: string;
+  incarnation: string;
+  name: string;
+  status: TenantStatus;
+  settings: string;
+  lease_seconds_in_force: number;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  leases_out: number;
+  has_group_revocations: number;
+};
+
+const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
+
+export type StoredTenant = {
+  readonly record: TenantRecord;
+  /**
+   * Whether an isolate may hold a lease: set before the first one of a busy time is granted, cleared when the last has ended. So an object that
+   * starts anew knows whether a change has to wait. It says whether, never until when: no two machines' clocks are compared.
+   */
+  readonly leasesOut: boolean;
+  /** Whether revocations of groups are still to be written to their keys' rows. */
+  readonly hasGroupRevocations: boolean;
+};
+
+/** One statement for all that an object needs at its start: preparing one costs more than running it. */
+const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
+  (SELECT version FROM schema_version) AS schema_version FROM tenant`;
+
+/** What an object that slept finds, when its database is of the present version; null otherwise, for whatever reason. */
+export function readTenantAtStart(sql: SqlStorage, version: number): StoredTenant | null {
+  try {
+    const row = sql.exec<TenantRow & { schema_version: number }>(READ).toArray()[0];
+    return row === undefined || row.schema_version !== version ? null : toStored(row);
+  } catch {
+    // A table or column is not there: never set up, or of an earlier version.
+    return null;
+  }
+}
+
+export function readTenant(sql: SqlStorage): StoredTenant | null {
+  const row = sql.exec<TenantRow>(READ).toArray()[0];
+  return row === undefined ? null : toStored(row);
+}
+
+function toStored(row: TenantRow): StoredTenant {
+  const record = {
+    id: row.id,
+    incarnation: row.incarnation,
+    name: row.name,
+    status: row.status,
+    // A setting that came later than the row has its default.
+    settings: { ...DEFAULT_SETTINGS, ...JSON.parse(row.settings) },
+    leaseSecondsInForce: row.lease_seconds_in_force,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    version: row.version,
+  };
+  const hasGroupRevocations = row.has_group_revocations !== 0;
+  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations };
+}
+
+/** Writes the row of a tenant that comes into being: no lease is out. */
+export function insertTenant(sql: SqlStorage, tenant: TenantRecord): void {
+  const { id, incarnation, createdAt } = tenant;
+  sql.exec(
+    `INSERT INTO tenant (${COLUMNS}, leases_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+    ...[id, incarnation, tenant.name, tenant.status, JSON.stringify(tenant.settings), tenant.leaseSecondsInForce],
+    ...[createdAt, tenant.updatedAt, tenant.version],
+  );
+}
+
+/** Writes what can change of a tenant. */
+export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
+  sql.exec(
+    'UPDATE tenant SET name = ?, status = ?, settings = ?, lease_seconds_in_force = ?, updated_at = ?, version = ?',
+    ...[tenant.name, tenant.status, JSON.stringify(tenant.settings), tenant.leaseSecondsInForce],
+    ...[tenant.updatedAt, tenant.version],
+  );
+}
+
+export function writeLeasesOut(sql: SqlStorage, leasesOut: boolean): void {
+  sql.exec('UPDATE tenant SET leases_out = ?', leasesOut ? 1 : 0);
+}
+
+/** Notes that no lease from before the current setting is left. */
+export function settleLeases(sql: SqlStorage, tenant: TenantRecord): TenantRecord {
+  const { leaseSeconds } = tenant.settings;
+  if (tenant.leaseSecondsInForce === leaseSeconds) return tenant;
+  sql.exec('UPDATE tenant SET lease_seconds_in_force = ?', leaseSeconds);
+  return { ...tenant, leaseSecondsInForce: leaseSeconds };
+}

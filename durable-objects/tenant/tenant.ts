@@ -1,0 +1,343 @@
+/**
+ * The object of one tenant: it decides. Each method reads the clock once and then runs synchronously to its end, its writes in one
+ * transaction with the audit entry and the alarm. Nothing here ever waits between a read and a write, so calls cannot interleave.
+ *
+ * It never sees a key string: it is given digests and sealed envelopes. Rules are pure functions in keys/ and tenants/; this class
+ * brings them together with storage and reads like a table of contents.
+ */
+
+import { DurableObject } from 'cloudflare:workers';
+import type { AuditEntry, AuditQuery } from '../audit-log.ts';
+import { directoryStub, type ObjectBindings } from '../bindings.ts';
+import { sameBytes } from '../../domain/bytes.ts';
+import type { CleanupReport } from './cleanup.ts';
+import type { SealedItem } from './keys/envelopes.ts';
+import {
+  type KeyListQuery,
+  type ListedKey,
+  type ListedKeysJson,
+  listKeys,
+  listKeysByOffset,
+  type OffsetQuery,
+  type OffsetStep,
+  toListedJson,
+} from './keys/list.ts';
+import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
+import * as keyMutations from './keys/mutations.ts';
+import type { CreatedKey, KeyView, MintedKey } from '../../domain/keys/record.ts';
+import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
+import type { KeyPatch } from '../../domain/keys/transitions.ts';
+import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import { logError } from '../log.ts';
+import type { Operation } from '../../domain/command.ts';
+import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import type { RotationState, RotationView } from './rotations.ts';
+import { type Later, TenantState } from './state.ts';
+import type { Page } from '../sql/paging.ts';
+import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
+import type { Dependents, ResealBatch, ResealProgress } from './mutations.ts';
+import * as tenantMutations from './mutations.ts';
+import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
+import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
+import type { TenantIdentity, TenantRef, TenantTarget } from '../../domain/tenants/target.ts';
+
+export type VerifyAnswer =
+  | { readonly code: 'NOT_FOUND' }
+  | {
+      readonly code: DecisionCode;
+      readonly tenant: TenantIdentity;
+      /** JSON text of a `VerifiedKey`. */
+      readonly keyJson: string;
+      readonly warnings: readonly Warning[];
+      /** How long the record is sure not to change (ms), 0 for no promise. */
+      readonly leaseMs: number;
+    };
+
+/** Keys that are taken in and stored in one turn. */
+const KEYS_PER_TURN = 50;
+
+export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
+
+export class Tenant extends DurableObject<ObjectBindings> {
+  readonly #state: TenantState;
+
+  constructor(ctx: DurableObjectState, env: ObjectBindings) {
+    super(ctx, env);
+    this.#state = new TenantState(ctx.storage);
+  }
+
+  // ---- the tenant ----
+
+  /** Creates the tenant. The same incarnation again is the same creation repeated. */
+  create(
+    ref: TenantRef,
+    input: { readonly name: string; readonly settings: Partial<TenantSettings> },
+    operation: Operation,
+  ): Promise<Mutated<TenantRecord>> {
+    const tenant = newTenant(ref.tenantId, ref.incarnation, input, Date.now());
+    // The tenant of the management keys is in no list and is never deleted.
+    const isSystem = ref.tenantId === SYSTEM_TENANT_ID;
+    const confirm = async () =>
+      isSystem ? { allowed: true, earlierDeletion: false } : directoryStub(this.env).confirm(ref);
+    return this.#state.create(tenant, operation, confirm);
+  }
+
+  describe(target: TenantTarget): Later<Result<TenantRecord>> {
+    return this.#state.read(
+      target,
+      (tenant) => ok(tenant),
+      () => [],
+    );
+  }
+
+  async update(
+    target: TenantTarget,
+    patch: TenantPatch,
+    rights: TenantUpdateRights,
+    operation: Operation,
+  ): Promise<Mutated<TenantRecord>> {
+    const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));
+    if (updated.ok) this.#state.settleLeases(updated.value);
+    return updated;
+  }
+
+  /** Deletes all that this object holds, if it holds this incarnation. Idempotent. */
+  async destroy(incarnation: string): Promise<void> {
+    await this.#state.destroy(incarnation);
+  }
+
+  // ---- keys ----
+
+  /** Stores keys that the Worker minted: all, or none. Answers what the caller does not know of them. */
+  async createKeys(
+    target: TenantTarget,
+    newKeys: readonly NewKey[],
+    operation: Operation,
+  ): Promise<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
+    // To take them in and to store them has a turn each: some megabytes at most.
+    if (newKeys.length > KEYS_PER_TURN) await scheduler.wait(0);
+    return this.#state.mutate(target, operation, keyMutations.creation(newKeys, keyMutations.created));
+  }
+
+  /** Stores one, and answers all of it: for a caller who would not ask for the very same when the request is repeated. */
+  createWholeKey(
+    target: TenantTarget,
+    newKey: NewKey,
+    operation: Operation,
+  ): Later<Mutated<readonly KeyView[], Failure | PrefixMismatch>> {
+    return this.#state.mutate(target, operation, keyMutations.creation([newKey], keyMutations.createdView));
+  }
+
+  getKey(target: TenantTarget, keyId: string): Later<Result<KeyView>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => this.#state.store.viewKey(keyId, now),
+      () => [keyId],
+    );
+  }
+
+  listKeys(
+    target: TenantTarget,
+    query: KeyListQuery,
+  ): Later<Result<{ readonly keys: ListedKeysJson; readonly next: number | null }>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => {
+        const { items, next } = listKeys(this.#state.store.keys, query, now);
+        return ok({ keys: this.#listed(items, now), next });
+      },
+      anyKey,
+    );
+  }
+
+  /** One step of a page by offset; the caller goes on where it stopped. */
+  listKeysByOffset(
+    target: TenantTarget,
+    query: OffsetQuery,
+  ): Later<Result<Omit<OffsetStep, 'items'> & { readonly keys: ListedKeysJson }>> {
+    return this.#state.read(
+      target,
+      (_tenant, now) => {
+        const { items, ...step } = listKeysByOffset(this.#state.store.keys, query, now);
+        return ok({ ...step, keys: this.#listed(items, now) });
+      },
+      anyKey,
+    );
+  }
+
+  countKeys(target: TenantTarget): Later<Result<StatusCounts>> {
+    return this.#state.read(target, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)), anyKey);
+  }
+
+  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.update(keyId, patch));
+  }
+
+  revokeKey(
+    target: TenantTarget,
+    keyId: string,
+    input: { readonly reason: string | null; readonly lineage: boolean },
+    operation: Operation,
+  ): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.revocation(keyId, input));
+  }
+
+  /** Revokes the keys with these ids, or all of an owner's: all, or none. */
+  revokeKeys(
+    target: TenantTarget,
+    which: { readonly ids: readonly string[] } | { readonly owner: string },
+    operation: Operation,
+  ): Later<Mutated<{ readonly revoked: number }>> {
+    const mutation =
+      'ids' in which ? keyMutations.revocationOf(which.ids) : keyMutations.revocationOfOwner(which.owner);
+    return this.#state.mutate(target, operation, mutation);
+  }
+
+  /** Forgets the record; the audit trail stays. */
+  deleteKey(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<null>> {
+    return this.#state.mutate(target, operation, keyMutations.deletion(keyId));
+  }
+
+  /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
+  async revealKey(target: TenantTarget, keyId: string, operation: Operation): Promise<Mutated<Revealed | null>> {
+    const decided = this.#state.mutate(target, operation, keyMutations.disclosure(keyId));
+    // Read before anything is waited for: as it was decided about.
+    const record = this.#state.tenant === null ? undefined : this.#state.store.keys.get(keyId);
+    const revealed = await decided;
+    if (!revealed.ok) return revealed;
+    if (!revealed.value || record === undefined || record.envelope === null) return ok(null);
+    return ok({ prefix: record.prefix, envelope: record.envelope });
+  }
+
+  /**
+   * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from it: a record with
+   * this id but another digest belongs to another key string. Without `wantsLease` nothing is written for the answer, so that it needs no write
+   * to succeed.
+   */
+  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyAnswer {
+    const { tenant, store } = this.#state;
+    if (tenant === null) return { code: 'NOT_FOUND' };
+    const hot = store.keys.getHot(keyId);
+    if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
+    const now = Date.now();
+    const { code, warnings } = decide(tenant.status, hot.record, wantedScopes, now);
+    if (code === 'VALID') this.#state.noteUse(hot, now);
+    const leaseMs = wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;
+    const { id, incarnation, createdAt } = tenant;
+    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, leaseMs };
+  }
+
+  /** Notes that a key was verified under a lease. */
+  noteLeasedUse(keyId: string): void {
+    const { tenant, store } = this.#state;
+    const hot = tenant === null ? undefined : store.keys.getHot(keyId);
+    if (hot !== undefined) this.#state.noteUse(hot, Date.now());
+  }
+
+  // ---- rotation ----
+
+  /** Rotates an active key to the minted successor: both in one step, or nothing. */
+  rotateKey(
+    target: TenantTarget,
+    keyId: string,
+    minted: MintedKey,
+    request: RotationRequest,
+    operation: Operation,
+  ): Later<Mutated<RotatedPair, Failure | PrefixMismatch>> {
+    return this.#state.mutate(target, operation, keyMutations.rotation(keyId, minted, request));
+  }
+
+  completeRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.rotationCompletion(keyId));
+  }
+
+  cancelRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, operation, keyMutations.rotationCancellation(keyId));
+  }
+
+  listRotations(
+    target: TenantTarget,
+    query: { readonly state?: RotationState; readonly limit: number; readonly after: number | null },
+  ): Later<Result<Page<RotationView>>> {
+    const { store } = this.#state;
+    return this.#state.read(
+      target,
+      (_tenant, now) =>
+        ok(
+          store.rotations.list(
+            query,
+            (id) => store.getKey(id),
+            (id) => store.firstUseOf(id),
+            now,
+          ),
+        ),
+      anyKey,
+    );
+  }
+
+  // ---- audit, encryption, cleanup ----
+
+  /** The log tells of a change as soon as it is committed, before the change has returned. */
+  listAudit(target: TenantTarget, query: AuditQuery): Later<Result<Page<AuditEntry>>> {
+    return this.#state.read(target, () => ok(this.#state.store.listAudit(query)));
+  }
+
+  /** How much depends on each keyring entry. */
+  countDependents(target: TenantTarget): Later<Result<Dependents>> {
+    return this.#state.read(target, () => ok(tenantMutations.dependents(this.#state.store)));
+  }
+
+  /** The next batch of what is not sealed with this keyring entry, for the Worker to seal anew. */
+  takeForReseal(
+    target: TenantTarget,
+    currentId: number,
+    limit: number,
+  ): Later<Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }>> {
+    return this.#state.read(target, () => {
+      const { items, walkedTo } = this.#state.store.envelopes.sealedOtherwise(currentId, limit);
+      const answers = this.#state.store.keptAnswers
+        .sealedOtherwise(currentId, limit - items.length)
+        .map((item) => ({ kind: 'answer' as const, ...item }));
+      const remaining = tenantMutations.sealedOtherwise(this.#state.store, currentId);
+      return ok({ items: [...items, ...answers], walkedTo, remaining });
+    });
+  }
+
+  /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
+  reseal(target: TenantTarget, batch: ResealBatch, operation: Operation): Later<Mutated<ResealProgress>> {
+    return this.#state.mutate(target, operation, tenantMutations.resealing(batch));
+  }
+
+  /** Runs the pass that the alarm runs, now. */
+  runCleanup(target: TenantTarget, operation: Operation): Later<Mutated<CleanupReport>> {
+    return this.#state.mutate(target, operation, tenantMutations.manualCleanup());
+  }
+
+  async listCleanups(target: TenantTarget): Promise<Result<CleanupOverview>> {
+    const nextAlarmAt = await this.ctx.storage.getAlarm();
+    return this.#state.read(target, () => ok({ reports: this.#state.store.reports.list(), nextAlarmAt }));
+  }
+
+  /**
+   * Makes stored state catch up with the time, a few bounded passes per alarm, and arms the next. The platform gives up on an alarm that
+   * throws a few times; this one arms itself again instead, so that nothing due is ever dropped.
+   */
+  override async alarm(): Promise<void> {
+    try {
+      await this.#state.runAlarm();
+    } catch (error) {
+      const tenant = this.#state.tenant?.id;
+      logError('alarm_failed', error, { object: 'tenant', ...(tenant === undefined ? {} : { tenant }) });
+      this.#state.armAfterFailure();
+    }
+  }
+
+  #listed(records: readonly ListedKey[], now: number): ListedKeysJson {
+    const { lastUsed } = this.#state.store;
+    const known = records.map((record) => lastUsed.overlay(record));
+    return toListedJson(known, now);
+  }
+}
+
+/** What a list tells of: of the keys that are not in it as well. */
+const anyKey = () => 'everything' as const;

@@ -1,0 +1,79 @@
+/** Shapes of the audit log and of cleanup reports. */
+import * as v from 'valibot';
+import type { AuditEntry } from '../../../durable-objects/audit-log.ts';
+import { AUDIT_ACTIONS } from '../../../domain/audit-actions.ts';
+import type { CleanupReport } from '../../../durable-objects/tenant/cleanup.ts';
+import { closedObject } from '../../http/bounded.ts';
+import { ON_BEHALF_OF_LENGTH_MAX } from '../../http/on-behalf-of.ts';
+import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
+import { cursor, line, pageLimit, pageOut, time, timeOut } from '../fields.ts';
+
+export const listAuditQuery = closedObject({
+  limit: pageLimit,
+  cursor,
+  action: v.exactOptional(v.picklist(AUDIT_ACTIONS)),
+  keyId: v.exactOptional(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
+  actor: v.exactOptional(line(64)),
+  onBehalfOf: v.exactOptional(line(ON_BEHALF_OF_LENGTH_MAX)),
+  since: v.exactOptional(time),
+  until: v.exactOptional(time),
+});
+
+export const auditEntry = v.strictObject({
+  id: v.string(),
+  at: timeOut,
+  action: v.string(),
+  actor: v.strictObject({ type: v.string(), id: v.string() }),
+  onBehalfOf: v.exactOptional(v.string()),
+  keyId: v.exactOptional(v.string()),
+  requestId: v.string(),
+  ip: v.exactOptional(v.string()),
+  changes: v.exactOptional(v.record(v.string(), v.unknown())),
+});
+export type AuditEntryResource = v.InferOutput<typeof auditEntry>;
+
+export const auditList = v.strictObject({ data: v.array(auditEntry), page: pageOut });
+
+export function toAuditEntry(entry: AuditEntry): AuditEntryResource {
+  return {
+    id: entry.id,
+    at: new Date(entry.at).toISOString(),
+    action: entry.action,
+    actor: { type: entry.actorType, id: entry.actorId },
+    ...(entry.onBehalfOf === null ? {} : { onBehalfOf: entry.onBehalfOf }),
+    ...(entry.keyId === null ? {} : { keyId: entry.keyId }),
+    requestId: entry.requestId,
+    ...(entry.ip === null ? {} : { ip: entry.ip }),
+    ...(entry.changes === null ? {} : { changes: JSON.parse(entry.changes) }),
+  };
+}
+
+export const cleanupReport = v.strictObject({
+  id: v.string(),
+  trigger: v.picklist(['alarm', 'manual']),
+  startedAt: timeOut,
+  durationMs: v.number(),
+  expired: v.number(),
+  rotationsEnded: v.number(),
+  purged: v.number(),
+  idempotencyPurged: v.number(),
+  auditTrimmed: v.number(),
+  remaining: v.number(),
+});
+
+export const cleanupList = v.strictObject({ data: v.array(cleanupReport), nextAlarmAt: v.nullable(timeOut) });
+
+export function toCleanupReport(report: CleanupReport): v.InferOutput<typeof cleanupReport> {
+  return {
+    id: `cleanup_${report.seq}`,
+    trigger: report.trigger,
+    startedAt: new Date(report.startedAt).toISOString(),
+    durationMs: report.durationMs,
+    expired: report.expired,
+    rotationsEnded: report.rotationsEnded,
+    purged: report.purged,
+    idempotencyPurged: report.idempotencyPurged,
+    auditTrimmed: report.auditTrimmed,
+    remaining: report.remaining,
+  };
+}

@@ -1,0 +1,174 @@
+/** The building blocks of request and response shapes. Every text, number and list has a bound here. */
+import * as v from 'valibot';
+import { boundedArray, closedObject } from '../http/bounded.ts';
+import { KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
+
+/** Characters that have no place in a line of text: controls, halves of surrogate pairs, what is no character at all. */
+const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+
+/** One line of text for people, 1 to `max` UTF-16 units. */
+export const line = (max: number) =>
+  v.pipe(
+    v.string(),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(max, `must be at most ${max} characters`),
+    v.check((text) => !UNFIT.test(text), 'must not contain control characters or broken Unicode'),
+    v.check((text) => text.trim() !== '', 'must not be blank'),
+  );
+
+const RFC_3339 =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const TIME_MESSAGE = 'must be an RFC 3339 time, like 2030-01-31T12:00:00.000Z';
+
+/** An RFC 3339 time, taken to the millisecond. */
+export const time = v.pipe(
+  v.string(),
+  v.regex(RFC_3339, TIME_MESSAGE),
+  v.check(isRealTime, TIME_MESSAGE),
+  v.transform((text) => Date.parse(text)),
+);
+
+/** Times outside these have no four-digit year in UTC. */
+const TIME_MIN = Date.parse('0000-01-01T00:00:00.000Z');
+const TIME_MAX = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Refuses what `Date` would quietly shift, such as the 30th of February. */
+function isRealTime(text: string): boolean {
+  const parsed = Date.parse(text);
+  if (!(parsed >= TIME_MIN && parsed <= TIME_MAX)) return false;
+  const day = Number(text.slice(8, 10));
+  return new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
+}
+
+/** How a time leaves: RFC 3339 in UTC with milliseconds. */
+export const timeOut = v.pipe(v.string(), v.isoTimestamp());
+
+export const seconds = (max: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('must be a whole number of seconds'),
+    v.minValue(0, 'must not be negative'),
+    v.maxValue(max, `must be at most ${max} seconds`),
+  );
+
+export const keyPrefix = v.pipe(
+  v.string(),
+  v.maxLength(KEY_PREFIX_LENGTH_MAX, `must be at most ${KEY_PREFIX_LENGTH_MAX} characters`),
+  v.regex(
+    KEY_PREFIX_PATTERN,
+    'must be lower-case letters and digits in parts joined by single underscores, a letter first',
+  ),
+  v.check((prefix) => !isForeignPrefix(prefix), 'belongs to another service, whose keys scanners would report'),
+);
+
+/** Prefixes that secret scanners take for another service's keys: Stripe's and GitHub's. */
+function isForeignPrefix(prefix: string): boolean {
+  return /^(?:[spr]k_(?:live|test)|whsec|gh[pousr]|github_pat)(?:_|$)/.test(prefix);
+}
+
+const SCOPE_LENGTH_MAX = 100;
+const SCOPES_MAX = 100;
+const SCOPE = /^(?:\*|[A-Za-z0-9_./-]+(?::[A-Za-z0-9_./-]+)*(?::\*)?)$/;
+
+const SCOPE_TOO_LONG = `must be at most ${SCOPE_LENGTH_MAX} characters`;
+const SCOPE_MALFORMED =
+  'must be segments of letters, digits, _, ., / and - joined by colons; the last segment may be *';
+
+const isScope = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= SCOPE_LENGTH_MAX && SCOPE.test(value);
+const scope = v.pipe(
+  v.string(),
+  v.check<string, (issue: v.CheckIssue<string>) => string>(isScope, ({ input }) =>
+    input.length > SCOPE_LENGTH_MAX ? SCOPE_TOO_LONG : SCOPE_MALFORMED,
+  ),
+);
+
+/** Scopes, each once. A body in bulk has up to 50,000 of these. */
+export const scopes = v.pipe(
+  boundedArray(scope, 0, SCOPES_MAX, 'scopes', isScope),
+  v.transform((list) => [...new Set(list)]),
+);
+
+const METADATA_BYTES_MAX = 4096;
+const METADATA_DEPTH_MAX = 8;
+/** Members of objects and items of arrays, at all levels: a page of a list parses the metadata of 100 keys. */
+const METADATA_VALUES_MAX = 1000;
+/** Names that mean something else to many programs that will read the metadata. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+const METADATA_MESSAGES = {
+  untame: `must nest at most ${METADATA_DEPTH_MAX} deep, without broken Unicode or reserved names`,
+  large: `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
+  many: `must have at most ${METADATA_VALUES_MAX} values`,
+} as const;
+
+/** A JSON object of the caller's, kept as its text. Written as text only when it cannot be long. */
+export const metadata = v.pipe(
+  v.custom<object>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'must be an object',
+  ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const breach = new MetadataWalk().breachIn(dataset.value, METADATA_DEPTH_MAX);
+    if (breach !== null) addIssue({ message: METADATA_MESSAGES[breach] });
+  }),
+  v.transform((value) => JSON.stringify(value)),
+  v.check(
+    (text) => text.length <= METADATA_BYTES_MAX && new TextEncoder().encode(text).length <= METADATA_BYTES_MAX,
+    METADATA_MESSAGES.large,
+  ),
+);
+
+/** One walk over metadata, which ends at the first breach. Counts characters without what JSON puts around them. */
+class MetadataWalk {
+  #values = 0;
+  #characters = 0;
+
+  breachIn(value: unknown, depth: number): keyof typeof METADATA_MESSAGES | null {
+    if (typeof value === 'string') return this.#breachInText(value);
+    if (typeof value !== 'object' || value === null) return null;
+    if (depth === 0) return 'untame';
+    for (const name in value) {
+      this.#values += 1;
+      if (this.#values > METADATA_VALUES_MAX) return 'many';
+      if (RESERVED_NAMES.has(name)) return 'untame';
+      const breach = this.#breachInText(name) ?? this.breachIn(Reflect.get(value, name), depth - 1);
+      if (breach !== null) return breach;
+    }
+    return null;
+  }
+
+  #breachInText(text: string): 'large' | 'untame' | null {
+    this.#characters += text.length;
+    if (this.#characters > METADATA_BYTES_MAX) return 'large';
+    return text.isWellFormed() ? null : 'untame';
+  }
+}
+
+export const TENANT_ID_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+export const tenantId = v.pipe(
+  v.string(),
+  v.regex(TENANT_ID_PATTERN, 'must be 1 to 63 lower-case letters, digits, _ or -, a letter or digit first'),
+);
+
+// ---- query parameters: always texts ----
+
+export const pageLimit = v.optional(
+  v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'), v.transform(Number)),
+  '25',
+);
+/** What is no cursor of ours is told so when it is read, whatever its length. */
+export const cursor = v.optional(v.string());
+export const order = v.optional(v.picklist(['asc', 'desc']), 'desc');
+
+/** For routes that take nothing: no body, or an empty object. */
+export const emptyBody = v.optional(closedObject({}), {});
+
+/** The page part of a list's answer. */
+export const pageOut = v.strictObject({
+  limit: v.number(),
+  nextCursor: v.nullable(v.string()),
+  hasMore: v.boolean(),
+});

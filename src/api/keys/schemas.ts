@@ -1,0 +1,285 @@
+/** Shapes of keys. */
+import * as v from 'valibot';
+import { isoTime } from '../../../domain/keys/changes.ts';
+import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
+import {
+  type CreatedKey,
+  KEY_STATUSES,
+  type KeyStatus,
+  type KeyView,
+  type VerifiedKey,
+} from '../../../domain/keys/record.ts';
+import { actorOf } from '../../../domain/command.ts';
+import { boundedArray, closedObject, listBody } from '../../http/bounded.ts';
+import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
+import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from '../fields.ts';
+import { gracePeriodSeconds } from '../tenants/schemas.ts';
+
+const name = line(100);
+const owner = line(128);
+
+export const createKeyBody = closedObject({
+  name,
+  prefix: v.exactOptional(keyPrefix),
+  owner: v.optional(v.nullable(owner), null),
+  scopes: v.optional(scopes, []),
+  metadata: v.optional(metadata, {}),
+  expiresAt: v.optional(v.nullable(time), null),
+  enabled: v.optional(v.boolean(), true),
+});
+
+/** Keys that one bulk request concerns at most: they are created or revoked in one transaction. */
+const BULK_MAX = 500;
+
+export const createKeysBody = listBody('keys', createKeyBody, BULK_MAX, 'keys');
+
+/** A key as it was asked for. */
+export type WantedKey = v.InferOutput<typeof createKeyBody>;
+
+export const revokeKeysBody = v.union(
+  [
+    closedObject({
+      ids: boundedArray(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id')), 1, BULK_MAX, 'ids'),
+    }),
+    closedObject({ owner }),
+  ],
+  'must have either ids or owner',
+);
+
+/** Absent keeps, null clears. */
+export const updateKeyBody = closedObject({
+  name: v.exactOptional(name),
+  owner: v.exactOptional(v.nullable(owner)),
+  scopes: v.exactOptional(clearable(scopes, [])),
+  metadata: v.exactOptional(clearable(metadata, '{}')),
+  expiresAt: v.exactOptional(v.nullable(time)),
+  enabled: v.exactOptional(v.boolean()),
+});
+
+export const rotateKeyBody = v.optional(
+  closedObject({
+    gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
+    name: v.exactOptional(name),
+    scopes: v.exactOptional(clearable(scopes, [])),
+    metadata: v.exactOptional(clearable(metadata, '{}')),
+    expiresAt: v.exactOptional(v.nullable(time)),
+  }),
+  {},
+);
+
+export const revokeKeyBody = v.optional(
+  closedObject({
+    reason: v.optional(v.nullable(line(500)), null),
+    lineage: v.optional(v.boolean(), false),
+  }),
+  {},
+);
+
+/** null stands for the empty value. */
+function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
+  return v.pipe(
+    v.nullable(schema),
+    v.transform((value): v.InferOutput<S> => value ?? empty),
+  );
+}
+
+const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
+
+/** Statuses, any of which a listed key may have. Always in one order: the same statuses are the same list. */
+export const statuses = v.pipe(
+  v.custom<string>(
+    (text) => typeof text === 'string' && text.length <= STATUSES_LENGTH_MAX && statusesIn(text) !== null,
+    `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`,
+  ),
+  v.transform((text) => statusesIn(text) ?? []),
+);
+
+/** null for anything but statuses, each once. */
+function statusesIn(text: string): KeyStatus[] | null {
+  const parts = text.split(',');
+  const found = KEY_STATUSES.filter((status) => parts.includes(status));
+  return found.length === parts.length ? found : null;
+}
+
+const listKeysParameters = closedObject({
+  limit: pageLimit,
+  cursor,
+  offset: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:0|[1-9][0-9]{0,4})$/, `must be a whole number below ${OFFSET_REACH}; use a cursor to go further`),
+      v.transform(Number),
+    ),
+  ),
+  order,
+  status: v.exactOptional(statuses),
+  owner: v.exactOptional(owner),
+  prefix: v.exactOptional(keyPrefix),
+  name: v.exactOptional(name),
+  search: v.exactOptional(name),
+  expiresBefore: v.exactOptional(time),
+});
+
+export const listKeysQuery = v.pipe(
+  listKeysParameters,
+  v.check(({ cursor: after, offset }) => after === undefined || offset === undefined, 'give either cursor or offset'),
+  v.check(
+    ({ limit, offset = 0 }) => offset + limit <= OFFSET_REACH,
+    `offset and limit together reach the first ${OFFSET_REACH} keys; use a cursor to go further`,
+  ),
+);
+
+export const rotationOut = v.strictObject({
+  replaces: v.nullable(v.string()),
+  replacedBy: v.nullable(v.string()),
+  rotatedAt: v.nullable(timeOut),
+  graceEndsAt: v.nullable(timeOut),
+});
+
+/** Who did something; null for what was done before that was noted. */
+const actorOut = v.nullable(
+  v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'system']), id: v.string() }),
+);
+
+/** A key's course of life: the same for customers' keys and management keys. */
+export const lifeFields = {
+  createdAt: timeOut,
+  createdBy: actorOut,
+  updatedAt: timeOut,
+  expiresAt: v.nullable(timeOut),
+  revokedAt: v.nullable(timeOut),
+  revokedBy: actorOut,
+  lastUsedAt: v.nullable(timeOut),
+  version: v.number(),
+  rotation: rotationOut,
+};
+
+const keyFields = {
+  id: v.string(),
+  tenantId: v.string(),
+  name: v.string(),
+  prefix: v.string(),
+  hint: v.string(),
+  owner: v.nullable(v.string()),
+  scopes: v.array(v.string()),
+  metadata: v.record(v.string(), v.unknown()),
+  status: v.picklist(KEY_STATUSES),
+  enabled: v.boolean(),
+  ...lifeFields,
+};
+export const keyResource = v.strictObject(keyFields);
+export type KeyResource = v.InferOutput<typeof keyResource>;
+
+/** The answer to create and, within that to rotate: the only ones that carry the key string. */
+export const keyWithSecret = v.strictObject({ ...keyFields, secret: v.string() });
+export type KeyWithSecret = v.InferOutput<typeof keyWithSecret>;
+
+export const rotationResult = v.strictObject({ key: keyWithSecret, rotated: keyResource });
+export type RotationResult = v.InferOutput<typeof rotationResult>;
+
+export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
+export const keyListByOffset = v.strictObject({
+  data: v.array(keyResource),
+  page: v.strictObject({
+    limit: v.number(),
+    offset: v.number(),
+    total: v.number(),
+    /** Whether there are `total` matches, or only at least as many. */
+    totalIsExact: v.boolean(),
+    hasMore: v.boolean(),
+  }),
+});
+export const keyCounts = v.strictObject({
+  ...v.entriesFromList(KEY_STATUSES, v.number()),
+  total: v.number(),
+  /** Whether every number is that of this moment. */
+  exact: v.boolean(),
+});
+export type KeyCounts = v.InferOutput<typeof keyCounts>;
+export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
+
+/** What of a key is shown. */
+type ShownKey = Omit<KeyView, 'seq' | 'lineage' | 'signingKeyId' | 'sealingKeyId' | 'metadata'> &
+  Pick<KeyView | ListedKeyView, 'metadata'>;
+
+export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
+  return {
+    id: key.id,
+    tenantId,
+    name: key.name,
+    prefix: key.prefix,
+    hint: hintOf(key),
+    owner: key.owner,
+    scopes: [...key.scopes],
+    metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
+    status: key.status,
+    enabled: key.enabled,
+    ...toLife(key),
+  };
+}
+
+/** What people tell a key by: its prefix and the last four characters. */
+export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'>): string {
+  return `${prefix}_...${lastFour}`;
+}
+
+/** A key that was just made, with the key string that is told this once. */
+export function toKeyWithSecret(
+  tenantId: string,
+  { prefix: _wanted, ...attributes }: WantedKey,
+  { id, prefix, lastFour, createdAt, createdBy }: CreatedKey,
+  secret: string,
+): KeyWithSecret {
+  const born = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
+  const status = attributes.enabled ? 'active' : 'disabled';
+  return { ...toKeyResource(tenantId, { ...attributes, ...born, status, ...UNTOUCHED }), secret };
+}
+
+/** What nothing has happened to yet. */
+const UNTOUCHED = {
+  revokedAt: null,
+  revokedBy: null,
+  lastUsedAt: null,
+  replaces: null,
+  replacedBy: null,
+  rotatedAt: null,
+  graceEndsAt: null,
+} as const;
+
+export function toLife(key: Omit<ShownKey, 'metadata'>) {
+  return {
+    createdAt: new Date(key.createdAt).toISOString(),
+    createdBy: toActor(key.createdBy),
+    updatedAt: new Date(key.updatedAt).toISOString(),
+    expiresAt: isoTime(key.expiresAt),
+    revokedAt: isoTime(key.revokedAt),
+    revokedBy: toActor(key.revokedBy),
+    lastUsedAt: isoTime(key.lastUsedAt),
+    version: key.version,
+    rotation: toRotation(key),
+  };
+}
+
+/** A field that is missing is one of an answer that an earlier version kept, which did not note it. */
+function toActor(id: string | null | undefined): v.InferOutput<typeof actorOut> {
+  return id === null || id === undefined ? null : actorOf(id);
+}
+
+export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<typeof rotationOut> {
+  return {
+    replaces: key.replaces,
+    replacedBy: key.replacedBy,
+    rotatedAt: isoTime(key.rotatedAt),
+    graceEndsAt: isoTime(key.graceEndsAt),
+  };
+}
+
+/** Keys as the object lists them: the JSON text that it wrote. */
+export function parseListed(text: ListedKeysJson): readonly ListedKeyView[] {
+  return JSON.parse(text);
+}
+
+/** Metadata as the object keeps it: the JSON text that `metadata` in common.ts wrote. */
+export function parseMetadata(text: string): Record<string, unknown> {
+  return JSON.parse(text);
+}

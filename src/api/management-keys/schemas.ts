@@ -1,0 +1,79 @@
+/** Shapes of management keys. */
+import * as v from 'valibot';
+import { KEY_STATUSES, type KeyView } from '../../../domain/keys/record.ts';
+import { grantOf } from '../../auth/management-key.ts';
+import { PERMISSIONS } from '../../auth/principal.ts';
+import { boundedArray, closedObject } from '../../http/bounded.ts';
+import { cursor, line, pageLimit, pageOut, tenantId, time } from '../fields.ts';
+import { hintOf, lifeFields, statuses, toLife } from '../keys/schemas.ts';
+import { gracePeriodSeconds } from '../tenants/schemas.ts';
+
+const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
+
+export const createManagementKeyBody = v.pipe(
+  closedObject({
+    name: line(100),
+    role: v.exactOptional(v.picklist(ROLE_NAMES)),
+    permissions: v.exactOptional(
+      v.pipe(
+        boundedArray(v.picklist(PERMISSIONS), 1, PERMISSIONS.length, 'permissions'),
+        v.transform((list) => [...new Set(list)]),
+      ),
+    ),
+    tenantId: v.optional(v.nullable(tenantId), null),
+    expiresAt: v.exactOptional(v.nullable(time)),
+  }),
+  v.check(
+    ({ role, permissions }) => (role === undefined) !== (permissions === undefined),
+    'give either role or permissions',
+  ),
+);
+
+export const rotateManagementKeyBody = v.optional(
+  closedObject({
+    gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
+    name: v.exactOptional(line(100)),
+    expiresAt: v.exactOptional(v.nullable(time)),
+  }),
+  {},
+);
+
+export const listManagementKeysQuery = closedObject({
+  limit: pageLimit,
+  cursor,
+  status: v.exactOptional(statuses),
+});
+
+const managementKeyFields = {
+  id: v.string(),
+  name: v.string(),
+  role: v.nullable(v.picklist(ROLE_NAMES)),
+  permissions: v.array(v.picklist(PERMISSIONS)),
+  tenantId: v.nullable(v.string()),
+  hint: v.string(),
+  status: v.picklist(KEY_STATUSES),
+  ...lifeFields,
+};
+export const managementKeyResource = v.strictObject(managementKeyFields);
+export type ManagementKeyResource = v.InferOutput<typeof managementKeyResource>;
+
+export const managementKeyWithSecret = v.strictObject({ ...managementKeyFields, secret: v.string() });
+export const managementRotationResult = v.strictObject({
+  key: managementKeyWithSecret,
+  rotated: managementKeyResource,
+});
+export const managementKeyList = v.strictObject({ data: v.array(managementKeyResource), page: pageOut });
+
+export function toManagementKeyResource(key: KeyView): ManagementKeyResource {
+  const { role, permissions, confinement } = grantOf(key);
+  return {
+    id: key.id,
+    name: key.name,
+    role,
+    permissions: [...permissions],
+    tenantId: confinement?.tenantId ?? null,
+    hint: hintOf(key),
+    status: key.status,
+    ...toLife(key),
+  };
+}

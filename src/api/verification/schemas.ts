@@ -1,0 +1,91 @@
+/** Shapes of a verification. */
+import * as v from 'valibot';
+import { isoTime } from '../../../domain/keys/changes.ts';
+import type { Warning } from '../../../domain/keys/verification.ts';
+import { closedObject } from '../../http/bounded.ts';
+import type { Verified } from '../../verify/verify.ts';
+import { scopes, tenantId, timeOut } from '../fields.ts';
+import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
+
+export const verifyBody = closedObject({
+  /** Any text: what is no key gets a code, not an error. The body's own limit bounds it. */
+  key: v.string(),
+  scopes: v.exactOptional(scopes),
+  tenantId: v.exactOptional(tenantId),
+  /** Ask the tenant's object even if an answer is leased. */
+  fresh: v.exactOptional(v.boolean()),
+});
+
+export const VERIFICATION_CODES = [
+  'VALID',
+  'MALFORMED',
+  'FORGED',
+  'NOT_FOUND',
+  'REVOKED',
+  'EXPIRED',
+  'ROTATED',
+  'DISABLED',
+  'TENANT_DISABLED',
+  'INSUFFICIENT_SCOPES',
+] as const;
+
+const warningOut = v.variant('code', [
+  v.strictObject({
+    code: v.literal('key_rotated'),
+    message: v.string(),
+    graceEndsAt: timeOut,
+    replacedBy: v.nullable(v.string()),
+  }),
+  v.strictObject({ code: v.literal('expiring_soon'), message: v.string(), expiresAt: timeOut }),
+]);
+
+export const verification = v.strictObject({
+  valid: v.boolean(),
+  code: v.picklist(VERIFICATION_CODES),
+  keyId: v.exactOptional(v.string()),
+  tenantId: v.exactOptional(v.string()),
+  name: v.exactOptional(v.string()),
+  owner: v.exactOptional(v.nullable(v.string())),
+  scopes: v.exactOptional(v.array(v.string())),
+  metadata: v.exactOptional(v.record(v.string(), v.unknown())),
+  expiresAt: v.exactOptional(v.nullable(timeOut)),
+  rotation: v.exactOptional(rotationOut),
+  warnings: v.array(warningOut),
+});
+export type Verification = v.InferOutput<typeof verification>;
+
+export function toVerification(answer: Verified): Verification {
+  if (!('key' in answer)) return { valid: false, code: answer.code, warnings: [] };
+  const { code, tenantId, key, warnings } = answer;
+  const found = {
+    valid: code === 'VALID',
+    code,
+    keyId: key.id,
+    tenantId,
+    name: key.name,
+    owner: key.owner,
+    scopes: [...key.scopes],
+    metadata: parseMetadata(key.metadata),
+    expiresAt: isoTime(key.expiresAt),
+    warnings: warnings.map(toWarning),
+  };
+  return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };
+}
+
+function toWarning(warning: Warning): Verification['warnings'][number] {
+  switch (warning.code) {
+    case 'key_rotated':
+      return {
+        code: warning.code,
+        message: 'This key was rotated and stops working when its grace period ends. Switch to its successor.',
+        graceEndsAt: new Date(warning.graceEndsAt).toISOString(),
+        replacedBy: warning.replacedBy,
+      };
+    case 'expiring_soon':
+      return {
+        code: warning.code,
+        message: 'This key expires soon.',
+        expiresAt: new Date(warning.expiresAt).toISOString(),
+      };
+  }
+}

@@ -1,0 +1,41 @@
+/** Minting: a new key string together with what the tenant's object keeps of it. The only place where a key string comes into being. */
+import type { MintedKey } from '../../domain/keys/record.ts';
+import type { Sealer } from './envelope.ts';
+import type { KeySigner } from './key-signer.ts';
+import { formatKeyString, KeyString, newSignedBytes } from './key-string.ts';
+
+/** The key string, for the caller and nobody else, and the record's part of it. */
+export type Mint = { readonly secret: string; readonly minted: MintedKey };
+
+/** Mints a key for a tenant, which lives at `locator`, at `now` (ms). */
+export async function mintKey(
+  { signer, sealer }: { readonly signer: KeySigner; readonly sealer: Sealer },
+  tenantId: string,
+  locator: Uint8Array,
+  prefix: string,
+  now: number,
+): Promise<Mint> {
+  const signed = newSignedBytes(signer.currentId, locator, now, (bytes) => {
+    crypto.getRandomValues(bytes);
+  });
+  const mac = await signer.sign(signer.currentId, prefix, signed);
+  if (mac === null) throw new Error('the current keyring entry is missing');
+  const bytes = new Uint8Array(signed.length + mac.signature.length);
+  bytes.set(signed);
+  bytes.set(mac.signature, signed.length);
+  const secret = formatKeyString(prefix, bytes);
+  const { id } = new KeyString(prefix, bytes);
+  const envelope = await sealer.seal(bytes, { tenantId, record: id, purpose: 'key' });
+  return {
+    secret,
+    minted: {
+      id,
+      prefix,
+      lastFour: secret.slice(-4),
+      digest: mac.digest,
+      envelope,
+      signingKeyId: signer.currentId,
+      sealingKeyId: sealer.currentId,
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * Verifying a key string, for customers' keys and for callers' own alike. A malformed or forged one never gets further than this isolate; one
+ * under a lease is decided about here, by the object's own function; any other costs one call to the object.
+ */
+import type { VerifiedKey } from '../../domain/keys/record.ts';
+import { type DecisionCode, decide, type Warning } from '../../domain/keys/verification.ts';
+import { objectNameOf } from '../../domain/tenants/locator.ts';
+import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
+import type { Runtime } from '../config/runtime.ts';
+import { logEvent } from '../http/log.ts';
+import type { LeaseCache, LeasedKey } from '../../domain/leases/cache.ts';
+import type { Objects } from '../object-client.ts';
+import { parseKeyString } from '../crypto/key-string.ts';
+import type { GenuineKey } from './signature-cache.ts';
+
+export type Verified =
+  | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
+  | {
+      readonly code: DecisionCode;
+      readonly tenantId: string;
+      readonly key: VerifiedKey;
+      readonly warnings: readonly Warning[];
+      /** Whether a lease decided: then `key` is the same object at each verification while it lasts. */
+      readonly leased: boolean;
+    };
+
+export type VerificationOptions = {
+  readonly scopes: readonly string[];
+  /** Tenants of which the key must be. */
+  readonly within: readonly TenantTarget[];
+  /** Whether the key must be one of `_system`: a management key. */
+  readonly system: boolean;
+  /** Whether to ask the object even under a lease. */
+  readonly fresh: boolean;
+};
+
+/** Verifies a key string as of now. Without a wait when the key is known and leased. */
+export function verifyKeyString(
+  text: string,
+  options: VerificationOptions,
+  runtime: Runtime,
+  objects: Objects,
+): Verified | Promise<Verified> {
+  const known = runtime.knownKeys.find(text);
+  return known === null
+    ? verifyUnknown(text, options, runtime, objects)
+    : verifyGenuine(known, options, runtime, objects);
+}
+
+async function verifyUnknown(
+  text: string,
+  options: VerificationOptions,
+  runtime: Runtime,
+  objects: Objects,
+): Promise<Verified> {
+  const parsed = parseKeyString(text);
+  if (parsed === null) return { code: 'MALFORMED' };
+  const digest = await runtime.signer.verify(parsed);
+  if (digest === null) return { code: 'FORGED' };
+  const objectName = objectNameOf(parsed.locator);
+  const system = objectName === (await runtime.systemObjectName);
+  const genuine = { id: parsed.id, objectName, system, digest };
+  runtime.knownKeys.remember(text, genuine);
+  return await verifyGenuine(genuine, options, runtime, objects);
+}
+
+function verifyGenuine(
+  genuine: GenuineKey,
+  options: VerificationOptions,
+  { leases }: Runtime,
+  objects: Objects,
+): Verified | Promise<Verified> {
+  if (genuine.system !== options.system) return { code: 'NOT_FOUND' };
+  const now = Date.now();
+  const leased = options.fresh ? null : leases.get(genuine.id, genuine.digest, now);
+  return leased === null
+    ? askObject(genuine, options, leases, objects)
+    : decideLeased(leased, genuine, options, leases, objects, now);
+}
+
+function decideLeased(
+  { tenant, key }: LeasedKey,
+  { objectName }: GenuineKey,
+  { scopes, within }: VerificationOptions,
+  leases: LeaseCache,
+  objects: Objects,
+  now: number,
+): Verified {
+  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
+  // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
+  const { code, warnings } = decide('active', key, scopes, now);
+  if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
+  return { code, warnings, tenantId: tenant.id, key, leased: true };
+}
+
+async function askObject(
+  { id, objectName, digest }: GenuineKey,
+  { scopes, within }: VerificationOptions,
+  leases: LeaseCache,
+  objects: Objects,
+): Promise<Verified> {
+  // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
+  for (const { tenantId } of within) {
+    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
+  }
+  const asking = leases.ask(Date.now());
+  const answer = await objects.verifyKey(objectName, id, digest, scopes);
+  if (answer.code === 'NOT_FOUND') return answer;
+  const { code, tenant, warnings, leaseMs } = answer;
+  // The key string says, signed, where its tenant lives. What a database says of another tenant was written there by somebody else.
+  if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
+    logEvent('error', 'tenant_in_wrong_place', { keyId: id });
+    return { code: 'NOT_FOUND' };
+  }
+  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
+  const key: VerifiedKey = JSON.parse(answer.keyJson);
+  if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, Date.now());
+  return { code, tenantId: tenant.id, key, warnings, leased: false };
+}

@@ -1,0 +1,110 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from '../../src/crypto/base62.ts';
+
+/** Sizes that the program uses: key ids, locators, key strings. `digits` is the least number that says every value. */
+const SIZES = [
+  { bytes: 12, digits: 17 },
+  { bytes: 16, digits: 22 },
+  { bytes: 64, digits: 86 },
+] as const;
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const textOf = (length: number) =>
+  fc.string({ unit: fc.constantFrom(...DIGITS), minLength: length, maxLength: length });
+
+/** The same number by other means. */
+function bigintOf(bytes: Uint8Array): bigint {
+  return bytes.reduce((number, byte) => number * 256n + BigInt(byte), 0n);
+}
+function bigintOfText(text: string): bigint {
+  return [...text].reduce((number, digit) => number * 62n + BigInt(DIGITS.indexOf(digit)), 0n);
+}
+
+describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
+  it('says the bytes as one big-endian number, padded to the fixed length', () => {
+    fc.assert(
+      fc.property(bytesOf(length), (bytes) => {
+        const text = encodeBase62(bytes, digits);
+        expect(text).toHaveLength(digits);
+        expect(bigintOfText(text)).toBe(bigintOf(bytes));
+      }),
+    );
+  });
+
+  it('gives back the bytes it was given', () => {
+    fc.assert(
+      fc.property(bytesOf(length), (bytes) => {
+        expect(decodeBase62(encodeBase62(bytes, digits), length)).toEqual(bytes);
+      }),
+    );
+  });
+
+  it('reads a text only if it is the one that its bytes are written as', () => {
+    fc.assert(
+      fc.property(textOf(digits), (text) => {
+        const fits = bigintOfText(text) < 256n ** BigInt(length);
+        const bytes = decodeBase62(text, length);
+        expect(bytes === null ? null : encodeBase62(bytes, digits)).toBe(fits ? text : null);
+      }),
+    );
+  });
+
+  it('holds the largest number and refuses the next', () => {
+    const largest = encodeBase62(new Uint8Array(length).fill(255), digits);
+    expect(decodeBase62(largest, length)).toEqual(new Uint8Array(length).fill(255));
+    const last = DIGITS.indexOf(largest.slice(-1));
+    // 256^n is never 0 modulo 62, so the last digit has a successor.
+    expect(decodeBase62(largest.slice(0, -1) + DIGITS.charAt(last + 1), length)).toBeNull();
+    expect(decodeBase62('z'.repeat(digits), length)).toBeNull();
+  });
+
+  it('sorts texts as their bytes sort', () => {
+    const order = <T>(a: T, b: T) => (a < b ? -1 : a > b ? 1 : 0);
+    fc.assert(
+      fc.property(bytesOf(length), bytesOf(length), (a, b) => {
+        expect(order(encodeBase62(a, digits), encodeBase62(b, digits))).toBe(order(bigintOf(a), bigintOf(b)));
+      }),
+    );
+  });
+
+  it('refuses every character that is no digit, at every place', () => {
+    const text = encodeBase62(new Uint8Array(length).fill(0x5a), digits);
+    for (let at = 0; at < digits; at++) {
+      for (const foreign of ['-', '_', '+', '/', '=', ' ', '\n', '\0', ':', '@', '[', '`', '{', 'é', '０', 'İ']) {
+        expect(decodeBase62(text.slice(0, at) + foreign + text.slice(at + 1), length)).toBeNull();
+      }
+    }
+  });
+});
+
+describe('a number in base62', () => {
+  it('is read as it was written', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (number) => {
+        const text = encodeNumber(number, 6);
+        expect(text).toHaveLength(6);
+        expect(decodeNumber(text, 0, 6)).toBe(number);
+      }),
+    );
+  });
+
+  it('has known texts', () => {
+    expect([0, 9, 10, 35, 36, 61, 62, 2 ** 32 - 1].map((number) => encodeNumber(number, 6))).toEqual([
+      '000000',
+      '000009',
+      '00000A',
+      '00000Z',
+      '00000a',
+      '00000z',
+      '000010',
+      '4gfFC3',
+    ]);
+  });
+
+  it('is -1 when a character is no digit', () => {
+    expect(decodeNumber('00_000', 0, 6)).toBe(-1);
+    expect(decodeNumber('00', 0, 3)).toBe(-1);
+  });
+});

@@ -1,0 +1,61 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Fingerprinter, sameFingerprint } from '../../src/crypto/fingerprint.ts';
+
+const LENGTH_MAX = 120;
+const ascii = fc.string({ unit: 'binary-ascii', maxLength: LENGTH_MAX });
+
+function same(one: string, other: string, fingerprinter = new Fingerprinter(LENGTH_MAX)): boolean {
+  const [a, b] = [fingerprinter.of(one), fingerprinter.of(other)];
+  return a !== null && b !== null && sameFingerprint(a, b);
+}
+
+describe('two texts have the same fingerprint', () => {
+  it('when they are equal', () => {
+    fc.assert(fc.property(ascii, (text) => same(text, [...text].join(''))));
+  });
+
+  it('and not when they differ', () => {
+    fc.assert(fc.property(ascii, ascii, (one, other) => one === other || !same(one, other)));
+  });
+
+  it('not when any single character differs, by however little', () => {
+    const fingerprinter = new Fingerprinter(LENGTH_MAX);
+    const text = 'k'.repeat(LENGTH_MAX);
+    for (let at = 0; at < LENGTH_MAX; at++) {
+      for (const other of ['j', 'l', '+', '\0']) {
+        if (same(text, text.slice(0, at) + other + text.slice(at + 1), fingerprinter)) expect.fail(`at ${at}`);
+      }
+    }
+  });
+
+  it('not when the same characters stand in another order', () => {
+    expect(same('ab', 'ba')).toBe(false);
+  });
+
+  it('not when one has characters of the code 0 that the other has not', () => {
+    expect(same('key', 'key\0')).toBe(false);
+  });
+});
+
+describe('a fingerprint', () => {
+  it('is refused to a text that is too long', () => {
+    expect(new Fingerprinter(3).of('four')).toBeNull();
+    expect(new Fingerprinter(4).of('four')).not.toBeNull();
+  });
+
+  it('is refused to a text that is not ASCII, which could differ by more than the bound allows for', () => {
+    for (const text of ['é', 'ab\u0161', '\u{1f511}', '\ud800'])
+      expect(new Fingerprinter(LENGTH_MAX).of(text)).toBeNull();
+  });
+
+  it('is another under every key', () => {
+    const fingerprints = Array.from({ length: 50 }, () => JSON.stringify(new Fingerprinter(LENGTH_MAX).of('secret')));
+    expect(new Set(fingerprints)).toHaveLength(fingerprints.length);
+  });
+
+  it('has every lane of its own: none says what another says', () => {
+    const lanes = new Fingerprinter(LENGTH_MAX).of('secret');
+    expect(new Set([lanes?.a, lanes?.b, lanes?.c, lanes?.d])).toHaveLength(4);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryBudget } from '../../domain/memory/budget.ts';
+import { type GenuineKey, KnownKeys } from '../../src/verify/signature-cache.ts';
+
+const END = 'AbCdEf';
+
+const genuine = (id: string): GenuineKey => ({
+  id,
+  objectName: 'tenant:00',
+  system: false,
+  digest: new Uint8Array(20),
+});
+
+function knowing(texts: readonly string[], budget = new MemoryBudget(1_000_000)): KnownKeys {
+  const known = new KnownKeys(budget);
+  for (const text of texts) known.remember(text, genuine(text));
+  return known;
+}
+
+describe('a known key string', () => {
+  it('is found by its whole text, not by its checksum', () => {
+    const known = knowing([`a${END}`]);
+    expect(known.find(`a${END}`)?.id).toBe(`a${END}`);
+    for (const other of [`b${END}`, END, `aa${END}`, `\u0161${END}`, '']) expect(known.find(other)).toBeNull();
+  });
+
+  it('gives way to a later one with the same checksum', () => {
+    const known = knowing([`a${END}`, `b${END}`]);
+    expect(known.find(`a${END}`)).toBeNull();
+    expect(known.find(`b${END}`)?.id).toBe(`b${END}`);
+  });
+
+  it('is forgotten when there is no room and it was not used for longest', () => {
+    const known = knowing(['one___', 'two___'], new MemoryBudget(100_000));
+    for (let i = 0; i < 200; i++) {
+      known.find('one___');
+      known.remember(`${i}`.padStart(6, '_'), genuine(`${i}`));
+    }
+    expect(['one___', 'two___'].map((text) => known.find(text) !== null)).toEqual([true, false]);
+  });
+
+  it('is kept nowhere in the clear', () => {
+    const text = `ks_SomethingSecret${END}`;
+    const seen: unknown[] = [];
+    // Whatever is remembered passes through the collections of the language.
+    const { set } = Map.prototype;
+    Map.prototype.set = function (key, value) {
+      seen.push(key, value);
+      return set.call(this, key, value);
+    };
+    try {
+      knowing([]).remember(text, genuine('key_0'));
+    } finally {
+      Map.prototype.set = set;
+    }
+    expect(seen.length).toBeGreaterThan(0);
+    expect(JSON.stringify(seen)).not.toContain('SomethingSecret');
+  });
+});
