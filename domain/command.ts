@@ -8,7 +8,7 @@ export function actorOf(id: string): Actor {
   return { type: id.startsWith('key_') ? 'management_key' : 'system', id };
 }
 
-export type Operation = {
+export type Command = {
   /** Minted once per mutation by the Worker, kept through its retries: the audit entry carries it, so a repeated call is recognised. */
   readonly id: string;
   readonly actor: Actor;
@@ -31,7 +31,7 @@ export type Idempotency = {
   /** Digest of caller, route and `Idempotency-Key`. */
   readonly key: string;
   /** Digest of the request's body: the same key with another body is refused. */
-  readonly fingerprint: string;
+  readonly requestHash: string;
   /** Key strings of the answer, sealed; null when the answer carries none. */
   readonly sealedSecrets: Uint8Array | null;
 };

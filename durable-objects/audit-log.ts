@@ -6,7 +6,7 @@
  * borrow from the next. 2^53 holds it until the year 2248.
  */
 import type { AuditAction } from '../domain/audit-actions.ts';
-import { actorOf, type Operation } from '../domain/command.ts';
+import { actorOf, type Command } from '../domain/command.ts';
 import { mergeBySeq, type Order, type Page, takePage } from './sql/paging.ts';
 
 /** What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new values, counts. */
@@ -61,8 +61,8 @@ type AuditRow = {
   changes: string | null;
 };
 
-/** Where an entry comes from: the operation, whoever asked for it, and for whom. */
-export type AuditOrigin = Pick<Operation, 'id' | 'actor' | 'requestId' | 'ip' | 'onBehalfOf'>;
+/** Where an entry comes from: the command, whoever asked for it, and for whom. */
+export type AuditOrigin = Pick<Command, 'id' | 'actor' | 'requestId' | 'ip' | 'onBehalfOf'>;
 
 const SEQ_PER_MS = 1024;
 /** How far back a repeated call is looked for. The Worker repeats within seconds; the rest is allowance for clocks. */
@@ -72,7 +72,7 @@ const RETRY_WINDOW_MS = 5 * 60 * 1000;
 export const AUDIT_SCHEMA = `
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,         -- the operation
+    id TEXT NOT NULL,         -- the command
     action TEXT NOT NULL,
     actor_type TEXT NOT NULL,
     actor_id TEXT NOT NULL,
@@ -96,7 +96,7 @@ const newestFirst = (where: string) =>
 export const AUDIT_QUERIES = {
   last: 'SELECT seq FROM audit ORDER BY seq DESC LIMIT 1',
   append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  /** Entries of one operation, each an array in the last parameter: 500 statements would take three times as long. */
+  /** Entries of one command, each an array in the last parameter: 500 statements would take three times as long. */
   appendAll: `INSERT INTO audit (${COLUMNS}) SELECT ? + key, CASE key WHEN 0 THEN ? ELSE ? || '.' || key END, value ->> 0, ?, ?, value ->> 1, value ->> 2, ?, ?, ?, value ->> 3 FROM json_each(?)`,
   recent: `SELECT ${COLUMNS} FROM (SELECT ${COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?`,
   since: `SELECT ${COLUMNS} FROM audit WHERE seq >= ? AND id = ? ORDER BY seq LIMIT 1`,
@@ -122,7 +122,7 @@ export class AuditLog {
     this.#sql = sql;
   }
 
-  /** One entry for each subject, in order. The first carries the operation's id, the others count on from it. */
+  /** One entry for each subject, in order. The first carries the command's id, the others count on from it. */
   append(origin: AuditOrigin, subjects: readonly AuditSubject[], now: number): void {
     const [subject] = subjects;
     if (subjects.length > 1) this.#insertAll(origin, subjects, now);
@@ -143,7 +143,7 @@ export class AuditLog {
     this.#sql.exec(AUDIT_QUERIES.appendAll, ...values);
   }
 
-  /** Entries for keys that an operation of earlier changed all together. */
+  /** Entries for keys that an command of earlier changed all together. */
   appendLater(
     origin: AuditOrigin,
     subjects: readonly (AuditSubject & { readonly keyId: string })[],
@@ -176,9 +176,9 @@ export class AuditLog {
     return Math.max(this.#lastSeq + 1, now * SEQ_PER_MS);
   }
 
-  /** The first entry of an operation that was applied at or after `since` (ms), null when it is there no more. */
-  entryOf(operationId: string, since: number): AuditEntry | null {
-    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.since, since * SEQ_PER_MS, operationId).toArray()[0];
+  /** The first entry of an command that was applied at or after `since` (ms), null when it is there no more. */
+  entryOf(commandId: string, since: number): AuditEntry | null {
+    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.since, since * SEQ_PER_MS, commandId).toArray()[0];
     return row === undefined ? null : toEntry(row);
   }
 
@@ -199,10 +199,10 @@ export class AuditLog {
     return first === undefined ? null : Math.floor(first.seq / SEQ_PER_MS);
   }
 
-  /** The first entry of an operation that was applied lately, null when it was not: asked only for a repeated call. */
-  recentEntry(operationId: string, now: number): AuditEntry | null {
+  /** The first entry of an command that was applied lately, null when it was not: asked only for a repeated call. */
+  recentEntry(commandId: string, now: number): AuditEntry | null {
     const since = (now - RETRY_WINDOW_MS) * SEQ_PER_MS;
-    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.recent, since, RECENT_MAX, operationId).toArray()[0];
+    const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.recent, since, RECENT_MAX, commandId).toArray()[0];
     return row === undefined ? null : toEntry(row);
   }
 

@@ -26,7 +26,7 @@ export const IDEMPOTENCY_SCHEMA = `
 `;
 
 export const IDEMPOTENCY_QUERIES = {
-  find: 'SELECT fingerprint, operation_id, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
+  find: 'SELECT fingerprint AS requestHash, operation_id, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
   forget: 'DELETE FROM idempotency WHERE key = ?',
   insert:
     'INSERT INTO idempotency (key, part, fingerprint, operation_id, answer, sealed_secrets, sealing_key_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -42,25 +42,25 @@ export const IDEMPOTENCY_QUERIES = {
     'SELECT sealing_key_id AS entry, count(*) AS n FROM idempotency WHERE sealing_key_id IS NOT NULL GROUP BY 1',
 } as const;
 
-export type KeptAnswer = {
-  readonly fingerprint: string;
-  /** The operation that was answered so, null for answers from before that was noted. */
-  readonly operationId: string | null;
+export type KeptResult = {
+  readonly requestHash: string;
+  /** The command that was answered so, null for answers from before that was noted. */
+  readonly commandId: string | null;
   /** JSON of the answer. */
   readonly answer: string;
   readonly sealedSecrets: Uint8Array | null;
 };
 
-export class KeptAnswers {
+export class IdempotencyStore {
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  find(key: string, now: number): KeptAnswer | null {
+  find(key: string, now: number): KeptResult | null {
     type Row = {
-      fingerprint: string;
+      requestHash: string;
       operation_id: string | null;
       answer: string;
       sealed_secrets: ArrayBuffer | null;
@@ -69,21 +69,21 @@ export class KeptAnswers {
     const [first] = parts;
     if (first === undefined) return null;
     return {
-      fingerprint: first.fingerprint,
-      operationId: first.operation_id,
+      requestHash: first.requestHash,
+      commandId: first.operation_id,
       answer: parts.map((part) => part.answer).join(''),
       sealedSecrets: first.sealed_secrets && new Uint8Array(first.sealed_secrets),
     };
   }
 
-  keep({ key, fingerprint, sealedSecrets }: Idempotency, operationId: string, answer: string, now: number): void {
+  keep({ key, requestHash, sealedSecrets }: Idempotency, commandId: string, answer: string, now: number): void {
     // An answer that is too old to be given again may still wait for its purge.
     this.#sql.exec(IDEMPOTENCY_QUERIES.forget, key);
     for (const [part, text] of textParts(answer).entries()) {
       const secrets = part === 0 && sealedSecrets !== null ? new Uint8Array(sealedSecrets) : null;
       // The second byte of an envelope names the keyring entry (src/crypto/envelope.ts).
       const sealed = [secrets?.buffer ?? null, secrets?.[1] ?? null];
-      this.#sql.exec(IDEMPOTENCY_QUERIES.insert, key, part, fingerprint, operationId, text, ...sealed, now);
+      this.#sql.exec(IDEMPOTENCY_QUERIES.insert, key, part, requestHash, commandId, text, ...sealed, now);
     }
   }
 

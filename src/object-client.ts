@@ -2,17 +2,17 @@
  * The Worker's way to the objects, and the one policy for calls that fail. Stubs are obtained nowhere else.
  *
  * A call that the platform reports as retryable is repeated, few times and with jitter, with a fresh stub (a broken one stays broken). An overloaded object
- * is never called again: that would only add to its load. Mutations may be repeated too, since each carries an operation that the
+ * is never called again: that would only add to its load. Mutations may be repeated too, since each carries an command that the
  * object recognises; the second call is told that it is one. Verifications are repeated whatever went wrong, and then ask for nothing that the
  * object would have to write.
  */
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory/directory.ts';
 import { LruCache } from '../domain/memory/lru-cache.ts';
-import type { Operation } from '../domain/command.ts';
+import type { Command } from '../domain/command.ts';
 import { fail } from '../domain/outcome.ts';
 import { NEWER_DATABASE } from '../durable-objects/sql/migrations.ts';
-import type { Tenant, VerifyAnswer } from '../durable-objects/tenant/tenant.ts';
+import type { Tenant, VerifyResult } from '../durable-objects/tenant/tenant.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
 import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
 import type { Env } from './env.ts';
@@ -29,7 +29,7 @@ const ATTEMPTS_WHEN_FULL = 5;
 const EXISTING_BYTES = 0;
 const PLACE_BYTES = 400;
 
-export type OperationTemplate = Omit<Operation, 'retry'>;
+export type CommandTemplate = Omit<Command, 'retry'>;
 
 /** Where work goes on after the answer: the execution context of the request. */
 export type Background = { waitUntil(work: Promise<unknown>): void };
@@ -73,7 +73,7 @@ export type Place = { readonly locator: Uint8Array; readonly objectName: string 
 type Failed = { readonly ok: false; readonly failure: { readonly code: string } };
 type Succeeded = { readonly ok: true };
 
-export class Objects {
+export class ObjectClient {
   readonly #env: Env;
   readonly #memory: TenantMemory;
   readonly #background: Background;
@@ -120,22 +120,22 @@ export class Objects {
   /** Has the object of a tenant change something, once even when the call is repeated. */
   changeTenant<T extends Succeeded | Failed>(
     tenantId: string,
-    operation: OperationTemplate,
-    change: (tenant: Remote<Tenant>, target: TenantTarget, operation: Operation) => Promise<T>,
+    command: CommandTemplate,
+    change: (tenant: Remote<Tenant>, target: TenantTarget, command: Command) => Promise<T>,
   ): Promise<T | ReturnType<typeof notFound>> {
     return this.#ofExisting(tenantId, (objectName) =>
-      this.#change(operation, (op) => change(tenantStub(this.#env, objectName), this.target(tenantId), op)),
+      this.#change(command, (op) => change(tenantStub(this.#env, objectName), this.target(tenantId), op)),
     );
   }
 
   /** Has the object of a tenant id create the tenant, which the directory has listed. */
   async createTenant<T extends Succeeded | Failed>(
     tenantId: string,
-    operation: OperationTemplate,
-    create: (tenant: Remote<Tenant>, operation: Operation) => Promise<T>,
+    command: CommandTemplate,
+    create: (tenant: Remote<Tenant>, command: Command) => Promise<T>,
   ): Promise<T> {
     const { objectName } = await this.placeOf(tenantId);
-    const created = await this.#change(operation, (op) => create(tenantStub(this.#env, objectName), op));
+    const created = await this.#change(command, (op) => create(tenantStub(this.#env, objectName), op));
     if (created.ok) this.#memory.learn(tenantId);
     return created;
   }
@@ -168,7 +168,7 @@ export class Objects {
     keyId: string,
     digest: Uint8Array,
     scopes: readonly string[],
-  ): Promise<VerifyAnswer> {
+  ): Promise<VerifyResult> {
     return this.#call(
       (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, !retry),
       (error) => !isOverloaded(error),
@@ -191,10 +191,10 @@ export class Objects {
 
   /** Has the directory change something, once even when the call is repeated. */
   changeDirectory<T>(
-    operation: OperationTemplate,
-    change: (directory: Remote<Directory>, operation: Operation) => Promise<T>,
+    command: CommandTemplate,
+    change: (directory: Remote<Directory>, command: Command) => Promise<T>,
   ): Promise<T> {
-    return this.#change(operation, (op) => change(directoryStub(this.#env), op));
+    return this.#change(command, (op) => change(directoryStub(this.#env), op));
   }
 
   /** Refuses what adds data where there is room only for what ends something. */
@@ -203,14 +203,14 @@ export class Objects {
   }
 
   /** Has an object change something. */
-  #change<T>(operation: OperationTemplate, send: (operation: Operation) => Promise<T>): Promise<T> {
+  #change<T>(command: CommandTemplate, send: (command: Command) => Promise<T>): Promise<T> {
     return this.#call(
       async (retry) => {
         // At each attempt, so that it does not use up what was set free for others.
-        if (operation.grows) await this.requireRoom();
-        return send({ ...operation, retry });
+        if (command.grows) await this.requireRoom();
+        return send({ ...command, retry });
       },
-      (error) => isRetryable(error) || (isStorageFull(error) && !operation.grows),
+      (error) => isRetryable(error) || (isStorageFull(error) && !command.grows),
     );
   }
 

@@ -14,7 +14,7 @@ import { forbidden, misconfigured, Problem, unauthenticated } from './http/probl
 import { requestIdOf } from './http/request-id.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
 import { type Target, targetOf } from './http/target.ts';
-import { type Background, DETACHED, Objects, TenantMemory } from './object-client.ts';
+import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';
 import { HEALTH_PATHS, health } from './api/health/operations.ts';
 import { routes } from './api/index.ts';
 import type { Method, Route } from './api/operation.ts';
@@ -26,7 +26,7 @@ type Context = {
   readonly request: Request;
   readonly method: string;
   readonly runtime: Runtime | ConfigProblem[];
-  readonly objects: Objects;
+  readonly objects: ObjectClient;
   readonly log: RequestLog;
 };
 
@@ -63,7 +63,7 @@ export async function handle(request: Request, env: Env, background: Background 
   const { method } = request;
   const runtime = runtimeOf(env);
   if (!Array.isArray(runtime)) setLogLevel(runtime.logLevel);
-  const objects = new Objects(env, Array.isArray(runtime) ? new TenantMemory() : runtime.tenants, background);
+  const objects = new ObjectClient(env, Array.isArray(runtime) ? new TenantMemory() : runtime.tenants, background);
   const log: RequestLog = {
     requestId: requestIdOf(request),
     method: METHODS.has(method) ? method : 'OTHER',

@@ -6,10 +6,10 @@ import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import { AUDIT_SCHEMA, type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { type ObjectBindings, tenantStub } from '../bindings.ts';
-import { IDEMPOTENCY_SCHEMA, KEPT_FOR_MS, KeptAnswers } from '../idempotency-store.ts';
+import { IDEMPOTENCY_SCHEMA, KEPT_FOR_MS, IdempotencyStore } from '../idempotency-store.ts';
 import type { Job } from '../jobs/job.ts';
 import { logError } from '../log.ts';
-import type { Operation } from '../../domain/command.ts';
+import type { Command } from '../../domain/command.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Migration, migrate, schemaVersion } from '../sql/migrations.ts';
 import { type Page, startOf } from '../sql/paging.ts';
@@ -36,7 +36,7 @@ const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     id TEXT NOT NULL,
     incarnation TEXT NOT NULL,
     added_at INTEGER NOT NULL,
-    deleting TEXT             -- the operation that decided the deletion, as JSON
+    deleting TEXT             -- the command that decided the deletion, as JSON
   ) STRICT;
   CREATE UNIQUE INDEX tenants_by_id ON tenants (id, incarnation);
   CREATE INDEX tenants_deleting ON tenants (seq) WHERE deleting IS NOT NULL;
@@ -78,7 +78,7 @@ type JobContext = { readonly now: number };
 export class Directory extends DurableObject<ObjectBindings> {
   readonly #sql: SqlStorage;
   readonly #audit: AuditLog;
-  readonly #kept: KeptAnswers;
+  readonly #kept: IdempotencyStore;
   readonly #alarmClock: AlarmClock;
   /** Deletions that are being finished now: whoever else asks for one waits for the same attempt. */
   readonly #finishing = new Map<string, Promise<void>>();
@@ -88,7 +88,7 @@ export class Directory extends DurableObject<ObjectBindings> {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
     this.#audit = new AuditLog(this.#sql);
-    this.#kept = new KeptAnswers(this.#sql);
+    this.#kept = new IdempotencyStore(this.#sql);
     migrate(ctx.storage, DIRECTORY_MIGRATIONS, schemaVersion(this.#sql));
     this.#jobs = [
       {
@@ -124,15 +124,15 @@ export class Directory extends DurableObject<ObjectBindings> {
    * Before a tenant is created: an entry for it, once no earlier tenant of this id is being deleted any more. Answers with the entry to create: an
    * earlier one when this `Idempotency-Key` made one before, so that a repeated creation is of the same tenant, a generated id included.
    */
-  async add(ref: TenantRef, operation: Operation): Promise<Mutated<TenantRef>> {
+  async add(ref: TenantRef, command: Command): Promise<Mutated<TenantRef>> {
     // Nothing may be decided between the last look and the entry.
     while (this.#isDeleting(ref.tenantId)) await this.#finishAllOf(ref.tenantId);
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      const kept = this.#keptAnswer(operation, now);
+      const kept = this.#keptResult(command, now);
       if (kept === null) {
         this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
-        this.#keep(operation, ok(ref), now);
+        this.#keep(command, ok(ref), now);
         return ok(ref);
       }
       if (!kept.ok) return kept;
@@ -153,15 +153,15 @@ export class Directory extends DurableObject<ObjectBindings> {
    * After a tenant could not be created: what the request is answered. That its id is taken is kept, and the entry dropped. Any other failure comes of
    * a deletion, or of another copy of the request that was refused, whose answer counts for this one too. Idempotent.
    */
-  async refuse(ref: TenantRef, failure: Failure, operation: Operation): Promise<Mutated<TenantRef>> {
+  async refuse(ref: TenantRef, failure: Failure, command: Command): Promise<Mutated<TenantRef>> {
     if (failure.code !== 'tenant_exists') {
       await this.#finishAllOf(ref.tenantId);
-      const kept = this.#keptAnswer(operation, Date.now());
+      const kept = this.#keptResult(command, Date.now());
       return kept === null || kept.ok ? fail(failure) : kept;
     }
     return this.ctx.storage.transactionSync(() => {
       this.#sql.exec(DIRECTORY_QUERIES.refuse, ref.tenantId, ref.incarnation);
-      this.#keep(operation, fail(failure), Date.now());
+      this.#keep(command, fail(failure), Date.now());
       return fail(failure);
     });
   }
@@ -172,13 +172,13 @@ export class Directory extends DurableObject<ObjectBindings> {
    * Deletes the tenant of this id: decides it, with the audit entry, and finishes it. A repeated call decides nothing new but returns no sooner than the
    * deletion is finished. Throws when it is decided but could not be finished yet; the alarm goes on with it.
    */
-  async deleteTenant(tenantId: string, bound: Bound | null, operation: Operation): Promise<Mutated<null>> {
-    const before = await this.#deletedBefore(tenantId, operation);
+  async deleteTenant(tenantId: string, bound: Bound | null, command: Command): Promise<Mutated<null>> {
+    const before = await this.#deletedBefore(tenantId, command);
     if (before !== null) return before;
-    const decided = this.#decide(await this.#find(tenantId, bound), operation);
+    const decided = this.#decide(await this.#find(tenantId, bound), command);
     if (decided === null) {
       // Another copy of this request was faster.
-      return (await this.#deletedBefore(tenantId, operation)) ?? fail({ code: 'tenant_not_found' });
+      return (await this.#deletedBefore(tenantId, command)) ?? fail({ code: 'tenant_not_found' });
     }
     if (decided.ok) await this.#finish(decided.value);
     else await this.#finishAllOf(tenantId);
@@ -193,21 +193,21 @@ export class Directory extends DurableObject<ObjectBindings> {
     return described.ok ? { tenantId, incarnation: described.value.incarnation } : null;
   }
 
-  /** The answer to a deletion with this `Idempotency-Key`, or by this operation, that was decided before; null for none. */
-  async #deletedBefore(tenantId: string, operation: Operation): Promise<Mutated<null> | null> {
+  /** The answer to a deletion with this `Idempotency-Key`, or by this command, that was decided before; null for none. */
+  async #deletedBefore(tenantId: string, command: Command): Promise<Mutated<null> | null> {
     const now = Date.now();
-    if (!this.#isDecided(operation, now)) return null;
-    if (operation.idempotency === null) {
+    if (!this.#isDecided(command, now)) return null;
+    if (command.idempotency === null) {
       await this.#finishAllOf(tenantId);
       return ok(null);
     }
-    const kept = this.#keptAnswer(operation, now);
+    const kept = this.#keptResult(command, now);
     if (kept === null || !kept.ok) return kept;
     await this.#finish(kept.value);
     return { ...kept, value: null };
   }
 
-  #isDecided({ idempotency, id, retry }: Operation, now: number): boolean {
+  #isDecided({ idempotency, id, retry }: Command, now: number): boolean {
     return idempotency === null
       ? retry && this.#audit.recentEntry(id, now) !== null
       : this.#kept.find(idempotency.key, now) !== null;
@@ -215,24 +215,24 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   /**
    * Decides a deletion of the incarnation that was found, and keeps what was decided. One that is being deleted already is not decided again, and
-   * one that has gone since it was found is not there. Null when this operation, or its `Idempotency-Key`, has decided something before.
+   * one that has gone since it was found is not there. Null when this command, or its `Idempotency-Key`, has decided something before.
    */
-  #decide(found: TenantRef | null, operation: Operation): Result<TenantRef> | null {
+  #decide(found: TenantRef | null, command: Command): Result<TenantRef> | null {
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      if (this.#isDecided(operation, now)) return null;
+      if (this.#isDecided(command, now)) return null;
       const state = found && this.#stateOf(found);
       const decided: Result<TenantRef> =
         found === null || state === null ? fail({ code: 'tenant_not_found' }) : ok(found);
       if (decided.ok && state === 'listed') {
         const { tenantId, incarnation } = decided.value;
         const attemptAt = now + FINISH_DELETION_AFTER_MS;
-        const stored = JSON.stringify({ ...operation, idempotency: null });
+        const stored = JSON.stringify({ ...command, idempotency: null });
         this.#sql.exec(DIRECTORY_QUERIES.decide, stored, attemptAt, tenantId, incarnation);
-        this.#audit.append(operation, [{ action: 'tenant.delete', changes: { tenantId } }], now);
+        this.#audit.append(command, [{ action: 'tenant.delete', changes: { tenantId } }], now);
         this.#alarmClock.arm(attemptAt, now);
       }
-      this.#keep(operation, decided, now);
+      this.#keep(command, decided, now);
       return decided;
     });
   }
@@ -259,9 +259,9 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   async #attempt(ref: TenantRef): Promise<void> {
     try {
-      const operation = this.#decidedOperation(ref);
-      if (operation === null) return;
-      await Promise.all([this.#revokeGrants(ref, operation), this.#destroy(ref)]);
+      const command = this.#decidedCommand(ref);
+      if (command === null) return;
+      await Promise.all([this.#revokeGrants(ref, command), this.#destroy(ref)]);
       this.#sql.exec(DIRECTORY_QUERIES.remove, ref.tenantId, ref.incarnation);
     } catch (error) {
       this.#postpone(ref, Date.now(), true);
@@ -275,16 +275,16 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   /** Revokes the management keys that are bound to the incarnation, those from before incarnations were noted included. */
-  async #revokeGrants(ref: TenantRef, operation: Operation): Promise<void> {
+  async #revokeGrants(ref: TenantRef, command: Command): Promise<void> {
     const system = tenantStub(this.env, objectNameOf(await locatorOf(SYSTEM_TENANT_ID)));
     const target = { tenantId: SYSTEM_TENANT_ID, bound: null };
     for (const owner of [grantOwner(ref), ref.tenantId]) {
-      const revocation = { ...operation, id: `${operation.id}.${owner}`, retry: false, grows: false, ifVersions: null };
+      const revocation = { ...command, id: `${command.id}.${owner}`, retry: false, grows: false, ifVersions: null };
       await system.revokeKeys(target, { owner }, revocation);
     }
   }
 
-  #decidedOperation({ tenantId, incarnation }: TenantRef): Operation | null {
+  #decidedCommand({ tenantId, incarnation }: TenantRef): Command | null {
     type Row = { operation: string | null };
     const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
     if (row === undefined || row.operation === null) return null;
@@ -374,15 +374,15 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   /** What was answered to this `Idempotency-Key`, null for nothing. A call that the Worker repeats is still the first request of its caller. */
-  #keptAnswer({ idempotency, id, retry }: Operation, now: number): Mutated<TenantRef> | null {
+  #keptResult({ idempotency, id, retry }: Command, now: number): Mutated<TenantRef> | null {
     const kept = idempotency && this.#kept.find(idempotency.key, now);
     if (!kept) return null;
-    if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
+    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
     const answer: Result<TenantRef> = JSON.parse(kept.answer);
-    return retry && kept.operationId === id ? answer : { ...answer, replay: { sealedSecrets: null } };
+    return retry && kept.commandId === id ? answer : { ...answer, replay: { sealedSecrets: null } };
   }
 
-  #keep({ idempotency, id }: Operation, answer: Result<TenantRef>, now: number): void {
+  #keep({ idempotency, id }: Command, answer: Result<TenantRef>, now: number): void {
     if (idempotency === null) return;
     this.#kept.keep(idempotency, id, JSON.stringify(answer), now);
     this.#alarmClock.arm(now + KEPT_FOR_MS, now);

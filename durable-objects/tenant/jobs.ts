@@ -46,9 +46,9 @@ const groupRevocations: TenantJob = {
     const [revocation] = store.keys.groupRevocations.pending;
     if (revocation === undefined) return {};
     const written = store.keys.writeGroupRevocation(revocation, limit);
-    const { kind, value, operationId, revokedAt } = revocation;
+    const { kind, value, commandId, revokedAt } = revocation;
     // Revocations from before this was noted have their one entry only.
-    const entry = operationId === null ? null : store.audit.entryOf(operationId, revokedAt);
+    const entry = commandId === null ? null : store.audit.entryOf(commandId, revokedAt);
     if (entry === null) return {};
     const changes = { [kind]: value, revokedAt: isoTime(revokedAt) };
     const others = written.filter(({ id }) => id !== entry.keyId);
@@ -83,11 +83,11 @@ const retention: TenantJob = {
 const KEPT_ANSWERS_BATCH = 20;
 
 /** Forgets answers that were kept long enough. */
-const keptAnswers: TenantJob = {
+const idempotency: TenantJob = {
   name: 'kept_answers',
-  dueAt: ({ store }) => store.keptAnswers.firstDueAt(),
-  run: ({ store, now }) => ({ idempotencyPurged: store.keptAnswers.purge(now, KEPT_ANSWERS_BATCH) }),
-  remaining: ({ store, now }, limit) => store.keptAnswers.countOld(now, limit),
+  dueAt: ({ store }) => store.idempotency.firstDueAt(),
+  run: ({ store, now }) => ({ idempotencyPurged: store.idempotency.purge(now, KEPT_ANSWERS_BATCH) }),
+  remaining: ({ store, now }, limit) => store.idempotency.countOld(now, limit),
 };
 
 const AUDIT_SLACK_MS = 60 * 60 * 1000;
@@ -129,7 +129,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   statuses,
   groupRevocations,
   retention,
-  keptAnswers,
+  idempotency,
   auditRetention,
   envelopes,
 ];

@@ -1,6 +1,6 @@
 /** What a mutation is made of. How it runs (transaction, audit entries, kept result, alarm, leases) is the same for all: `TenantState.mutate`. */
 import type { AuditSubject } from '../audit-log.ts';
-import type { Operation } from '../../domain/command.ts';
+import type { Command } from '../../domain/command.ts';
 import type { Failure, Result } from '../../domain/outcome.ts';
 import type { TenantStore } from './store.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -9,7 +9,7 @@ export type MutationContext = {
   readonly store: TenantStore;
   readonly tenant: TenantRecord;
   readonly now: number;
-  readonly operation: Operation;
+  readonly command: Command;
 };
 
 /** What a mutation did, all of it made inside the transaction: whatever repeats the call gets this very value again. */

@@ -51,7 +51,7 @@ export function resealing({ currentId, items, walkedTo }: ResealBatch): Mutation
     run: ({ store }) => {
       let resealed = 0;
       for (const { kind, id, envelope, resealed: fresh } of items) {
-        if (kind === 'answer') store.keptAnswers.reseal(id, envelope, fresh);
+        if (kind === 'answer') store.idempotency.reseal(id, envelope, fresh);
         else if (!store.envelopes.replace(id, envelope, fresh)) continue;
         resealed += 1;
       }
@@ -77,8 +77,8 @@ export type Dependents = {
 };
 
 /** What would be lost with each keyring entry. */
-export function dependents({ keys, keptAnswers }: TenantStore): Dependents {
+export function dependents({ keys, idempotency }: TenantStore): Dependents {
   const envelopes = keys.counts.byEntry('envelope');
-  for (const [entry, n] of keptAnswers.countSealed()) envelopes.set(entry, (envelopes.get(entry) ?? 0) + n);
+  for (const [entry, n] of idempotency.countSealed()) envelopes.set(entry, (envelopes.get(entry) ?? 0) + n);
   return { envelopes, signatures: keys.counts.byEntry('signature') };
 }

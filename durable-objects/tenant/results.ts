@@ -29,20 +29,20 @@ export class Results {
   }
 
   /** Keeps the JSON text of a result. Call inside the mutation's transaction. */
-  keep(operationId: string, result: string, now: number): void {
+  keep(commandId: string, result: string, now: number): void {
     const parts = textParts(result);
     if (parts.length > ROWS_OF_ONE_RESULT_MAX) throw new Error('a result larger than any answer can be');
     this.#next ??= (this.#sql.exec<{ slot: number }>(RESULT_QUERIES.last).toArray()[0]?.slot ?? -1) + 1;
     for (const [part, text] of parts.entries()) {
       this.#next %= ROWS;
-      this.#sql.exec(RESULT_QUERIES.put, this.#next, operationId, part, now, text);
+      this.#sql.exec(RESULT_QUERIES.put, this.#next, commandId, part, now, text);
       this.#next += 1;
     }
   }
 
   /** The JSON text of the result, null when it is not among the latest. */
-  find(operationId: string): string | null {
-    const parts = this.#sql.exec<{ result: string }>(RESULT_QUERIES.find, operationId).toArray();
+  find(commandId: string): string | null {
+    const parts = this.#sql.exec<{ result: string }>(RESULT_QUERIES.find, commandId).toArray();
     return parts.length === 0 ? null : parts.map(({ result }) => result).join('');
   }
 }

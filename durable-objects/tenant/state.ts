@@ -11,7 +11,7 @@ import type { HotKey } from './keys/table.ts';
 import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
 import { logError } from '../log.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
-import type { Operation } from '../../domain/command.ts';
+import type { Command } from '../../domain/command.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import { migrate, schemaVersion } from '../sql/migrations.ts';
 import { TenantStore } from './store.ts';
@@ -106,33 +106,33 @@ export class TenantState {
   }
 
   /**
-   * Runs a mutation: change, audit entries, kept result and alarm in one transaction. A repeated call of an operation that was applied already, and
+   * Runs a mutation: change, audit entries, kept result and alarm in one transaction. A repeated call of an command that was applied already, and
    * a request whose `Idempotency-Key` was answered before, get the first result again. The change is committed at once; the answer waits until no
    * isolate holds a lease from before, and until changes by others that it tells of have returned.
    */
-  mutate<T, F>(target: TenantTarget, operation: Operation, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
+  mutate<T, F>(target: TenantTarget, command: Command, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
     const now = Date.now();
     const tenant = this.#tenant;
     if (tenant === null || !isMeant(tenant, target)) return this.#missing(now);
-    if (operation.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
-    const context = { store: this.store, tenant, now, operation };
+    if (command.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
+    const context = { store: this.store, tenant, now, command };
     const { answer, changed } = this.#transaction(() => this.#apply(context, mutation));
     return this.#after(this.#leases.answer(changed, mutation.about, this.#inForceMs, now), answer);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
-    const { store, tenant, now, operation } = context;
+    const { store, tenant, now, command } = context;
     const known = this.#knownResult(context, mutation);
     if (known !== null) return { answer: known, changed: null };
 
     const change = mutation.run(context);
     const written = store.keys.takeWritten();
     const isChange = change.ok && change.value.audit.length > 0;
-    if (isChange) store.audit.append(operation, change.value.audit, now);
+    if (isChange) store.audit.append(command, change.value.audit, now);
     const answer: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
-    this.#keepResult(operation, answer, isChange && mutation.again === undefined, now);
+    this.#keepResult(command, answer, isChange && mutation.again === undefined, now);
     const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
-    this.#alarm.arm(this.#dueAfter(updated, written, operation, now), now);
+    this.#alarm.arm(this.#dueAfter(updated, written, command, now), now);
     if (updated !== tenant) {
       this.#tenant = updated;
       this.#alarm.armForAll(now);
@@ -143,9 +143,9 @@ export class TenantState {
 
   /** What a mutation that was applied before has to answer again, null for one that was not. */
   #knownResult<T, F>(context: MutationContext, mutation: Mutation<T, F>): Mutated<T, F | Failure> | null {
-    const { operation, now } = context;
-    const { idempotency, retry, id } = operation;
-    if (idempotency !== null) return this.#keptAnswer<T, F>(operation, now);
+    const { command, now } = context;
+    const { idempotency, retry, id } = command;
+    if (idempotency !== null) return this.#keptResult<T, F>(command, now);
     if (!retry) return null;
     if (mutation.again !== undefined) {
       const entry = this.store.audit.recentEntry(id, now);
@@ -155,28 +155,28 @@ export class TenantState {
     if (result !== null) return JSON.parse(result);
     // Applied, but so many mutations ago that its result is gone. It must not be applied again.
     if (this.store.audit.recentEntry(id, now) !== null)
-      throw new Error('the result of a repeated operation is not kept any more');
+      throw new Error('the result of a repeated command is not kept any more');
     return null;
   }
 
-  #keptAnswer<T, F>(operation: Operation, now: number): Mutated<T, F | Failure> | null {
-    const { idempotency, retry } = operation;
-    const kept = idempotency && this.store.keptAnswers.find(idempotency.key, now);
+  #keptResult<T, F>(command: Command, now: number): Mutated<T, F | Failure> | null {
+    const { idempotency, retry } = command;
+    const kept = idempotency && this.store.idempotency.find(idempotency.key, now);
     if (!kept) return null;
-    if (kept.fingerprint !== idempotency.fingerprint) return fail({ code: 'idempotency_key_reused' });
+    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
     const answer: Mutated<T, F | Failure> = JSON.parse(kept.answer);
     // The Worker's own repetition is still the first request of its caller. Its key strings are those that were minted for it.
-    return retry && kept.operationId === operation.id
+    return retry && kept.commandId === command.id
       ? answer
       : { ...answer, replay: { sealedSecrets: kept.sealedSecrets } };
   }
 
-  #keepResult(operation: Operation, answer: Mutated<unknown, unknown>, isWanted: boolean, now: number): void {
-    const { idempotency, id } = operation;
+  #keepResult(command: Command, answer: Mutated<unknown, unknown>, isWanted: boolean, now: number): void {
+    const { idempotency, id } = command;
     if (idempotency === null) {
       if (isWanted) this.store.results.keep(id, JSON.stringify(answer), now);
     } else if (!NOT_KEPT.has(failureCodeOf(answer))) {
-      this.store.keptAnswers.keep(idempotency, id, JSON.stringify(answer), now);
+      this.store.idempotency.keep(idempotency, id, JSON.stringify(answer), now);
     }
   }
 
@@ -184,7 +184,7 @@ export class TenantState {
   #dueAfter(
     { settings }: TenantRecord,
     { dueAt, endedAt }: { readonly dueAt: number | null; readonly endedAt: number | null },
-    { idempotency }: Operation,
+    { idempotency }: Command,
     now: number,
   ): number | null {
     return earliest(
@@ -261,7 +261,7 @@ export class TenantState {
   // ---- the tenant's own life (tenants/lifecycle.ts) ----
 
   /** Creates the tenant, if the directory confirms that it may. The same incarnation again is the same creation repeated. */
-  async create(tenant: TenantRecord, operation: Operation, confirm: Confirm): Promise<Mutated<TenantRecord>> {
+  async create(tenant: TenantRecord, command: Command, confirm: Confirm): Promise<Mutated<TenantRecord>> {
     const creation: { readonly incarnation: string; refused: Result<never> | null } = {
       incarnation: tenant.incarnation,
       refused: null,
@@ -275,7 +275,7 @@ export class TenantState {
       const now = Date.now();
       const known = this.#leases.telling([], LEASE_MAX_MS, now);
       const waitMs = earlierDeletion ? this.#deletionWaitMs(null, now) : known;
-      const created = this.#createNow(tenant, operation, waitMs);
+      const created = this.#createNow(tenant, command, waitMs);
       if (waitMs > 0) await scheduler.wait(waitMs);
       this.settleLeases(tenant);
       return created;
@@ -284,10 +284,10 @@ export class TenantState {
     }
   }
 
-  #createNow(wanted: TenantRecord, operation: Operation, waitMs: number): Mutated<TenantRecord> {
+  #createNow(wanted: TenantRecord, command: Command, waitMs: number): Mutated<TenantRecord> {
     const existing = this.#tenant;
     if (existing?.incarnation === wanted.incarnation) {
-      return this.#keptAnswer<TenantRecord, Failure>(operation, Date.now()) ?? ok(existing);
+      return this.#keptResult<TenantRecord, Failure>(command, Date.now()) ?? ok(existing);
     }
     if (existing !== null) {
       // The directory drops the entry now, so another copy of this creation must not go on if the id becomes free.
@@ -301,9 +301,9 @@ export class TenantState {
       migrate(this.#storage, TENANT_MIGRATIONS, schemaVersion(this.store.sql));
       insertTenant(this.store.sql, tenant);
       if (waitMs > 0) writeLeasesOut(this.store.sql, true);
-      this.store.audit.append(operation, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
-      if (operation.idempotency === null) return;
-      this.store.keptAnswers.keep(operation.idempotency, operation.id, JSON.stringify(ok(tenant)), createdAt);
+      this.store.audit.append(command, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
+      if (command.idempotency === null) return;
+      this.store.idempotency.keep(command.idempotency, command.id, JSON.stringify(ok(tenant)), createdAt);
       this.#alarm.arm(createdAt + KEPT_FOR_MS, createdAt);
     });
     this.#tenant = tenant;

@@ -1,7 +1,7 @@
 /** Everything that a tenant's object keeps, in one place: the tables, and the little that lives in memory between writes. */
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { CleanupReports } from './cleanup.ts';
-import { KeptAnswers } from '../idempotency-store.ts';
+import { IdempotencyStore } from '../idempotency-store.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { LastUsed } from './keys/last-used.ts';
 import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
@@ -19,7 +19,7 @@ export class TenantStore {
   readonly rotations: RotationTable;
   readonly audit: AuditLog;
   readonly reports: CleanupReports;
-  readonly keptAnswers: KeptAnswers;
+  readonly idempotency: IdempotencyStore;
   readonly results: Results;
   readonly lastUsed = new LastUsed();
 
@@ -30,7 +30,7 @@ export class TenantStore {
     this.rotations = new RotationTable(sql);
     this.audit = new AuditLog(sql);
     this.reports = new CleanupReports(sql);
-    this.keptAnswers = new KeptAnswers(sql);
+    this.idempotency = new IdempotencyStore(sql);
     this.results = new Results(sql);
   }
 
@@ -63,8 +63,8 @@ export class TenantStore {
     const record =
       keyId === undefined || this.keys.groupRevocations.pending.length === 0 ? undefined : this.keys.get(keyId);
     const revocation = record === undefined ? null : this.keys.groupRevocations.of(record);
-    const operationId = revocation?.operationId ?? null;
-    if (revocation === null || operationId === null) return this.audit.list(query);
-    return this.audit.list(query, this.audit.entryOf(operationId, revocation.revokedAt));
+    const commandId = revocation?.commandId ?? null;
+    if (revocation === null || commandId === null) return this.audit.list(query);
+    return this.audit.list(query, this.audit.entryOf(commandId, revocation.revokedAt));
   }
 }

@@ -29,7 +29,7 @@ import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import { logError } from '../log.ts';
-import type { Operation } from '../../domain/command.ts';
+import type { Command } from '../../domain/command.ts';
 import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
@@ -41,7 +41,7 @@ import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
 import type { TenantIdentity, TenantRef, TenantTarget } from '../../domain/tenants/target.ts';
 
-export type VerifyAnswer =
+export type VerifyResult =
   | { readonly code: 'NOT_FOUND' }
   | {
       readonly code: DecisionCode;
@@ -72,14 +72,14 @@ export class Tenant extends DurableObject<ObjectBindings> {
   create(
     ref: TenantRef,
     input: { readonly name: string; readonly settings: Partial<TenantSettings> },
-    operation: Operation,
+    command: Command,
   ): Promise<Mutated<TenantRecord>> {
     const tenant = newTenant(ref.tenantId, ref.incarnation, input, Date.now());
     // The tenant of the management keys is in no list and is never deleted.
     const isSystem = ref.tenantId === SYSTEM_TENANT_ID;
     const confirm = async () =>
       isSystem ? { allowed: true, earlierDeletion: false } : directoryStub(this.env).confirm(ref);
-    return this.#state.create(tenant, operation, confirm);
+    return this.#state.create(tenant, command, confirm);
   }
 
   describe(target: TenantTarget): Later<Result<TenantRecord>> {
@@ -94,9 +94,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
     target: TenantTarget,
     patch: TenantPatch,
     rights: TenantUpdateRights,
-    operation: Operation,
+    command: Command,
   ): Promise<Mutated<TenantRecord>> {
-    const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));
+    const updated = await this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights));
     if (updated.ok) this.#state.settleLeases(updated.value);
     return updated;
   }
@@ -112,20 +112,20 @@ export class Tenant extends DurableObject<ObjectBindings> {
   async createKeys(
     target: TenantTarget,
     newKeys: readonly NewKey[],
-    operation: Operation,
+    command: Command,
   ): Promise<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
     // To take them in and to store them has a turn each: some megabytes at most.
     if (newKeys.length > KEYS_PER_TURN) await scheduler.wait(0);
-    return this.#state.mutate(target, operation, keyMutations.creation(newKeys, keyMutations.created));
+    return this.#state.mutate(target, command, keyMutations.creation(newKeys, keyMutations.created));
   }
 
   /** Stores one, and answers all of it: for a caller who would not ask for the very same when the request is repeated. */
   createWholeKey(
     target: TenantTarget,
     newKey: NewKey,
-    operation: Operation,
+    command: Command,
   ): Later<Mutated<readonly KeyView[], Failure | PrefixMismatch>> {
-    return this.#state.mutate(target, operation, keyMutations.creation([newKey], keyMutations.createdView));
+    return this.#state.mutate(target, command, keyMutations.creation([newKey], keyMutations.createdView));
   }
 
   getKey(target: TenantTarget, keyId: string): Later<Result<KeyView>> {
@@ -169,38 +169,38 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.read(target, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)), anyKey);
   }
 
-  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(target, operation, keyMutations.update(keyId, patch));
+  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, command: Command): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, command, keyMutations.update(keyId, patch));
   }
 
   revokeKey(
     target: TenantTarget,
     keyId: string,
     input: { readonly reason: string | null; readonly lineage: boolean },
-    operation: Operation,
+    command: Command,
   ): Later<Mutated<KeyView>> {
-    return this.#state.mutate(target, operation, keyMutations.revocation(keyId, input));
+    return this.#state.mutate(target, command, keyMutations.revocation(keyId, input));
   }
 
   /** Revokes the keys with these ids, or all of an owner's: all, or none. */
   revokeKeys(
     target: TenantTarget,
     which: { readonly ids: readonly string[] } | { readonly owner: string },
-    operation: Operation,
+    command: Command,
   ): Later<Mutated<{ readonly revoked: number }>> {
     const mutation =
       'ids' in which ? keyMutations.revocationOf(which.ids) : keyMutations.revocationOfOwner(which.owner);
-    return this.#state.mutate(target, operation, mutation);
+    return this.#state.mutate(target, command, mutation);
   }
 
   /** Forgets the record; the audit trail stays. */
-  deleteKey(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<null>> {
-    return this.#state.mutate(target, operation, keyMutations.deletion(keyId));
+  deleteKey(target: TenantTarget, keyId: string, command: Command): Later<Mutated<null>> {
+    return this.#state.mutate(target, command, keyMutations.deletion(keyId));
   }
 
   /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
-  async revealKey(target: TenantTarget, keyId: string, operation: Operation): Promise<Mutated<Revealed | null>> {
-    const decided = this.#state.mutate(target, operation, keyMutations.disclosure(keyId));
+  async revealKey(target: TenantTarget, keyId: string, command: Command): Promise<Mutated<Revealed | null>> {
+    const decided = this.#state.mutate(target, command, keyMutations.disclosure(keyId));
     // Read before anything is waited for: as it was decided about.
     const record = this.#state.tenant === null ? undefined : this.#state.store.keys.get(keyId);
     const revealed = await decided;
@@ -214,7 +214,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * this id but another digest belongs to another key string. Without `wantsLease` nothing is written for the answer, so that it needs no write
    * to succeed.
    */
-  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyAnswer {
+  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
     const hot = store.keys.getHot(keyId);
@@ -242,17 +242,17 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     minted: MintedKey,
     request: RotationRequest,
-    operation: Operation,
+    command: Command,
   ): Later<Mutated<RotatedPair, Failure | PrefixMismatch>> {
-    return this.#state.mutate(target, operation, keyMutations.rotation(keyId, minted, request));
+    return this.#state.mutate(target, command, keyMutations.rotation(keyId, minted, request));
   }
 
-  completeRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(target, operation, keyMutations.rotationCompletion(keyId));
+  completeRotation(target: TenantTarget, keyId: string, command: Command): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, command, keyMutations.rotationCompletion(keyId));
   }
 
-  cancelRotation(target: TenantTarget, keyId: string, operation: Operation): Later<Mutated<KeyView>> {
-    return this.#state.mutate(target, operation, keyMutations.rotationCancellation(keyId));
+  cancelRotation(target: TenantTarget, keyId: string, command: Command): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, command, keyMutations.rotationCancellation(keyId));
   }
 
   listRotations(
@@ -295,7 +295,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
   ): Later<Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }>> {
     return this.#state.read(target, () => {
       const { items, walkedTo } = this.#state.store.envelopes.sealedOtherwise(currentId, limit);
-      const answers = this.#state.store.keptAnswers
+      const answers = this.#state.store.idempotency
         .sealedOtherwise(currentId, limit - items.length)
         .map((item) => ({ kind: 'answer' as const, ...item }));
       const remaining = tenantMutations.sealedOtherwise(this.#state.store, currentId);
@@ -304,13 +304,13 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
-  reseal(target: TenantTarget, batch: ResealBatch, operation: Operation): Later<Mutated<ResealProgress>> {
-    return this.#state.mutate(target, operation, tenantMutations.resealing(batch));
+  reseal(target: TenantTarget, batch: ResealBatch, command: Command): Later<Mutated<ResealProgress>> {
+    return this.#state.mutate(target, command, tenantMutations.resealing(batch));
   }
 
   /** Runs the pass that the alarm runs, now. */
-  runCleanup(target: TenantTarget, operation: Operation): Later<Mutated<CleanupReport>> {
-    return this.#state.mutate(target, operation, tenantMutations.manualCleanup());
+  runCleanup(target: TenantTarget, command: Command): Later<Mutated<CleanupReport>> {
+    return this.#state.mutate(target, command, tenantMutations.manualCleanup());
   }
 
   async listCleanups(target: TenantTarget): Promise<Result<CleanupOverview>> {

@@ -3,7 +3,7 @@ import type * as v from 'valibot';
 import type { Idempotency } from '../../domain/command.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
-import type { Objects, OperationTemplate } from '../object-client.ts';
+import type { ObjectClient, CommandTemplate } from '../object-client.ts';
 import type { ListDescription } from '../crypto/cursor.ts';
 import { json } from '../http/answer.ts';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
@@ -32,7 +32,7 @@ export class Call {
   readonly log: Pick<RequestLog, 'verification' | 'keyId'>;
   readonly caller: Principal;
   readonly runtime: Runtime;
-  readonly objects: Objects;
+  readonly objects: ObjectClient;
   /** Whether what is asked for adds data; the route says so. */
   readonly grows: boolean;
   #bodyText = '';
@@ -98,7 +98,7 @@ export class Call {
    * What the mutation of this request carries to the object of `tenantId`. Key strings that the answer will hold are sealed into it, so that a kept
    * answer can be given again whole. Call after `body`.
    */
-  async operation(tenantId: string, secrets: readonly string[] = []): Promise<OperationTemplate> {
+  async command(tenantId: string, secrets: readonly string[] = []): Promise<CommandTemplate> {
     const key = readIdempotencyKey(this.request);
     return {
       id: randomId('op'),
@@ -129,7 +129,7 @@ export class Call {
     return {
       key: record,
       // For another person it is another request. Without one it is what it was before callers could say so.
-      fingerprint: await digest(onBehalfOf === null ? this.#bodyText : JSON.stringify([this.#bodyText, onBehalfOf])),
+      requestHash: await digest(onBehalfOf === null ? this.#bodyText : JSON.stringify([this.#bodyText, onBehalfOf])),
       sealedSecrets: secrets.length === 0 ? null : await this.runtime.sealer.seal(plaintext, context),
     };
   }

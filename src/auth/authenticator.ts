@@ -1,7 +1,7 @@
 /** From a bearer token to the principal behind it. */
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
 import type { Runtime } from '../config/runtime.ts';
-import type { Objects } from '../object-client.ts';
+import type { ObjectClient } from '../object-client.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
 import { type VerificationOptions, type Verified, verifyKeyString } from '../verify/verify.ts';
 import { principalOf } from './management-key.ts';
@@ -27,7 +27,7 @@ export class Authenticator {
    * The principal, null for a token that is nobody's, or not any more. A management key is verified as any key is: it costs no object call
    * when it is forged or leased, one otherwise.
    */
-  authenticate(token: string, runtime: Runtime, objects: Objects): Principal | null | Promise<Principal | null> {
+  authenticate(token: string, runtime: Runtime, objects: ObjectClient): Principal | null | Promise<Principal | null> {
     const fingerprint = this.#fingerprinter.of(token);
     if (fingerprint === null) return null;
     if (this.#adminToken !== null && sameFingerprint(fingerprint, this.#adminToken)) return ADMIN;

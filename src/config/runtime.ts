@@ -10,7 +10,7 @@ import { TenantMemory } from '../object-client.ts';
 import { CursorSigner } from '../crypto/cursor.ts';
 import { Sealer } from '../crypto/envelope.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
-import { KnownKeys } from '../verify/signature-cache.ts';
+import { SignatureCache } from '../verify/signature-cache.ts';
 import { type Config, type ConfigProblem, parseConfig } from './config.ts';
 
 export type Runtime = {
@@ -21,7 +21,7 @@ export type Runtime = {
   readonly signer: KeySigner;
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
-  readonly knownKeys: KnownKeys;
+  readonly signatures: SignatureCache;
   readonly leases: LeaseCache;
   readonly tenants: TenantMemory;
   /** Name of the object of the management keys. */
@@ -50,7 +50,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     signer: new KeySigner(hmac),
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
-    knownKeys: new KnownKeys(),
+    signatures: new SignatureCache(),
     leases: new LeaseCache(),
     tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),

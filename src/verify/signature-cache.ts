@@ -24,7 +24,7 @@ export type GenuineKey = {
 /** Measured: 470 on the heap, 150 outside for the digest. Key strings with the same checksum take turns. */
 const KNOWN_KEY_BYTES = 650;
 
-export class KnownKeys {
+export class SignatureCache {
   readonly #keys: LruCache<{ readonly fingerprint: Fingerprint; readonly key: GenuineKey }>;
   readonly #fingerprinter = new Fingerprinter(KEY_STRING_LENGTH_MAX);
 

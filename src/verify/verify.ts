@@ -9,7 +9,7 @@ import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import type { Runtime } from '../config/runtime.ts';
 import { logEvent } from '../http/log.ts';
 import type { LeaseCache, LeasedKey } from '../../domain/leases/cache.ts';
-import type { Objects } from '../object-client.ts';
+import type { ObjectClient } from '../object-client.ts';
 import { parseKeyString } from '../crypto/key-string.ts';
 import type { GenuineKey } from './signature-cache.ts';
 
@@ -39,9 +39,9 @@ export function verifyKeyString(
   text: string,
   options: VerificationOptions,
   runtime: Runtime,
-  objects: Objects,
+  objects: ObjectClient,
 ): Verified | Promise<Verified> {
-  const known = runtime.knownKeys.find(text);
+  const known = runtime.signatures.find(text);
   return known === null
     ? verifyUnknown(text, options, runtime, objects)
     : verifyGenuine(known, options, runtime, objects);
@@ -51,7 +51,7 @@ async function verifyUnknown(
   text: string,
   options: VerificationOptions,
   runtime: Runtime,
-  objects: Objects,
+  objects: ObjectClient,
 ): Promise<Verified> {
   const parsed = parseKeyString(text);
   if (parsed === null) return { code: 'MALFORMED' };
@@ -60,7 +60,7 @@ async function verifyUnknown(
   const objectName = objectNameOf(parsed.locator);
   const system = objectName === (await runtime.systemObjectName);
   const genuine = { id: parsed.id, objectName, system, digest };
-  runtime.knownKeys.remember(text, genuine);
+  runtime.signatures.remember(text, genuine);
   return await verifyGenuine(genuine, options, runtime, objects);
 }
 
@@ -68,7 +68,7 @@ function verifyGenuine(
   genuine: GenuineKey,
   options: VerificationOptions,
   { leases }: Runtime,
-  objects: Objects,
+  objects: ObjectClient,
 ): Verified | Promise<Verified> {
   if (genuine.system !== options.system) return { code: 'NOT_FOUND' };
   const now = Date.now();
@@ -83,7 +83,7 @@ function decideLeased(
   { objectName }: GenuineKey,
   { scopes, within }: VerificationOptions,
   leases: LeaseCache,
-  objects: Objects,
+  objects: ObjectClient,
   now: number,
 ): Verified {
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
@@ -97,7 +97,7 @@ async function askObject(
   { id, objectName, digest }: GenuineKey,
   { scopes, within }: VerificationOptions,
   leases: LeaseCache,
-  objects: Objects,
+  objects: ObjectClient,
 ): Promise<Verified> {
   // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
   for (const { tenantId } of within) {

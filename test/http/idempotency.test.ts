@@ -2,7 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { KeptAnswers } from '../../durable-objects/idempotency-store.ts';
+import { IdempotencyStore } from '../../durable-objects/idempotency-store.ts';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { advance, pretendTime } from '../support/clock.ts';
@@ -200,8 +200,8 @@ describe('a mutation with an Idempotency-Key', () => {
     await createTenant('idem-text');
     const text = `a${'\u{1f511}'.repeat(600_000)}`;
     const kept = await runInDurableObject(await tenantObject('idem-text'), (_, { storage }) => {
-      const answers = new KeptAnswers(storage.sql);
-      answers.keep({ key: 'k', fingerprint: 'f', sealedSecrets: null }, 'op', text, Date.now());
+      const answers = new IdempotencyStore(storage.sql);
+      answers.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
       return answers.find('k', Date.now())?.answer === text;
     });
     expect(kept).toBe(true);

@@ -10,7 +10,7 @@ import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, operation, sqlIn, tenantObject } from '../support/objects.ts';
+import { evict, command, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 
@@ -84,7 +84,7 @@ describe('a creation', () => {
     const created = await object.create(
       { tenantId: id, incarnation: 'inc_next' },
       { name: '', settings: {} },
-      operation('op_settling'),
+      command('op_settling'),
     );
     expect(created.ok).toBe(true);
     expect(performance.now() - askedAt).toBeGreaterThan(1000);

@@ -201,8 +201,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: TENANT,
     patches: [
       [
-        'const updated = await this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
-        'const updating = this.#state.mutate(target, operation, tenantMutations.tenantUpdate(patch, rights));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
+        'const updated = await this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
+        'const updating = this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
       ],
     ],
     noticedBy: [CHANGES],

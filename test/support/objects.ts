@@ -2,7 +2,7 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { Operation } from '../../domain/command.ts';
+import type { Command } from '../../domain/command.ts';
 import type { Tenant } from '../../durable-objects/tenant/tenant.ts';
 import { locatorOf, objectNameOf } from '../../domain/tenants/locator.ts';
 
@@ -42,8 +42,8 @@ export async function sqlIn(
   );
 }
 
-/** An operation of the administrator, for calls that a test makes to an object itself. */
-export const operation = (id: string, parts: Partial<Operation> = {}): Operation => ({
+/** An command of the administrator, for calls that a test makes to an object itself. */
+export const command = (id: string, parts: Partial<Command> = {}): Command => ({
   id,
   actor: { type: 'admin_token', id: 'admin' },
   onBehalfOf: null,

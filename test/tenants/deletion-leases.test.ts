@@ -9,7 +9,7 @@ import { logged } from '../http/client.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 import { aroundCallsOf, directoryObject, restart } from '../support/bindings.ts';
 import { apiWith } from '../support/faults.ts';
-import { operation, sqlIn, tenantObject } from '../support/objects.ts';
+import { command, sqlIn, tenantObject } from '../support/objects.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -136,7 +136,7 @@ describe('a creation whose id has a deletion that is not finished', () => {
       const state = new TenantState(storage);
       clock.mockReturnValue(now);
       const tenant = newTenant(id, `inc_${id}`, { name: id, settings: { leaseSeconds: 0 } }, now);
-      const created = await state.create(tenant, operation('op_fresh'), async () => ({
+      const created = await state.create(tenant, command('op_fresh'), async () => ({
         allowed: true,
         earlierDeletion,
       }));

@@ -9,7 +9,7 @@ import { api, createKey, createTenant, problemCode, verify, walk } from '../supp
 import { aroundCallsOf, directoryAlarmAt, directoryObject, restart, sqlInDirectory } from '../support/bindings.ts';
 import { advance, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, operation, sqlIn, tenantObject } from '../support/objects.ts';
+import { evict, command, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 afterEach(() => {
@@ -309,7 +309,7 @@ describe('a creation that comes late', () => {
     expect((await api('DELETE', '/tenants/over')).status).toBe(204);
     const { env: counted } = faultyEnv();
     const ref = { tenantId: 'over', incarnation: String(tenant?.incarnation) };
-    const late = operation('op_late', { retry: true });
+    const late = command('op_late', { retry: true });
     const object = counted.TENANTS.get((await tenantObject('over')).id);
     const created = await object.create(ref, { name: 'late', settings: {} }, late);
     expect(created).toMatchObject({ ok: false, failure: { code: 'tenant_not_found' } });

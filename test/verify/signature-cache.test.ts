@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryBudget } from '../../domain/memory/budget.ts';
-import { type GenuineKey, KnownKeys } from '../../src/verify/signature-cache.ts';
+import { type GenuineKey, SignatureCache } from '../../src/verify/signature-cache.ts';
 
 const END = 'AbCdEf';
 
@@ -11,8 +11,8 @@ const genuine = (id: string): GenuineKey => ({
   digest: new Uint8Array(20),
 });
 
-function knowing(texts: readonly string[], budget = new MemoryBudget(1_000_000)): KnownKeys {
-  const known = new KnownKeys(budget);
+function knowing(texts: readonly string[], budget = new MemoryBudget(1_000_000)): SignatureCache {
+  const known = new SignatureCache(budget);
   for (const text of texts) known.remember(text, genuine(text));
   return known;
 }

@@ -17,7 +17,7 @@ export type GroupRevocation = KeyGroup & {
   /** Id of the actor; null for revocations from before actors were noted. */
   readonly revokedBy: string | null;
   /** The audit entry of the whole, which the entries of the keys name; null as above. */
-  readonly operationId: string | null;
+  readonly commandId: string | null;
   /** The last key that existed at that time. */
   readonly upToSeq: number;
   /** Keys up to this one have it in their own rows. */
@@ -25,7 +25,7 @@ export type GroupRevocation = KeyGroup & {
 };
 
 const COLUMNS =
-  'id, kind, value, revoked_at AS revokedAt, revoked_by AS revokedBy, operation_id AS operationId, up_to_seq AS upToSeq, written_to_seq AS writtenToSeq';
+  'id, kind, value, revoked_at AS revokedAt, revoked_by AS revokedBy, operation_id AS commandId, up_to_seq AS upToSeq, written_to_seq AS writtenToSeq';
 
 /** What of a record a revocation looks at and changes. */
 type Overlaid = Pick<KeyRecord, 'seq' | 'owner' | 'lineage' | 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>;
@@ -109,9 +109,9 @@ export class GroupRevocations {
   }
 
   add(revocation: Omit<GroupRevocation, 'id' | 'writtenToSeq'>): void {
-    const { kind, value, revokedAt, revokedBy, operationId, upToSeq } = revocation;
+    const { kind, value, revokedAt, revokedBy, commandId, upToSeq } = revocation;
     const added = this.#sql
-      .exec<GroupRevocation>(GROUP_REVOCATION_QUERIES.insert, kind, value, revokedAt, revokedBy, operationId, upToSeq)
+      .exec<GroupRevocation>(GROUP_REVOCATION_QUERIES.insert, kind, value, revokedAt, revokedBy, commandId, upToSeq)
       .one();
     this.#pending = [...this.#pending, added];
   }

@@ -39,10 +39,10 @@ export function creation<T>(
   newKeys: readonly NewKey[],
   tell: (record: NewRecord, now: number) => T,
 ): Mutation<readonly T[], Failure | PrefixMismatch> {
-  const made = ({ tenant, operation }: MutationContext, now: number) => {
+  const made = ({ tenant, command }: MutationContext, now: number) => {
     const records: NewRecord[] = [];
     for (const [index, { minted, attributes }] of newKeys.entries()) {
-      const created = createKey(stored(minted, tenant), attributes, operation.actor.id, now);
+      const created = createKey(stored(minted, tenant), attributes, command.actor.id, now);
       if (!created.ok) return fail({ ...created.failure, index });
       records.push(created.value);
     }
@@ -99,7 +99,7 @@ export function revocation(
 ): Mutation<KeyView> {
   const why = reason === null ? {} : { reason };
   const change: KeyChange = (context, record) => {
-    const { store, now, operation } = context;
+    const { store, now, command } = context;
     if (lineage && record.lineage !== null) {
       const changes = { ...why, lineage: record.lineage };
       const { revoked, ...group } = revokeGroup(context, { kind: 'lineage', value: record.lineage }, changes);
@@ -107,7 +107,7 @@ export function revocation(
       const audit = revoked === 0 ? [] : (group.audit ?? [{ action: 'key.revoke', keyId, changes }]);
       return ok({ ...group, record: store.keys.get(keyId) ?? record, audit });
     }
-    const revoked = revokeKey(record, now, operation.actor.id);
+    const revoked = revokeKey(record, now, command.actor.id);
     if (revoked === record) return ok({ record, audit: [] });
     store.keys.update(revoked, now);
     return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
@@ -121,12 +121,12 @@ export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly rev
   const ids = [...new Set(keyIds)];
   return {
     about: ids,
-    run: ({ store, now, operation }) => {
+    run: ({ store, now, command }) => {
       const found = new Map(store.keys.revocable(ids).map((key) => [key.id, key]));
       const missing = ids.filter((id) => !found.has(id));
       if (missing.length > 0) return fail({ code: 'keys_not_found', ids: missing });
       const targets = [...found.values()].filter(({ revokedAt }) => revokedAt === null);
-      store.keys.revokeAll(targets, now, operation.actor.id);
+      store.keys.revokeAll(targets, now, command.actor.id);
       return ok({
         value: { revoked: targets.length },
         audit: targets.map(({ id }) => ({ action: 'key.revoke', keyId: id })),
@@ -152,18 +152,18 @@ export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: n
  * writes rows and entries.
  */
 function revokeGroup(
-  { store, now, operation }: MutationContext,
+  { store, now, command }: MutationContext,
   group: KeyGroup,
   changes: Readonly<Record<string, unknown>>,
 ): { readonly revoked: number; readonly audit: readonly AuditSubject[] | null; readonly concerns?: 'everything' } {
-  const by = operation.actor.id;
+  const by = command.actor.id;
   const living = store.keys.livingOf(group, DIRECT_MAX + 1);
   if (living.length <= DIRECT_MAX) {
     store.keys.revokeAll(living, now, by);
     return { revoked: living.length, audit: living.map(({ id }) => ({ action: 'key.revoke', keyId: id, changes })) };
   }
   const revoked = store.keys.countLivingOf(group);
-  store.keys.revokeGroup(group, by, operation.id, now);
+  store.keys.revokeGroup(group, by, command.id, now);
   return { revoked, audit: null, concerns: 'everything' };
 }
 
@@ -190,18 +190,18 @@ export function rotation(
   return {
     about: [keyId],
     run: (context) => {
-      const { store, tenant, now, operation } = context;
+      const { store, tenant, now, command } = context;
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
       const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
       const input = { graceMs, overrides, rights };
-      const rotated = rotateKey(found.value, stored(minted, tenant), input, operation.actor.id, now);
+      const rotated = rotateKey(found.value, stored(minted, tenant), input, command.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
       store.keys.update(predecessor, now);
       store.keys.insert(toNew(successor), now);
       const { graceEndsAt } = predecessor;
-      const by = operation.actor;
+      const by = command.actor;
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
       const otherwise = changesBetween(found.value, successor);
       const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
@@ -227,9 +227,9 @@ export function rotationCompletion(keyId: string): Mutation<KeyView> {
 }
 
 export function rotationCancellation(keyId: string): Mutation<KeyView> {
-  return onKey(keyId, ({ store, now, operation }, record) => {
+  return onKey(keyId, ({ store, now, command }, record) => {
     const successor = record.replacedBy === null ? undefined : store.keys.get(record.replacedBy);
-    const cancelled = cancelRotation(record, successor, operation.actor.id, now);
+    const cancelled = cancelRotation(record, successor, command.actor.id, now);
     if (!cancelled.ok) return cancelled;
     const { predecessor } = cancelled.value;
     store.keys.update(predecessor, now);
@@ -282,7 +282,7 @@ function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
 }
 
 /** The key, if it is there in a version that the caller accepts. */
-function keyFor({ store, operation: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
+function keyFor({ store, command: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
   const record = store.keys.get(keyId);
   if (record === undefined) return fail({ code: 'key_not_found' });
   if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });

@@ -341,9 +341,9 @@ export class KeyTable {
   }
 
   /** Revokes all keys of a group that exist now, in one write (see group-revocations.ts). */
-  revokeGroup(group: KeyGroup, by: string, operationId: string, now: number): void {
+  revokeGroup(group: KeyGroup, by: string, commandId: string, now: number): void {
     const upToSeq = this.#lastSeq();
-    this.groupRevocations.add({ ...group, revokedAt: now, revokedBy: by, operationId, upToSeq });
+    this.groupRevocations.add({ ...group, revokedAt: now, revokedBy: by, commandId, upToSeq });
     this.forgetHot();
   }
 

@@ -36,8 +36,8 @@ async function runCleanup(call: Call, tenantId: string): Promise<Answer> {
   await call.body(emptyBody);
   const report = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.runCleanup(target, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.runCleanup(target, command),
   );
   return marked(json(toCleanupReport(unwrap(report))), report);
 }

@@ -62,9 +62,9 @@ async function resealBatch(call: Call, tenantId: string): Promise<ResealProgress
   const unreadable = items.length - readable.length;
   if (unreadable > 0)
     logEvent('warn', 'envelopes_unreadable', { requestId: call.requestId, count: String(unreadable) });
-  const operation = { ...(await call.operation(tenantId)), idempotency: null, ifVersions: null };
+  const command = { ...(await call.command(tenantId)), idempotency: null, ifVersions: null };
   const progress = unwrap(
-    await call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+    await call.objects.changeTenant(tenantId, command, (tenant, target, op) =>
       tenant.reseal(target, { currentId, items: readable, walkedTo }, op),
     ),
   );

@@ -4,7 +4,7 @@ import type { ConfigProblem } from '../../config/config.ts';
 import type { Runtime } from '../../config/runtime.ts';
 import { type Answer, json } from '../../http/answer.ts';
 import { misconfigured } from '../../http/problem.ts';
-import type { Objects } from '../../object-client.ts';
+import type { ObjectClient } from '../../object-client.ts';
 import { VERSION } from '../../version.ts';
 
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
@@ -12,13 +12,13 @@ export type HealthPath = (typeof HEALTH_PATHS)[number];
 
 /** `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and
  * storage takes a write. */
-export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: Objects): Promise<Answer> {
+export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: ObjectClient): Promise<Answer> {
   if (path === '/readyz') await checkReady(runtime, objects);
   const body = path === '/healthz' ? { status: 'ok', version: VERSION } : { status: 'ok' };
   return json(body, 200, { 'Cache-Control': 'no-store' });
 }
 
-async function checkReady(runtime: Runtime | ConfigProblem[], objects: Objects): Promise<void> {
+async function checkReady(runtime: Runtime | ConfigProblem[], objects: ObjectClient): Promise<void> {
   if (Array.isArray(runtime)) throw misconfigured(runtime);
   await objects.requireRoom();
   await objects.directory((directory) => directory.probe());

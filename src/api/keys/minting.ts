@@ -4,7 +4,7 @@ import type { Failure, Mutated, PrefixMismatch } from '../../../domain/outcome.t
 import { DEFAULT_SETTINGS } from '../../../domain/tenants/record.ts';
 import type { Call } from '../request-context.ts';
 import { nextTurn } from '../../http/turns.ts';
-import type { OperationTemplate } from '../../object-client.ts';
+import type { CommandTemplate } from '../../object-client.ts';
 import { type Mint, mintKey } from '../../crypto/minting.ts';
 
 /** Some milliseconds of signing and sealing. */
@@ -28,7 +28,7 @@ export async function mintFor<T>(
   call: Call,
   tenantId: string,
   prefixes: readonly (string | undefined)[],
-  take: (minted: readonly MintedKey[], operation: OperationTemplate) => Promise<Mutated<T, Failure | PrefixMismatch>>,
+  take: (minted: readonly MintedKey[], command: CommandTemplate) => Promise<Mutated<T, Failure | PrefixMismatch>>,
 ): Promise<Minted<T>> {
   const guess = call.runtime.prefixGuesses.getOrMake(tenantId, GUESS_BYTES, () => ({
     prefix: DEFAULT_SETTINGS.keyPrefix,
@@ -41,12 +41,12 @@ export async function mintFor<T>(
       mints.push(await mintKey(call.runtime, tenantId, locator, prefix ?? guess.prefix, Date.now()));
     }
     const secrets = mints.map(({ secret }) => secret);
-    const operation = await call.operation(tenantId, secrets);
+    const command = await call.command(tenantId, secrets);
     const isLong = mints.length >= MINTS_PER_TURN;
     if (isLong) await nextTurn();
     const result = await take(
       mints.map(({ minted }) => minted),
-      operation,
+      command,
     );
     if (isLong) await nextTurn();
     if (result.ok) {

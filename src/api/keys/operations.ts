@@ -61,12 +61,12 @@ async function make(call: Call, tenantId: string, wanted: readonly WantedKey[]) 
     for (const { prefix: _, scopes, ...rest } of part) stored.push({ ...rest, scopes: JSON.stringify(scopes) });
   }
   const prefixes = wanted.map(({ prefix }) => prefix);
-  return mintFor(call, tenantId, prefixes, (mints, operation) => {
+  return mintFor(call, tenantId, prefixes, (mints, command) => {
     const newKeys = stored.flatMap((attributes, i) => {
       const minted = mints[i];
       return minted === undefined ? [] : [{ minted, attributes, prefix: prefixes[i] }];
     });
-    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+    return call.objects.changeTenant(tenantId, command, (tenant, target, op) =>
       tenant.createKeys(target, newKeys, op),
     );
   });
@@ -77,9 +77,9 @@ async function rotateKey(call: Call, tenantId: string, keyId: string): Promise<A
   const { permissions } = call.caller;
   const rights = { mayWiden: permissions.has('keys:update') || permissions.has('keys:create'), endsBy: null };
   const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
-  const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], operation) => {
+  const { result, secrets } = await mintFor(call, tenantId, [undefined], ([minted], command) => {
     if (minted === undefined) throw new Error('nothing was minted');
-    return call.objects.changeTenant(tenantId, operation, (tenant, target, op) =>
+    return call.objects.changeTenant(tenantId, command, (tenant, target, op) =>
       tenant.rotateKey(target, keyId, minted, request, op),
     );
   });
@@ -157,8 +157,8 @@ async function updateKey(call: Call, tenantId: string, keyId: string): Promise<A
   const grows = !(patch.enabled === false && Object.keys(patch).length === 1);
   const updated = await call.objects.changeTenant(
     tenantId,
-    { ...(await call.operation(tenantId)), grows },
-    (tenant, target, operation) => tenant.updateKey(target, keyId, patch, operation),
+    { ...(await call.command(tenantId)), grows },
+    (tenant, target, command) => tenant.updateKey(target, keyId, patch, command),
   );
   return keyResponse(tenantId, updated);
 }
@@ -167,8 +167,8 @@ async function revokeKey(call: Call, tenantId: string, keyId: string): Promise<A
   const input = await call.body(revokeKeyBody);
   const revoked = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.revokeKey(target, keyId, input, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.revokeKey(target, keyId, input, command),
   );
   return keyResponse(tenantId, revoked);
 }
@@ -177,8 +177,8 @@ async function revokeKeys(call: Call, tenantId: string): Promise<Answer> {
   const which = await call.body(revokeKeysBody);
   const revoked = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.revokeKeys(target, which, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.revokeKeys(target, which, command),
   );
   return marked(json(unwrap(revoked)), revoked);
 }
@@ -186,8 +186,8 @@ async function revokeKeys(call: Call, tenantId: string): Promise<Answer> {
 async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
   const deleted = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.deleteKey(target, keyId, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.deleteKey(target, keyId, command),
   );
   unwrap(deleted);
   return marked(noContent(), deleted);
@@ -195,9 +195,9 @@ async function deleteKey(call: Call, tenantId: string, keyId: string): Promise<A
 
 /** The only answer after creation and rotation that holds a key string, for tenants that want it so. */
 async function revealKey(call: Call, tenantId: string, keyId: string): Promise<Answer> {
-  const operation = { ...(await call.operation(tenantId)), idempotency: null };
+  const command = { ...(await call.command(tenantId)), idempotency: null };
   const revealed = unwrap(
-    await call.objects.changeTenant(tenantId, operation, (tenant, target, op) => tenant.revealKey(target, keyId, op)),
+    await call.objects.changeTenant(tenantId, command, (tenant, target, op) => tenant.revealKey(target, keyId, op)),
   );
   if (revealed === null) throw new Problem('not_recoverable');
   const opened = await call.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });

@@ -43,10 +43,10 @@ async function createManagementKey(call: Call): Promise<Answer> {
   const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
   const stored = { ...attributes, scopes: JSON.stringify(attributes.scopes) };
   const create = () =>
-    mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
+    mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], command) => {
       if (minted === undefined) throw new Error('nothing was minted');
       const newKey = { minted, attributes: stored, prefix: MANAGEMENT_KEY_PREFIX };
-      return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+      return call.objects.changeTenant(SYSTEM, command, (system, target, op) =>
         system.createWholeKey(target, newKey, op),
       );
     });
@@ -75,8 +75,8 @@ async function existingTenant(call: Call, tenantId: string): Promise<TenantRef> 
 async function requireStill(call: Call, { tenantId, incarnation }: TenantRef, key: KeyView): Promise<void> {
   const described = await call.objects.tenant(tenantId, (tenant, target) => tenant.describe(target));
   if (described.ok && described.value.incarnation === incarnation) return;
-  const operation = { ...(await call.operation(SYSTEM)), idempotency: null, ifVersions: null };
-  await call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+  const command = { ...(await call.command(SYSTEM)), idempotency: null, ifVersions: null };
+  await call.objects.changeTenant(SYSTEM, command, (system, target, op) =>
     system.revokeKey(target, key.id, { reason: 'its tenant was deleted', lineage: false }, op),
   );
   throw new Problem('tenant_not_found');
@@ -84,11 +84,11 @@ async function requireStill(call: Call, { tenantId, incarnation }: TenantRef, ke
 
 /** The first management key brings its tenant along. Always the same incarnation, so that two first ones agree. */
 async function createSystemTenant(call: Call): Promise<void> {
-  const operation = { ...(await call.operation(SYSTEM)), idempotency: null };
+  const command = { ...(await call.command(SYSTEM)), idempotency: null };
   const input = { name: 'Management keys', settings: { keyPrefix: MANAGEMENT_KEY_PREFIX } };
   const ref = { tenantId: SYSTEM, incarnation: 'inc_system' };
   unwrap(
-    await call.objects.createTenant(SYSTEM, operation, (system, op) =>
+    await call.objects.createTenant(SYSTEM, command, (system, op) =>
       system.create(ref, input, { ...op, id: `${op.id}.system` }),
     ),
   );
@@ -155,9 +155,9 @@ async function rotateManagementKey(call: Call, params: PathParams): Promise<Answ
     rights,
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
   };
-  const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], operation) => {
+  const { result, secrets } = await mintFor(call, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], command) => {
     if (minted === undefined) throw new Error('nothing was minted');
-    return call.objects.changeTenant(SYSTEM, operation, (system, target, op) =>
+    return call.objects.changeTenant(SYSTEM, command, (system, target, op) =>
       system.rotateKey(target, id, minted, request, op),
     );
   });
@@ -183,8 +183,8 @@ async function ownerToday(call: Call, key: Omit<KeyView, 'id'>): Promise<string 
 async function revokeManagementKey(call: Call, params: PathParams): Promise<Answer> {
   const input = await call.body(revokeKeyBody);
   const { id } = await managedKey(call, params);
-  const revoked = await call.objects.changeTenant(SYSTEM, await call.operation(SYSTEM), (system, target, operation) =>
-    system.revokeKey(target, id, input, operation),
+  const revoked = await call.objects.changeTenant(SYSTEM, await call.command(SYSTEM), (system, target, command) =>
+    system.revokeKey(target, id, input, command),
   );
   return keyResponse(revoked);
 }

@@ -11,8 +11,8 @@ async function completeRotation(call: Call, tenantId: string, keyId: string): Pr
   await call.body(emptyBody);
   const completed = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.completeRotation(target, keyId, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.completeRotation(target, keyId, command),
   );
   return keyResponse(tenantId, completed);
 }
@@ -21,8 +21,8 @@ async function cancelRotation(call: Call, tenantId: string, keyId: string): Prom
   await call.body(emptyBody);
   const cancelled = await call.objects.changeTenant(
     tenantId,
-    await call.operation(tenantId),
-    (tenant, target, operation) => tenant.cancelRotation(target, keyId, operation),
+    await call.command(tenantId),
+    (tenant, target, command) => tenant.cancelRotation(target, keyId, command),
   );
   return keyResponse(tenantId, cancelled);
 }

@@ -16,16 +16,16 @@ import { deploymentRoute, type Route, tenantRoute } from '../operation.ts';
 
 async function createTenant(call: Call): Promise<Answer> {
   const { id = generatedTenantId(), name, settings = {} } = await call.body(createTenantBody);
-  const operation = await call.operation(id);
+  const command = await call.command(id);
   const wanted = { tenantId: id, incarnation: randomId('inc') };
   // Listed first: if the next call never happens, an entry without a tenant is passed over; a tenant without an entry would be lost.
-  const ref = unwrap(await call.objects.changeDirectory(operation, (directory, op) => directory.add(wanted, op)));
-  const created = await call.objects.createTenant(ref.tenantId, operation, (tenant, op) =>
+  const ref = unwrap(await call.objects.changeDirectory(command, (directory, op) => directory.add(wanted, op)));
+  const created = await call.objects.createTenant(ref.tenantId, command, (tenant, op) =>
     tenant.create(ref, { name: name ?? ref.tenantId, settings }, op),
   );
   if (!created.ok) {
     const { failure } = created;
-    unwrap(await call.objects.changeDirectory(operation, (directory, op) => directory.refuse(ref, failure, op)));
+    unwrap(await call.objects.changeDirectory(command, (directory, op) => directory.refuse(ref, failure, op)));
   }
   return marked(json(toTenantResource(unwrap(created)), 201), created);
 }
@@ -82,8 +82,8 @@ async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
   const grows = status !== 'disabled' || name !== undefined || others.length > 0;
   const updated = await call.objects.changeTenant(
     tenantId,
-    { ...(await call.operation(tenantId)), grows },
-    (tenant, target, operation) => tenant.update(target, patch, { isOperator }, operation),
+    { ...(await call.command(tenantId)), grows },
+    (tenant, target, command) => tenant.update(target, patch, { isOperator }, command),
   );
   return marked(json(toTenantResource(unwrap(updated))), updated);
 }
@@ -91,8 +91,8 @@ async function updateTenant(call: Call, tenantId: string): Promise<Answer> {
 /** Decided and finished by the directory, which goes on by itself should this request be cut off. */
 async function deleteTenant(call: Call, tenantId: string): Promise<Answer> {
   const { bound } = call.objects.target(tenantId);
-  const deleted = await call.objects.changeDirectory(await call.operation(tenantId), (directory, operation) =>
-    directory.deleteTenant(tenantId, bound, operation),
+  const deleted = await call.objects.changeDirectory(await call.command(tenantId), (directory, command) =>
+    directory.deleteTenant(tenantId, bound, command),
   );
   unwrap(deleted);
   return marked(noContent(), deleted);

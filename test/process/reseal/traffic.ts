@@ -9,7 +9,7 @@ export type Known = {
 };
 
 /** A request that was answered with key strings, kept sealed by the server until it is asked again. */
-export type KeptAnswer = {
+export type KeptResult = {
   readonly path: string;
   readonly body: unknown;
   readonly idempotencyKey: string;
@@ -18,7 +18,7 @@ export type KeptAnswer = {
 
 export class ResealTraffic {
   readonly keys: Known[] = [];
-  readonly kept: KeptAnswer[] = [];
+  readonly kept: KeptResult[] = [];
   verified = 0;
   readonly #server: RestartingServer;
   readonly #tenantId: string;
