@@ -1,7 +1,7 @@
 /** The object namespaces, and the one way from a tenant's place to its object. */
 import type { DurableObject } from 'cloudflare:workers';
-import type { Directory } from './directory/directory.ts';
 import { LruCache } from '../domain/memory/lru-cache.ts';
+import type { Directory } from './directory/directory.ts';
 import type { Tenant } from './tenant/tenant.ts';
 
 /**

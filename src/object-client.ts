@@ -6,17 +6,19 @@
  * object recognises; the second call is told that it is one. Verifications are repeated whatever went wrong, and then ask for nothing that the
  * object would have to write.
  */
+
+import type { Command } from '../domain/command.ts';
+import { LruCache } from '../domain/memory/lru-cache.ts';
+import { fail } from '../domain/outcome.ts';
+import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
+import { DEFAULT_SETTINGS } from '../domain/tenants/record.ts';
+import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory/directory.ts';
-import { LruCache } from '../domain/memory/lru-cache.ts';
-import type { Command } from '../domain/command.ts';
-import { fail } from '../domain/outcome.ts';
+import { logError } from '../durable-objects/log.ts';
 import { NEWER_DATABASE } from '../durable-objects/sql/migrations.ts';
 import type { Tenant, VerifyResult } from '../durable-objects/tenant/tenant.ts';
-import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
-import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
 import type { Env } from './env.ts';
-import { logError } from './http/log.ts';
 import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';
 import { mayGrow } from './storage-reserve.ts';
 
@@ -28,6 +30,7 @@ const ATTEMPTS_WHEN_FULL = 5;
 /** What an isolate remembers of a tenant beside its id (bytes): that it exists; its locator and the name of its object. */
 const EXISTING_BYTES = 0;
 const PLACE_BYTES = 400;
+const PREFIX_BYTES = 200;
 
 export type CommandTemplate = Omit<Command, 'retry'>;
 
@@ -41,6 +44,7 @@ export const DETACHED: Background = { waitUntil: () => {} };
 export class TenantMemory {
   readonly #existing = new LruCache<true>();
   readonly #places = new LruCache<Place>();
+  readonly #prefixes = new LruCache<string>();
 
   isKnown(tenantId: string): boolean {
     return tenantId === SYSTEM_TENANT_ID || this.#existing.get(tenantId) === true;
@@ -52,6 +56,15 @@ export class TenantMemory {
 
   forget(tenantId: string): void {
     this.#existing.delete(tenantId);
+  }
+
+  /** The prefix that keys of a tenant had last, or the default one. Only the tenant's object knows the true one, and checks. */
+  likelyPrefix(tenantId: string): string {
+    return this.#prefixes.get(tenantId) ?? DEFAULT_SETTINGS.keyPrefix;
+  }
+
+  learnPrefix(tenantId: string, prefix: string): void {
+    this.#prefixes.set(tenantId, prefix, PREFIX_BYTES);
   }
 
   /** Where a tenant id lives: a function of the id, computed once. */
@@ -70,8 +83,8 @@ export class TenantMemory {
 /** A tenant's locator, and the name of its object. */
 export type Place = { readonly locator: Uint8Array; readonly objectName: string };
 
-type Failed = { readonly ok: false; readonly failure: { readonly code: string } };
-type Succeeded = { readonly ok: true };
+/** What a call to an object resolves to: expected failures are data. */
+export type ObjectResult = { readonly ok: true } | { readonly ok: false; readonly failure: { readonly code: string } };
 
 export class ObjectClient {
   readonly #env: Env;
@@ -107,8 +120,16 @@ export class ObjectClient {
     return this.#memory.placeOf(tenantId);
   }
 
+  likelyPrefix(tenantId: string): string {
+    return this.#memory.likelyPrefix(tenantId);
+  }
+
+  learnPrefix(tenantId: string, prefix: string): void {
+    this.#memory.learnPrefix(tenantId, prefix);
+  }
+
   /** Asks the object of a tenant, if the directory knows of the tenant. */
-  tenant<T extends Succeeded | Failed>(
+  tenant<T extends ObjectResult>(
     tenantId: string,
     ask: (tenant: Remote<Tenant>, target: TenantTarget) => Promise<T>,
   ): Promise<T | ReturnType<typeof notFound>> {
@@ -118,7 +139,7 @@ export class ObjectClient {
   }
 
   /** Has the object of a tenant change something, once even when the call is repeated. */
-  changeTenant<T extends Succeeded | Failed>(
+  changeTenant<T extends ObjectResult>(
     tenantId: string,
     command: CommandTemplate,
     change: (tenant: Remote<Tenant>, target: TenantTarget, command: Command) => Promise<T>,
@@ -129,7 +150,7 @@ export class ObjectClient {
   }
 
   /** Has the object of a tenant id create the tenant, which the directory has listed. */
-  async createTenant<T extends Succeeded | Failed>(
+  async createTenant<T extends ObjectResult>(
     tenantId: string,
     command: CommandTemplate,
     create: (tenant: Remote<Tenant>, command: Command) => Promise<T>,
@@ -144,7 +165,7 @@ export class ObjectClient {
    * An object that was never asked leaves nothing behind, so the directory is asked first whether there is such a tenant; where this isolate knows
    * that there is, that costs nothing. Who learns that there is none learns it when a deletion under way has come to its end.
    */
-  async #ofExisting<T extends Succeeded | Failed>(tenantId: string, ask: (objectName: string) => Promise<T>) {
+  async #ofExisting<T extends ObjectResult>(tenantId: string, ask: (objectName: string) => Promise<T>) {
     if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();
     const result = await ask((await this.placeOf(tenantId)).objectName);
     if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);

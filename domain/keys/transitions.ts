@@ -9,8 +9,8 @@
  * - a change keeps every field that it does not name.
  */
 import { fail, ok } from '../outcome.ts';
-import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { type RotationRights, refusalOf } from '../rotations/rights.ts';
+import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { hasEnded, statusOf } from './status.ts';
 
 /** A fresh record at version 1. `expiresAt` must lie after `now`. */

@@ -5,9 +5,10 @@
  *
  * The Worker says what the caller may do, the object decides in the rotation's own transaction, by the record as it is then.
  */
-import { fail } from '../outcome.ts';
+
 import type { KeyAttributes } from '../keys/record.ts';
 import { scopesSatisfied } from '../keys/scopes.ts';
+import { fail } from '../outcome.ts';
 
 /** What of a key a rotation can change beside the name. */
 type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt'>;

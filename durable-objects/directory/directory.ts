@@ -3,19 +3,19 @@
  * comes and goes is written down in tenants/lifecycle.ts.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
-import { AUDIT_SCHEMA, type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
-import { type ObjectBindings, tenantStub } from '../bindings.ts';
-import { IDEMPOTENCY_SCHEMA, KEPT_FOR_MS, IdempotencyStore } from '../idempotency-store.ts';
-import type { Job } from '../jobs/job.ts';
-import { logError } from '../log.ts';
 import type { Command } from '../../domain/command.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
-import { type Migration, migrate, schemaVersion } from '../sql/migrations.ts';
-import { type Page, startOf } from '../sql/paging.ts';
 import { type Confirmation, grantOwner, retryDelayMs } from '../../domain/tenants/lifecycle.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Bound, TenantRef } from '../../domain/tenants/target.ts';
+import { AUDIT_SCHEMA, type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
+import { type ObjectBindings, tenantStub } from '../bindings.ts';
+import { IDEMPOTENCY_SCHEMA, IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
+import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
+import type { Job } from '../jobs/job.ts';
+import { logError } from '../log.ts';
+import { type Migration, migrate, schemaVersion } from '../sql/migrations.ts';
+import { type Page, startOf } from '../sql/paging.ts';
 
 export type DirectoryEntry = TenantRef & { readonly seq: number };
 

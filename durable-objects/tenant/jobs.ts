@@ -1,11 +1,12 @@
 /** The jobs of a tenant's object: they make stored rows catch up with what time and group revocations have decided, and forget what is old. */
-import { earliest } from '../jobs/alarm-clock.ts';
-import { originOf } from '../audit-log.ts';
+
 import { isoTime } from '../../domain/keys/changes.ts';
 import { statusOf } from '../../domain/keys/status.ts';
-import type { TenantStore } from './store.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
+import { originOf } from '../audit-log.ts';
+import { earliest } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
+import type { TenantStore } from './store.ts';
 
 export type TenantJobContext = { readonly store: TenantStore; readonly tenant: TenantRecord; readonly now: number };
 

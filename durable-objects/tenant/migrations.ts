@@ -4,8 +4,8 @@
  */
 import { AUDIT_SCHEMA } from '../audit-log.ts';
 import { IDEMPOTENCY_SCHEMA } from '../idempotency-store.ts';
-import { STATUS_COUNTS_MIGRATION } from './keys/counts.ts';
 import type { Migration } from '../sql/migrations.ts';
+import { STATUS_COUNTS_MIGRATION } from './keys/counts.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `

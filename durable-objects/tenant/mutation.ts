@@ -1,9 +1,10 @@
 /** What a mutation is made of. How it runs (transaction, audit entries, kept result, alarm, leases) is the same for all: `TenantState.mutate`. */
-import type { AuditSubject } from '../audit-log.ts';
+
 import type { Command } from '../../domain/command.ts';
 import type { Failure, Result } from '../../domain/outcome.ts';
-import type { TenantStore } from './store.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
+import type { AuditSubject } from '../audit-log.ts';
+import type { TenantStore } from './store.ts';
 
 export type MutationContext = {
   readonly store: TenantStore;

@@ -1,11 +1,12 @@
 /** The mutations of a tenant beside those of its keys. */
+
+import { fail, ok } from '../../domain/outcome.ts';
+import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
+import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from '../../domain/tenants/record.ts';
 import { type CleanupReport, cleanUp } from './cleanup.ts';
 import type { ResealedItem } from './keys/envelopes.ts';
 import type { Mutation } from './mutation.ts';
-import { fail, ok } from '../../domain/outcome.ts';
 import type { TenantStore } from './store.ts';
-import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
-import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from '../../domain/tenants/record.ts';
 import { rewriteTenant } from './table.ts';
 
 export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {

@@ -2,9 +2,10 @@
  * Rotations as an operator watches them: which key replaced which, by whom, and whether the switch has happened. What time and later changes made of a rotation
  * is read off the predecessor's record, so that there is one truth about a grace period. A row goes with its predecessor, that of a cancelled rotation with its successor.
  */
+
+import type { Actor } from '../../domain/command.ts';
 import type { KeyRecord } from '../../domain/keys/record.ts';
 import { endedAt, hasEnded, STATUS_SQL, statusOf } from '../../domain/keys/status.ts';
-import type { Actor } from '../../domain/command.ts';
 import { type Page, startOf, takePage } from '../sql/paging.ts';
 
 export type RotationState = 'grace' | 'completed' | 'cancelled';

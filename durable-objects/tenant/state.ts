@@ -2,22 +2,24 @@
  * The state of a tenant's object and how it changes: one transaction for each mutation, memory that follows only what was committed, the alarm
  * for what is due next, and the leases that a change waits for. The public methods in tenant.ts are all made of `read`, `mutate` and `verify`.
  */
-import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
-import { cleanUp } from './cleanup.ts';
+
+import type { Command } from '../../domain/command.ts';
+import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
+import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
+import type { TenantRecord } from '../../domain/tenants/record.ts';
+import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { KEPT_FOR_MS } from '../idempotency-store.ts';
+import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
+import { logError } from '../log.ts';
+import { migrate, schemaVersion } from '../sql/migrations.ts';
+import { cleanUp } from './cleanup.ts';
 import { firstDueAt } from './jobs.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import type { HotKey } from './keys/table.ts';
-import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
-import { logError } from '../log.ts';
-import type { Mutation, MutationContext } from './mutation.ts';
-import type { Command } from '../../domain/command.ts';
-import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import { migrate, schemaVersion } from '../sql/migrations.ts';
-import { TenantStore } from './store.ts';
-import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
-import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
+import type { Mutation, MutationContext } from './mutation.ts';
+import { TenantStore } from './store.ts';
 import {
   insertTenant,
   readTenant,
@@ -26,7 +28,6 @@ import {
   settleLeases,
   writeLeasesOut,
 } from './table.ts';
-import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 
 /** Passes that one alarm makes, others being served between them. */
 const PASSES_PER_ALARM = 20;

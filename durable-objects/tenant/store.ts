@@ -1,16 +1,17 @@
 /** Everything that a tenant's object keeps, in one place: the tables, and the little that lives in memory between writes. */
-import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
-import { CleanupReports } from './cleanup.ts';
-import { IdempotencyStore } from '../idempotency-store.ts';
-import { Envelopes } from './keys/envelopes.ts';
-import { LastUsed } from './keys/last-used.ts';
+
 import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
 import { viewOf } from '../../domain/keys/status.ts';
-import { KeyTable } from './keys/table.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
+import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
+import { IdempotencyStore } from '../idempotency-store.ts';
+import type { Page } from '../sql/paging.ts';
+import { CleanupReports } from './cleanup.ts';
+import { Envelopes } from './keys/envelopes.ts';
+import { LastUsed } from './keys/last-used.ts';
+import { KeyTable } from './keys/table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
-import type { Page } from '../sql/paging.ts';
 
 export class TenantStore {
   readonly sql: SqlStorage;

@@ -7,9 +7,20 @@
  */
 
 import { DurableObject } from 'cloudflare:workers';
+import { sameBytes } from '../../domain/bytes.ts';
+import type { Command } from '../../domain/command.ts';
+import type { CreatedKey, KeyView, MintedKey } from '../../domain/keys/record.ts';
+import type { KeyPatch } from '../../domain/keys/transitions.ts';
+import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
+import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
+import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
+import type { TenantIdentity, TenantRef, TenantTarget } from '../../domain/tenants/target.ts';
 import type { AuditEntry, AuditQuery } from '../audit-log.ts';
 import { directoryStub, type ObjectBindings } from '../bindings.ts';
-import { sameBytes } from '../../domain/bytes.ts';
+import { logError } from '../log.ts';
+import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup.ts';
 import type { SealedItem } from './keys/envelopes.ts';
 import {
@@ -24,22 +35,11 @@ import {
 } from './keys/list.ts';
 import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
 import * as keyMutations from './keys/mutations.ts';
-import type { CreatedKey, KeyView, MintedKey } from '../../domain/keys/record.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
-import type { KeyPatch } from '../../domain/keys/transitions.ts';
-import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
-import { logError } from '../log.ts';
-import type { Command } from '../../domain/command.ts';
-import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import type { RotationState, RotationView } from './rotations.ts';
-import { type Later, TenantState } from './state.ts';
-import type { Page } from '../sql/paging.ts';
-import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './mutations.ts';
 import * as tenantMutations from './mutations.ts';
-import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
-import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
-import type { TenantIdentity, TenantRef, TenantTarget } from '../../domain/tenants/target.ts';
+import type { RotationState, RotationView } from './rotations.ts';
+import { type Later, TenantState } from './state.ts';
 
 export type VerifyResult =
   | { readonly code: 'NOT_FOUND' }

@@ -1,7 +1,7 @@
 /** The building blocks of request and response shapes. Every text, number and list has a bound here. */
 import * as v from 'valibot';
-import { boundedArray, closedObject } from '../http/bounded.ts';
 import { KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
+import { boundedArray, closedObject } from '../http/bounded.ts';
 
 /** Characters that have no place in a line of text: controls, halves of surrogate pairs, what is no character at all. */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;

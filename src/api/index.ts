@@ -1,19 +1,21 @@
-/** Every route there is. Verification first: it is asked most. */
-import { auditRoutes } from './audit/operations.ts';
-import { encryptionRoutes } from './encryption/operations.ts';
-import { keyRoutes } from './keys/operations.ts';
-import { managementKeyRoutes } from './management-keys/operations.ts';
-import { rotationRoutes } from './rotations/operations.ts';
-import type { Route } from './operation.ts';
-import { tenantRoutes } from './tenants/operations.ts';
-import { verifyRoute } from './verification/operations.ts';
+/** Every operation there is. Verification first: it is asked most. */
+import { auditOperations } from './audit/operations.ts';
+import { cleanupOperations } from './cleanup/operations.ts';
+import { encryptionOperations } from './encryption/operations.ts';
+import { keyOperations } from './keys/operations.ts';
+import { managementKeyOperations } from './management-keys/operations.ts';
+import type { Operation } from './operation.ts';
+import { rotationOperations } from './rotations/operations.ts';
+import { tenantOperations } from './tenants/operations.ts';
+import { verificationOperations } from './verification/operations.ts';
 
-export const routes: readonly Route[] = [
-  verifyRoute,
-  ...keyRoutes,
-  ...rotationRoutes,
-  ...tenantRoutes,
-  ...managementKeyRoutes,
-  ...encryptionRoutes,
-  ...auditRoutes,
+export const operations: readonly Operation[] = [
+  ...verificationOperations,
+  ...keyOperations,
+  ...rotationOperations,
+  ...tenantOperations,
+  ...managementKeyOperations,
+  ...encryptionOperations,
+  ...cleanupOperations,
+  ...auditOperations,
 ];

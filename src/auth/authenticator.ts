@@ -1,9 +1,13 @@
 /** From a bearer token to the principal behind it. */
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
-import type { Runtime } from '../config/runtime.ts';
-import type { ObjectClient } from '../object-client.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
-import { type VerificationOptions, type Verified, verifyKeyString } from '../verify/verify.ts';
+import {
+  type VerificationObjects,
+  type VerificationOptions,
+  type VerificationServices,
+  type Verified,
+  verifyKeyString,
+} from '../verify/verify.ts';
 import { principalOf } from './management-key.ts';
 import { PERMISSIONS, type Principal } from './principal.ts';
 
@@ -27,11 +31,15 @@ export class Authenticator {
    * The principal, null for a token that is nobody's, or not any more. A management key is verified as any key is: it costs no object call
    * when it is forged or leased, one otherwise.
    */
-  authenticate(token: string, runtime: Runtime, objects: ObjectClient): Principal | null | Promise<Principal | null> {
+  authenticate(
+    token: string,
+    services: VerificationServices,
+    objects: VerificationObjects,
+  ): Principal | null | Promise<Principal | null> {
     const fingerprint = this.#fingerprinter.of(token);
     if (fingerprint === null) return null;
     if (this.#adminToken !== null && sameFingerprint(fingerprint, this.#adminToken)) return ADMIN;
-    const verified = verifyKeyString(token, MANAGEMENT, runtime, objects);
+    const verified = verifyKeyString(token, MANAGEMENT, services, objects);
     return verified instanceof Promise ? verified.then(holderOf) : holderOf(verified);
   }
 }

@@ -8,8 +8,12 @@ import type { KeyAttributes, VerifiedKey } from '../../domain/keys/record.ts';
 import { endsWithin } from '../../domain/rotations/rights.ts';
 import { grantOwner, parseGrantOwner } from '../../domain/tenants/lifecycle.ts';
 import type { Confinement, TenantRef } from '../../domain/tenants/target.ts';
-import { outlivesCaller, Problem } from '../http/problem.ts';
-import { PERMISSIONS, type Permission, type Principal, ROLES, type Role } from './principal.ts';
+import { forbidden } from '../http/problem.ts';
+import { PERMISSIONS, type Permission, type Principal, ROLE_NAMES, ROLES, type Role } from './principal.ts';
+
+/** Answer to a caller who would hand out a management key that lasts longer than the caller's own. */
+export const OUTLIVES_CALLER =
+  'The caller has an end, and hands out no management key that lasts longer: give an expiresAt no later than that.';
 
 /** Prefix of management keys, so that a scanner tells them from customers' keys. */
 export const MANAGEMENT_KEY_PREFIX = 'ksm';
@@ -20,7 +24,7 @@ export type Grant = {
   readonly confinement: Confinement | null;
 };
 
-const storedGrant = v.object({ role: v.nullable(v.picklist(['owner', 'admin', 'operator', 'auditor', 'verifier'])) });
+const storedGrant = v.object({ role: v.nullable(v.picklist(ROLE_NAMES)) });
 const storedPermissions = v.array(v.picklist(PERMISSIONS));
 
 /**
@@ -77,7 +81,7 @@ export function principalOf(key: VerifiedKey): Principal {
  */
 export function expiryWithin({ endsAt }: Principal, wanted: number | null | undefined): number | null {
   const expiresAt = wanted === undefined ? endsAt : wanted;
-  if (!endsWithin(expiresAt, endsAt)) throw outlivesCaller();
+  if (!endsWithin(expiresAt, endsAt)) throw forbidden(OUTLIVES_CALLER);
   return expiresAt;
 }
 
@@ -91,14 +95,9 @@ export function requireHeld(
 ): void {
   const missing = grant.permissions.filter((permission) => !caller.permissions.has(permission));
   if (missing.length > 0) {
-    throw new Problem('forbidden', {
-      detail: `The caller does not hold ${missing.join(', ')} itself.`,
-      members: { permission: missing[0] },
-    });
+    throw forbidden(`The caller does not hold ${missing.join(', ')} itself.`, missing[0]);
   }
   if (caller.confinement !== null && grant.confinement?.tenantId !== caller.confinement.tenantId) {
-    throw new Problem('forbidden', {
-      detail: 'The caller is confined to a tenant, and so must be the keys it manages.',
-    });
+    throw forbidden('The caller is confined to a tenant, and so must be the keys it manages.');
   }
 }

@@ -46,6 +46,7 @@ export const ROLES = {
 } as const satisfies Record<string, readonly Permission[]>;
 
 export type Role = keyof typeof ROLES;
+export const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const satisfies readonly Role[];
 
 export type Principal = {
   readonly actor: Actor;

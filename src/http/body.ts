@@ -1,6 +1,6 @@
 /** Reading a JSON body: size, content type, encoding, syntax and structure, each with its own clear refusal. */
 import { StructureCheck } from './json-structure.ts';
-import { Problem, validationFailed } from './problem.ts';
+import { HTTP_PROBLEMS, Problem, validationFailed } from './problem.ts';
 import { nextTurn } from './turns.ts';
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
@@ -37,9 +37,9 @@ function requireText(text: string, contentType: string | null, maxBytes: number)
   // Whatever length was declared.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
   if (text === '') return;
-  if (!isJson(contentType)) throw new Problem('unsupported_media_type');
+  if (!isJson(contentType)) throw new Problem(HTTP_PROBLEMS.unsupported_media_type);
   // Nobody writes this character but programs that lost another: what was sent was no UTF-8 here, or not even where it came from.
-  if (text.includes(REPLACEMENT_CHARACTER)) throw new Problem('invalid_json');
+  if (text.includes(REPLACEMENT_CHARACTER)) throw new Problem(HTTP_PROBLEMS.invalid_json);
 }
 
 function requireNoBreach(breach: string | null): void {
@@ -52,7 +52,7 @@ function parsed(text: string): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's own message would quote what the caller sent.
-    throw new Problem('invalid_json');
+    throw new Problem(HTTP_PROBLEMS.invalid_json);
   }
 }
 
@@ -89,4 +89,5 @@ async function readCounting(request: Request, maxBytes: number): Promise<string>
   return new TextDecoder().decode(bytes.subarray(0, size));
 }
 
-const tooLarge = (maxBytes: number) => new Problem('payload_too_large', { detail: `The limit is ${maxBytes} bytes.` });
+const tooLarge = (maxBytes: number) =>
+  new Problem(HTTP_PROBLEMS.payload_too_large, { detail: `The limit is ${maxBytes} bytes.` });

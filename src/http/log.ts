@@ -4,8 +4,6 @@
  */
 import { logEvent } from '../../durable-objects/log.ts';
 
-export { logError, logEvent, setLogLevel } from '../../durable-objects/log.ts';
-
 /** What a request's line says beside its level and event. Never anything that a caller sent, but for ids of a checked form. */
 export type RequestLog = {
   readonly requestId: string;

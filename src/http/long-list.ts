@@ -1,23 +1,35 @@
-/** The text of a long answer, made in turns. */
+/** Long lists, written in turns. */
 import { partsInTurns } from './turns.ts';
 
 /** Items of a list that are written in one turn: up to 9 KB each. */
 const ITEMS_PER_TURN = 50;
 
-/** A list of items that are large together, `{"data":[…]}`: written in turns, and as bytes, since it takes long to make them of so long a text. */
-export async function listInTurns<T>(
-  items: readonly T[],
-  toResource: (item: T, index: number) => unknown,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const encoder = new TextEncoder();
-  const parts: Uint8Array[] = [];
-  let written = 0;
-  for await (const part of partsInTurns(items, ITEMS_PER_TURN)) {
-    const texts = part.map((item, i) => JSON.stringify(toResource(item, written + i)));
-    parts.push(encoder.encode(`${written === 0 ? '{"data":[' : ','}${texts.join()}`));
-    written += part.length;
+/** A list that is large in all, `{"data":[…]}`. Its items are made and written in turns, so that others are served in between. */
+export class LongList {
+  readonly #length: number;
+  readonly #itemAt: (index: number) => unknown;
+
+  /** `itemAt` makes an item for the response. */
+  constructor(length: number, itemAt: (index: number) => unknown) {
+    this.#length = length;
+    this.#itemAt = itemAt;
   }
-  parts.push(encoder.encode(written === 0 ? '{"data":[]}' : ']}'));
+
+  /** The JSON text as bytes, since it takes long to make them of so long a text. */
+  async toJson(): Promise<Uint8Array<ArrayBuffer>> {
+    const encoder = new TextEncoder();
+    const parts: Uint8Array[] = [];
+    const indexes = Array.from({ length: this.#length }, (_, index) => index);
+    for await (const part of partsInTurns(indexes, ITEMS_PER_TURN)) {
+      const texts = part.map((index) => JSON.stringify(this.#itemAt(index)));
+      parts.push(encoder.encode(`${parts.length === 0 ? '{"data":[' : ','}${texts.join()}`));
+    }
+    parts.push(encoder.encode(parts.length === 0 ? '{"data":[]}' : ']}'));
+    return joined(parts);
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

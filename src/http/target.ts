@@ -3,7 +3,7 @@
  * over the wire; parsing it as a URL would let a Host like `x/v1/tenants?` choose the path, and would fold `/a/../b` and `\` into paths that a proxy in
  * front of this never saw. So the path is compared as it was sent, and everybody who needs a part of the target takes it from here.
  */
-import { Problem } from './problem.ts';
+import { HTTP_PROBLEMS, Problem } from './problem.ts';
 
 export type Target = {
   /** As sent: not decoded and not normalised. */
@@ -22,7 +22,7 @@ let plainHost = '';
 export function targetOf({ url, headers }: Request): Target {
   const host = headers.get('Host');
   if (host !== null && host !== plainHost) {
-    if (!HOST.test(host)) throw new Problem('invalid_host');
+    if (!HOST.test(host)) throw new Problem(HTTP_PROBLEMS.invalid_host);
     plainHost = host;
   }
   // A plain host has no slash, so the first one after the scheme is where the target begins.

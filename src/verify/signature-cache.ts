@@ -10,7 +10,7 @@ import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fing
 import { CRC_DIGITS, KEY_STRING_LENGTH_MAX } from '../crypto/key-string.ts';
 
 /** What a genuine key string says. */
-export type GenuineKey = {
+export type SignedKey = {
   /** `key_…` */
   readonly id: string;
   /** Name of the object that holds the record. */
@@ -25,14 +25,14 @@ export type GenuineKey = {
 const KNOWN_KEY_BYTES = 650;
 
 export class SignatureCache {
-  readonly #keys: LruCache<{ readonly fingerprint: Fingerprint; readonly key: GenuineKey }>;
+  readonly #keys: LruCache<{ readonly fingerprint: Fingerprint; readonly key: SignedKey }>;
   readonly #fingerprinter = new Fingerprinter(KEY_STRING_LENGTH_MAX);
 
   constructor(budget: MemoryBudget = isolateMemory) {
     this.#keys = new LruCache(budget);
   }
 
-  find(text: string): GenuineKey | null {
+  find(text: string): SignedKey | null {
     const found = this.#keys.get(checksumOf(text));
     if (found === undefined) return null;
     const fingerprint = this.#fingerprinter.of(text);
@@ -40,7 +40,7 @@ export class SignatureCache {
   }
 
   /** To be called for genuine key strings only. */
-  remember(text: string, key: GenuineKey): void {
+  remember(text: string, key: SignedKey): void {
     const fingerprint = this.#fingerprinter.of(text);
     if (fingerprint !== null) this.#keys.set(checksumOf(text), { fingerprint, key }, KNOWN_KEY_BYTES);
   }

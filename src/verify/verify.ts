@@ -4,14 +4,15 @@
  */
 import type { VerifiedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../../domain/keys/verification.ts';
+import type { LeaseCache, LeasedKey } from '../../domain/leases/cache.ts';
 import { objectNameOf } from '../../domain/tenants/locator.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
-import type { Runtime } from '../config/runtime.ts';
-import { logEvent } from '../http/log.ts';
-import type { LeaseCache, LeasedKey } from '../../domain/leases/cache.ts';
-import type { ObjectClient } from '../object-client.ts';
+import { logEvent } from '../../durable-objects/log.ts';
+import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
+import type { KeySigner } from '../crypto/key-signer.ts';
 import { parseKeyString } from '../crypto/key-string.ts';
-import type { GenuineKey } from './signature-cache.ts';
+import type { Place } from '../object-client.ts';
+import type { SignatureCache, SignedKey } from './signature-cache.ts';
 
 export type Verified =
   | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
@@ -34,56 +35,75 @@ export type VerificationOptions = {
   readonly fresh: boolean;
 };
 
+/** The leases of an isolate, and the clock (ms) that measures them. */
+export type LeaseServices = { readonly leases: LeaseCache; readonly now: () => number };
+
+/** What verification takes of an isolate. */
+export type VerificationServices = LeaseServices & {
+  readonly signer: KeySigner;
+  readonly signatures: SignatureCache;
+  /** Name of the object of the management keys. */
+  readonly systemObjectName: Promise<string>;
+};
+
+/** What verification asks of the objects. */
+export type VerificationObjects = {
+  placeOf(tenantId: string): Place | Promise<Place>;
+  verifyKey(objectName: string, keyId: string, digest: Uint8Array, scopes: readonly string[]): Promise<VerifyResult>;
+  noteLeasedUse(objectName: string, keyId: string): void;
+};
+
 /** Verifies a key string as of now. Without a wait when the key is known and leased. */
 export function verifyKeyString(
   text: string,
   options: VerificationOptions,
-  runtime: Runtime,
-  objects: ObjectClient,
+  services: VerificationServices,
+  objects: VerificationObjects,
 ): Verified | Promise<Verified> {
-  const known = runtime.signatures.find(text);
+  const known = services.signatures.find(text);
   return known === null
-    ? verifyUnknown(text, options, runtime, objects)
-    : verifyGenuine(known, options, runtime, objects);
+    ? verifyUnknown(text, options, services, objects)
+    : verifySigned(known, options, services, objects);
 }
 
 async function verifyUnknown(
   text: string,
   options: VerificationOptions,
-  runtime: Runtime,
-  objects: ObjectClient,
+  services: VerificationServices,
+  objects: VerificationObjects,
 ): Promise<Verified> {
   const parsed = parseKeyString(text);
   if (parsed === null) return { code: 'MALFORMED' };
-  const digest = await runtime.signer.verify(parsed);
+  const digest = await services.signer.verify(parsed);
   if (digest === null) return { code: 'FORGED' };
   const objectName = objectNameOf(parsed.locator);
-  const system = objectName === (await runtime.systemObjectName);
-  const genuine = { id: parsed.id, objectName, system, digest };
-  runtime.signatures.remember(text, genuine);
-  return await verifyGenuine(genuine, options, runtime, objects);
+  const system = objectName === (await services.systemObjectName);
+  const signed = { id: parsed.id, objectName, system, digest };
+  services.signatures.remember(text, signed);
+  return await verifySigned(signed, options, services, objects);
 }
 
-function verifyGenuine(
-  genuine: GenuineKey,
+/** Verifies a key string whose signature was found true. */
+export function verifySigned(
+  signed: SignedKey,
   options: VerificationOptions,
-  { leases }: Runtime,
-  objects: ObjectClient,
+  services: LeaseServices,
+  objects: VerificationObjects,
 ): Verified | Promise<Verified> {
-  if (genuine.system !== options.system) return { code: 'NOT_FOUND' };
-  const now = Date.now();
-  const leased = options.fresh ? null : leases.get(genuine.id, genuine.digest, now);
+  if (signed.system !== options.system) return { code: 'NOT_FOUND' };
+  const now = services.now();
+  const leased = options.fresh ? null : services.leases.get(signed.id, signed.digest, now);
   return leased === null
-    ? askObject(genuine, options, leases, objects)
-    : decideLeased(leased, genuine, options, leases, objects, now);
+    ? askObject(signed, options, services, objects)
+    : decideLeased(leased, signed, options, services.leases, objects, now);
 }
 
 function decideLeased(
   { tenant, key }: LeasedKey,
-  { objectName }: GenuineKey,
+  { objectName }: SignedKey,
   { scopes, within }: VerificationOptions,
   leases: LeaseCache,
-  objects: ObjectClient,
+  objects: VerificationObjects,
   now: number,
 ): Verified {
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
@@ -94,16 +114,16 @@ function decideLeased(
 }
 
 async function askObject(
-  { id, objectName, digest }: GenuineKey,
+  { id, objectName, digest }: SignedKey,
   { scopes, within }: VerificationOptions,
-  leases: LeaseCache,
-  objects: ObjectClient,
+  { leases, now }: LeaseServices,
+  objects: VerificationObjects,
 ): Promise<Verified> {
   // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
   for (const { tenantId } of within) {
     if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
   }
-  const asking = leases.ask(Date.now());
+  const asking = leases.ask(now());
   const answer = await objects.verifyKey(objectName, id, digest, scopes);
   if (answer.code === 'NOT_FOUND') return answer;
   const { code, tenant, warnings, leaseMs } = answer;
@@ -114,6 +134,6 @@ async function askObject(
   }
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   const key: VerifiedKey = JSON.parse(answer.keyJson);
-  if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, Date.now());
+  if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, now());
   return { code, tenantId: tenant.id, key, warnings, leased: false };
 }

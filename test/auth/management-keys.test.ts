@@ -2,12 +2,12 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { handle } from '../../src/router.ts';
 import {
   managementKeyResource,
   managementKeyWithSecret,
   managementRotationResult,
 } from '../../src/api/management-keys/schemas.ts';
+import { handle } from '../../src/router.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 

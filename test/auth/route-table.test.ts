@@ -5,8 +5,8 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../../src/api/index.ts';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../src/auth/principal.ts';
-import { routes } from '../../src/api/index.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 
 /** Who may use a route: the permission it takes, and whether a caller confined to one tenant gets through, where that is not by the path's tenant. */
@@ -115,11 +115,11 @@ async function ask(route: { method: string; path: string }, token: string | null
 
 describe('every route', () => {
   it('has a decision about who may use it, and the code agrees', () => {
-    expect(routes.map(nameOf).sort()).toEqual(Object.keys(DECISIONS).sort());
-    for (const route of routes) expect(route.permission, nameOf(route)).toBe(DECISIONS[nameOf(route)]?.permission);
+    expect(operations.map(nameOf).sort()).toEqual(Object.keys(DECISIONS).sort());
+    for (const route of operations) expect(route.permission, nameOf(route)).toBe(DECISIONS[nameOf(route)]?.permission);
   });
 
-  for (const route of routes) {
+  for (const route of operations) {
     if (nameOf(route) === 'DELETE /v1/tenants/:tenantId') continue;
     it(`${nameOf(route)} lets in whom it should`, async () => {
       for (const [name, token] of nobodies) {

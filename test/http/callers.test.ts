@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { routes } from '../../src/api/index.ts';
+import { operations } from '../../src/api/index.ts';
 import { createKey, createTenant } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { pathOf, problemIn, send } from './client.ts';
@@ -8,7 +8,7 @@ import { pathOf, problemIn, send } from './client.ts';
 describe('a caller', () => {
   const { ADMIN_TOKEN = '' } = env;
 
-  it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
+  it.each(operations.map((route) => [`${route.method} ${route.path}`, route] as const))(
     'without a token is turned away before any object is woken: %s',
     async (_name, route) => {
       const { env: watched, calls } = faultyEnv();

@@ -2,11 +2,11 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect, vi } from 'vitest';
+import { operations } from '../../src/api/index.ts';
+import type { Operation } from '../../src/api/operation.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
 import type { Env } from '../../src/env.ts';
-import { PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
 import { handle } from '../../src/router.ts';
-import { routes } from '../../src/api/index.ts';
-import type { Route } from '../../src/api/operation.ts';
 
 export type RawRequest = {
   readonly body?: string | Uint8Array | ReadableStream;
@@ -61,17 +61,17 @@ export async function complaintsIn(response: Response): Promise<string[]> {
 }
 
 /** A path of the route, of a tenant and a key that need not exist. */
-export const pathOf = (route: Route) =>
+export const pathOf = (route: Pick<Operation, 'path'>) =>
   route.path.replace(':tenantId', 'nobody').replace(':keyId', 'key_00000000000000000').replaceAll(/:\w+/g, 'x');
 
 /** Methods that some route has for the path. */
 export function methodsAt(path: string): string[] {
   const segments = path.split('/');
-  const isAt = (route: Route) => {
+  const isAt = (route: Pick<Operation, 'path'>) => {
     const pattern = route.path.split('/');
     return pattern.length === segments.length && pattern.every((part, i) => part[0] === ':' || part === segments[i]);
   };
-  return [...new Set(routes.filter(isAt).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
+  return [...new Set(operations.filter(isAt).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }
 
 /** Silences the log and collects its lines; `vi.restoreAllMocks()` ends it. */

@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Env } from '../../src/env.ts';
-import { toResponse } from '../../src/http/answer.ts';
-import { forbidden, PROBLEMS, type ProblemCode } from '../../src/http/problem.ts';
+import { missingPermission } from '../../src/api/authorization.ts';
 import { BODY_BYTES } from '../../src/api/operation.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
+import type { Env } from '../../src/env.ts';
+import { toResponse } from '../../src/http/reply.ts';
 import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { logged, problemIn, send, sendJson } from './client.ts';
@@ -39,8 +40,8 @@ describe('every problem', () => {
     { code: 'invalid_json', request: () => send('POST', '/v1/tenants', { body: '{' }) },
     { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
     { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
-    // The administrator lacks none; who does is in test/callers.
-    { code: 'forbidden', request: () => toResponse(forbidden('keys:verify').toAnswer('req_1'), 'req_1') },
+    // The administrator lacks none; who does is in test/auth.
+    { code: 'forbidden', request: () => toResponse(missingPermission('keys:verify').toReply('req_1'), 'req_1') },
     { code: 'not_found', request: () => send('GET', '/v2/tenants') },
     { code: 'tenant_not_found', request: () => send('GET', '/v1/tenants/nobody') },
     { code: 'key_not_found', request: () => send('GET', `/v1/tenants/acme/keys/${UNKNOWN_KEY}`) },

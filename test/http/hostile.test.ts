@@ -1,9 +1,9 @@
 import { env, exports } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { directoryStub } from '../../durable-objects/bindings.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
-import { routes } from '../../src/api/index.ts';
+import { directoryStub } from '../../durable-objects/bindings.ts';
+import { operations } from '../../src/api/index.ts';
 import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
 import { TEST_SECRETS } from '../secrets.ts';
 import { api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
@@ -80,15 +80,15 @@ describe('hostile requests', () => {
   it('are there for every route', () => {
     const names = (list: readonly { method: string; path: string }[]) =>
       list.map(({ method, path }) => `${method} ${path}`).sort();
-    expect(names(HOSTILE_ROUTES)).toEqual(names(routes));
+    expect(names(HOSTILE_ROUTES)).toEqual(names(operations));
   });
 
-  it.each(routes.map((route, index) => [`${route.method} ${route.path}`, route, index] as const))(
+  it.each(operations.map((route, index) => [`${route.method} ${route.path}`, route, index] as const))(
     'get no 5xx, no secret, and, refused, change no row: %s',
     async (_name, route, index) => {
       // Each route its own seed, or all of them would get the same headers.
       const seed = SEED + index;
-      await runHostileOn(route, target, { requests: Math.ceil(REQUESTS / routes.length), seed, tally });
+      await runHostileOn(route, target, { requests: Math.ceil(REQUESTS / operations.length), seed, tally });
     },
     60_000,
   );

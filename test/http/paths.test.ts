@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { routes } from '../../src/api/index.ts';
+import { operations } from '../../src/api/index.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { methodsAt, pathOf, problemIn, send } from './client.ts';
 
@@ -44,7 +44,7 @@ describe('a path', () => {
     },
   );
 
-  const paths = [...new Set(routes.map(pathOf))];
+  const paths = [...new Set(operations.map(pathOf))];
   const others = paths.flatMap((path) =>
     ['GET', 'POST', 'PATCH', 'DELETE', 'PUT', 'HEAD', 'OPTIONS']
       .filter((method) => !methodsAt(path).includes(method))

@@ -7,9 +7,9 @@
  */
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Env } from '../../src/env.ts';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
+import type { Env } from '../../src/env.ts';
 import { type Answer, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
 import { apiWith } from '../support/faults.ts';
 import { isolate } from '../support/isolates.ts';

@@ -10,7 +10,7 @@ import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, command, sqlIn, tenantObject } from '../support/objects.ts';
+import { command, evict, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VerifiedKey } from '../../domain/keys/record.ts';
-import { MemoryBudget } from '../../domain/memory/budget.ts';
 import { LeaseCache, type LeasedKey } from '../../domain/leases/cache.ts';
+import { MemoryBudget } from '../../domain/memory/budget.ts';
 
 const L = 1000;
 

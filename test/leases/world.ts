@@ -4,13 +4,13 @@
  * and storage are played here. Times named `t` are true time, which nobody in the world can read.
  */
 
-import { FLUSH_AFTER_MS } from '../../durable-objects/tenant/keys/last-used.ts';
 import type { KeyRecord } from '../../domain/keys/record.ts';
 import { verifiedKeyOf } from '../../domain/keys/status.ts';
 import { createKey, revokeKey, updateKey } from '../../domain/keys/transitions.ts';
 import { decide, mayLease } from '../../domain/keys/verification.ts';
-import { LeaseLedger, outlastMs } from '../../domain/leases/ledger.ts';
 import { LeaseCache } from '../../domain/leases/cache.ts';
+import { LeaseLedger, outlastMs } from '../../domain/leases/ledger.ts';
+import { FLUSH_AFTER_MS } from '../../durable-objects/tenant/keys/last-used.ts';
 
 /** What is taken out of the design to see that the checker misses it. */
 export const SABOTAGES = [

@@ -2,10 +2,10 @@
 import { env, exports } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect } from 'vitest';
-import type { Env } from '../../src/env.ts';
 import { keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
 import { tenantResource } from '../../src/api/tenants/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
+import type { Env } from '../../src/env.ts';
 
 declare global {
   namespace Cloudflare {

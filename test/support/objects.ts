@@ -3,8 +3,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Command } from '../../domain/command.ts';
-import type { Tenant } from '../../durable-objects/tenant/tenant.ts';
 import { locatorOf, objectNameOf } from '../../domain/tenants/locator.ts';
+import type { Tenant } from '../../durable-objects/tenant/tenant.ts';
 
 /** The platform's own stub of a tenant's object, as the test helpers take it. */
 export async function tenantObject(tenantId: string): Promise<DurableObjectStub<Tenant>> {

@@ -3,7 +3,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { CLEANUP_BATCH } from '../../durable-objects/tenant/cleanup.ts';
-import { cleanupList } from '../../src/api/audit/schemas.ts';
+import { cleanupList } from '../../src/api/cleanup/schemas.ts';
 import { api, createKey, createTenant, getKey, revokeKey, rotateKey, updateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
 import { evict, runAlarm, runDueAlarm, sqlIn, tenantObject } from '../support/objects.ts';

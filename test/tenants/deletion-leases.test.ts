@@ -2,8 +2,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { TenantState } from '../../durable-objects/tenant/state.ts';
 import { newTenant } from '../../domain/tenants/record.ts';
+import { TenantState } from '../../durable-objects/tenant/state.ts';
 import type { Env } from '../../src/env.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant } from '../support/api.ts';

@@ -9,7 +9,7 @@ import { api, createKey, createTenant, problemCode, verify, walk } from '../supp
 import { aroundCallsOf, directoryAlarmAt, directoryObject, restart, sqlInDirectory } from '../support/bindings.ts';
 import { advance, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
-import { evict, command, sqlIn, tenantObject } from '../support/objects.ts';
+import { command, evict, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 afterEach(() => {

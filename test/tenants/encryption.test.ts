@@ -2,8 +2,8 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import type { Env } from '../../src/env.ts';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
+import type { Env } from '../../src/env.ts';
 import { createTenant } from '../support/api.ts';
 import { apiWith } from '../support/faults.ts';
 import { sqlIn } from '../support/objects.ts';

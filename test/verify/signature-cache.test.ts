@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryBudget } from '../../domain/memory/budget.ts';
-import { type GenuineKey, SignatureCache } from '../../src/verify/signature-cache.ts';
+import { SignatureCache, type SignedKey } from '../../src/verify/signature-cache.ts';
 
 const END = 'AbCdEf';
 
-const genuine = (id: string): GenuineKey => ({
+const genuine = (id: string): SignedKey => ({
   id,
   objectName: 'tenant:00',
   system: false,

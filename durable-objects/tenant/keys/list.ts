@@ -2,10 +2,11 @@
  * Lists of keys, a page at a time. Which keys match is found by `KeyScan`; each key of the page is then checked against every filter by the same
  * functions that verification uses, so what the scan does decides only the cost.
  */
-import type { Order, Page } from '../../sql/paging.ts';
+
 import type { KeyRecord, KeyView } from '../../../domain/keys/record.ts';
-import { foldCase, type KeyFilter } from './scan.ts';
 import { statusOf } from '../../../domain/keys/status.ts';
+import type { Order, Page } from '../../sql/paging.ts';
+import { foldCase, type KeyFilter } from './scan.ts';
 import type { KeyTable } from './table.ts';
 
 /** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */

@@ -1,13 +1,16 @@
 /** The mutations of keys: what each reads, which rule decides (transitions.ts), what it writes, what it answers and what its audit entries say. */
-import type { AuditSubject } from '../../audit-log.ts';
-import type { Change, Mutation, MutationContext } from '../mutation.ts';
-import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../../domain/outcome.ts';
-import type { TenantRecord } from '../../../domain/tenants/record.ts';
+
 import { changesBetween, isoTime } from '../../../domain/keys/changes.ts';
-import type { KeyGroup } from './group-revocations.ts';
-import type { CreatedKey, KeyRecord, KeyView, MintedKey, NewAttributes, NewRecord, StoredKey } from '../../../domain/keys/record.ts';
+import type {
+  CreatedKey,
+  KeyRecord,
+  KeyView,
+  MintedKey,
+  NewAttributes,
+  NewRecord,
+  StoredKey,
+} from '../../../domain/keys/record.ts';
 import { viewOf } from '../../../domain/keys/status.ts';
-import { toNew } from './table.ts';
 import {
   cancelRotation,
   completeRotation,
@@ -18,6 +21,12 @@ import {
   rotateKey,
   updateKey,
 } from '../../../domain/keys/transitions.ts';
+import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../../domain/outcome.ts';
+import type { TenantRecord } from '../../../domain/tenants/record.ts';
+import type { AuditSubject } from '../../audit-log.ts';
+import type { Change, Mutation, MutationContext } from '../mutation.ts';
+import type { KeyGroup } from './group-revocations.ts';
+import { toNew } from './table.ts';
 
 /** A key to store. `prefix` undefined asks for the tenant's own. */
 export type NewKey = {

@@ -5,11 +5,12 @@
  * A step is bounded by work and not by rows alone, since rows differ: to judge one that carries 14 KB of scopes and metadata costs as much as
  * 20 small ones, and one found through an index, far from the row before it, nearly as much.
  */
+
+import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
+import { STATUS_SQL } from '../../../domain/keys/status.ts';
 import { type Order, startOf } from '../../sql/paging.ts';
 import type { Counts } from './counts.ts';
 import type { GroupRevocations } from './group-revocations.ts';
-import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
-import { STATUS_SQL } from '../../../domain/keys/status.ts';
 
 export type KeyFilter = {
   /** One of these. */

@@ -1,56 +1,51 @@
-/** Audit logs and cleanup of a tenant, and the deployment's own audit log. */
+/** Operations on audit logs: a tenant's, and the deployment's own. */
 import type { AuditEntry, AuditQuery } from '../../../durable-objects/audit-log.ts';
 import type { Page } from '../../../durable-objects/sql/paging.ts';
-import { type Answer, json } from '../../http/answer.ts';
-import type { Call } from '../request-context.ts';
-import { listAuditQuery, toAuditEntry, toCleanupReport } from './schemas.ts';
-import { emptyBody } from '../fields.ts';
 import type { ListDescription } from '../../crypto/cursor.ts';
-import { marked, unwrap } from '../outcomes.ts';
-import { BODY_BYTES, deploymentRoute, type Route, tenantRoute } from '../operation.ts';
+import { type Operation, operation, PATH_OF } from '../operation.ts';
+import { page, unwrap } from '../outcomes.ts';
+import type { RequestContext } from '../request-context.ts';
+import { auditList, type ListAuditQuery, listAuditQuery, toAuditEntry } from './schemas.ts';
 
-async function listTenantAudit(call: Call, tenantId: string): Promise<Answer> {
-  return auditResponse(call, { list: 'audit', tenantId }, async (query) =>
-    unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listAudit(target, query))),
-  );
-}
+const listDeploymentAudit = operation({
+  id: 'audit.listOfDeployment',
+  summary: 'Lists the audit log of the deployment: tenants created and deleted',
+  method: 'GET',
+  path: '/v1/audit',
+  permission: 'audit:read',
+  request: { query: listAuditQuery },
+  response: { body: auditList },
+  errors: ['invalid_cursor'],
+  run: (context, { query }) =>
+    auditPage(context, query, { list: 'deployment-audit' }, (asked) =>
+      context.objects.directory((directory) => directory.listAudit(asked)),
+    ),
+});
 
-async function listDeploymentAudit(call: Call): Promise<Answer> {
-  return auditResponse(call, { list: 'deployment-audit' }, (query) =>
-    call.objects.directory((directory) => directory.listAudit(query)),
-  );
-}
+const listTenantAudit = operation({
+  id: 'audit.list',
+  summary: 'Lists the audit log of a tenant, the newest entries first',
+  method: 'GET',
+  path: '/v1/tenants/:tenantId/audit',
+  permission: 'audit:read',
+  request: { path: PATH_OF.anyTenant, query: listAuditQuery },
+  response: { body: auditList },
+  errors: ['invalid_cursor'],
+  run: (context, { tenantId, query }) =>
+    auditPage(context, query, { list: 'audit', tenantId }, async (asked) =>
+      unwrap(await context.objects.tenant(tenantId, (tenant, target) => tenant.listAudit(target, asked))),
+    ),
+});
 
-async function auditResponse(
-  call: Call,
+async function auditPage(
+  context: RequestContext,
+  { limit, cursor, ...filter }: ListAuditQuery,
   base: ListDescription,
   read: (query: AuditQuery) => Promise<Page<AuditEntry>>,
-): Promise<Answer> {
-  const { limit, cursor, ...filter } = call.query(listAuditQuery);
+) {
   const list = { ...base, filter };
-  const page = await read({ filter, limit, after: await call.position(cursor, list) });
-  return call.listResponse(page.items.map(toAuditEntry), page, limit, list);
+  const entries = await read({ filter, limit, after: await context.position(cursor, list) });
+  return page(context, entries.items.map(toAuditEntry), entries, limit, list);
 }
 
-async function runCleanup(call: Call, tenantId: string): Promise<Answer> {
-  await call.body(emptyBody);
-  const report = await call.objects.changeTenant(
-    tenantId,
-    await call.command(tenantId),
-    (tenant, target, command) => tenant.runCleanup(target, command),
-  );
-  return marked(json(toCleanupReport(unwrap(report))), report);
-}
-
-async function listCleanups(call: Call, tenantId: string): Promise<Answer> {
-  const overview = unwrap(await call.objects.tenant(tenantId, (tenant, target) => tenant.listCleanups(target)));
-  const nextAlarmAt = overview.nextAlarmAt === null ? null : new Date(overview.nextAlarmAt).toISOString();
-  return json({ data: overview.reports.map(toCleanupReport), nextAlarmAt });
-}
-
-export const auditRoutes: readonly Route[] = [
-  deploymentRoute('GET', '/audit', 'audit:read', listDeploymentAudit),
-  tenantRoute('GET', '/audit', 'audit:read', listTenantAudit, { system: 'allowed' }),
-  tenantRoute('GET', '/cleanup', 'maintenance:read', listCleanups, { system: 'allowed' }),
-  tenantRoute('POST', '/cleanup', 'maintenance:run', runCleanup, { system: 'allowed', bodyBytesMax: BODY_BYTES.none }),
-];
+export const auditOperations: readonly Operation[] = [listDeploymentAudit, listTenantAudit];

@@ -1,11 +1,10 @@
-/** Shapes of the audit log and of cleanup reports. */
+/** Shapes of audit logs. */
 import * as v from 'valibot';
-import type { AuditEntry } from '../../../durable-objects/audit-log.ts';
 import { AUDIT_ACTIONS } from '../../../domain/audit-actions.ts';
-import type { CleanupReport } from '../../../durable-objects/tenant/cleanup.ts';
+import type { AuditEntry } from '../../../durable-objects/audit-log.ts';
+import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
 import { closedObject } from '../../http/bounded.ts';
 import { ON_BEHALF_OF_LENGTH_MAX } from '../../http/on-behalf-of.ts';
-import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
 import { cursor, line, pageLimit, pageOut, time, timeOut } from '../fields.ts';
 
 export const listAuditQuery = closedObject({
@@ -18,6 +17,8 @@ export const listAuditQuery = closedObject({
   since: v.exactOptional(time),
   until: v.exactOptional(time),
 });
+
+export type ListAuditQuery = v.InferOutput<typeof listAuditQuery>;
 
 export const auditEntry = v.strictObject({
   id: v.string(),
@@ -45,35 +46,5 @@ export function toAuditEntry(entry: AuditEntry): AuditEntryResource {
     requestId: entry.requestId,
     ...(entry.ip === null ? {} : { ip: entry.ip }),
     ...(entry.changes === null ? {} : { changes: JSON.parse(entry.changes) }),
-  };
-}
-
-export const cleanupReport = v.strictObject({
-  id: v.string(),
-  trigger: v.picklist(['alarm', 'manual']),
-  startedAt: timeOut,
-  durationMs: v.number(),
-  expired: v.number(),
-  rotationsEnded: v.number(),
-  purged: v.number(),
-  idempotencyPurged: v.number(),
-  auditTrimmed: v.number(),
-  remaining: v.number(),
-});
-
-export const cleanupList = v.strictObject({ data: v.array(cleanupReport), nextAlarmAt: v.nullable(timeOut) });
-
-export function toCleanupReport(report: CleanupReport): v.InferOutput<typeof cleanupReport> {
-  return {
-    id: `cleanup_${report.seq}`,
-    trigger: report.trigger,
-    startedAt: new Date(report.startedAt).toISOString(),
-    durationMs: report.durationMs,
-    expired: report.expired,
-    rotationsEnded: report.rotationsEnded,
-    purged: report.purged,
-    idempotencyPurged: report.idempotencyPurged,
-    auditTrimmed: report.auditTrimmed,
-    remaining: report.remaining,
   };
 }

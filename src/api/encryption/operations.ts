@@ -1,80 +1,96 @@
 /**
- * Key material: what depends on each keyring entry, and moving envelopes to the current one. Envelopes are opened and sealed here, since
- * objects hold no secrets; the object replaces each only if it is still what was taken, so traffic goes on.
+ * Operations on key material: what depends on each keyring entry, and moving envelopes to the current one. Envelopes are opened and
+ * sealed here, since objects hold no secrets. The object replaces each only if it is still what was taken, so traffic goes on.
  */
+import { logEvent } from '../../../durable-objects/log.ts';
 import type { ResealProgress } from '../../../durable-objects/tenant/mutations.ts';
-import { type Answer, json } from '../../http/answer.ts';
-import type { Call } from '../request-context.ts';
-import { logEvent } from '../../http/log.ts';
 import { emptyBody } from '../fields.ts';
+import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
 import { unwrap } from '../outcomes.ts';
-import { BODY_BYTES, type Route, tenantRoute } from '../operation.ts';
+import type { RequestContext } from '../request-context.ts';
+import { encryptionOverview, resealProgress } from './schemas.ts';
+
+const ENCRYPTION = '/v1/tenants/:tenantId/encryption';
 
 /** Envelopes in one batch: some ten milliseconds of encryption here and of writing there. */
 const BATCH = 250;
 /** Batches that one request moves at most, empty stretches of a large tenant included. */
 const BATCHES_MAX = 20;
 
-async function getEncryption(call: Call, tenantId: string): Promise<Answer> {
-  const { envelopes, signatures } = unwrap(
-    await call.objects.tenant(tenantId, (tenant, target) => tenant.countDependents(target)),
-  );
-  const { sealer, signer } = call.runtime;
-  return json({
-    current: String(sealer.currentId),
-    currentSignature: String(signer.currentId),
-    envelopes: Object.fromEntries(envelopes),
-    signatures: Object.fromEntries(signatures),
-  });
-}
+const getEncryption = operation({
+  id: 'encryption.get',
+  summary: 'Counts what depends on each keyring entry',
+  method: 'GET',
+  path: ENCRYPTION,
+  permission: 'maintenance:read',
+  request: { path: PATH_OF.anyTenant },
+  response: { body: encryptionOverview },
+  run: async ({ objects, runtime: { sealer, signer } }, { tenantId }) => {
+    const dependents = await objects.tenant(tenantId, (tenant, target) => tenant.countDependents(target));
+    const { envelopes, signatures } = unwrap(dependents);
+    return {
+      value: {
+        current: String(sealer.currentId),
+        currentSignature: String(signer.currentId),
+        envelopes: Object.fromEntries(envelopes),
+        signatures: Object.fromEntries(signatures),
+      },
+    };
+  },
+});
 
-async function reseal(call: Call, tenantId: string): Promise<Answer> {
-  await call.body(emptyBody);
-  let resealed = 0;
-  let unreadable = 0;
-  let remaining = 0;
-  for (let batch = 0; batch < BATCHES_MAX; batch++) {
-    const done = await resealBatch(call, tenantId);
-    resealed += done.resealed;
-    unreadable += done.unreadable;
-    remaining = done.remaining;
-    // Going on would only meet the unreadable ones again.
-    if (remaining === 0 || done.resealed > 0 || done.unreadable > 0) break;
-  }
-  return json({ resealed, remaining, ...(unreadable === 0 ? {} : { unreadable }) });
-}
+const reseal = operation({
+  id: 'encryption.reseal',
+  summary: 'Seals a batch of envelopes with the current keyring entry',
+  method: 'POST',
+  path: `${ENCRYPTION}/reseal`,
+  permission: 'maintenance:run',
+  request: { path: PATH_OF.anyTenant, body: emptyBody, bodyBytesMax: BODY_BYTES.none },
+  response: { body: resealProgress },
+  run: async (context, { tenantId }) => {
+    let resealed = 0;
+    let unreadable = 0;
+    let remaining = 0;
+    for (let batch = 0; batch < BATCHES_MAX; batch++) {
+      const done = await resealBatch(context, tenantId);
+      resealed += done.resealed;
+      unreadable += done.unreadable;
+      remaining = done.remaining;
+      // Going on would only meet the unreadable ones again.
+      if (remaining === 0 || done.resealed > 0 || done.unreadable > 0) break;
+    }
+    return { value: { resealed, remaining, ...(unreadable === 0 ? {} : { unreadable }) } };
+  },
+});
 
-async function resealBatch(call: Call, tenantId: string): Promise<ResealProgress & { readonly unreadable: number }> {
-  const { sealer } = call.runtime;
+async function resealBatch(
+  context: RequestContext,
+  tenantId: string,
+): Promise<ResealProgress & { readonly unreadable: number }> {
+  const { sealer } = context.runtime;
   const currentId = sealer.currentId;
   const { items, walkedTo, remaining } = unwrap(
-    await call.objects.tenant(tenantId, (tenant, target) => tenant.takeForReseal(target, currentId, BATCH)),
+    await context.objects.tenant(tenantId, (tenant, target) => tenant.takeForReseal(target, currentId, BATCH)),
   );
   if (remaining === 0) return { resealed: 0, remaining, unreadable: 0 };
   const fresh = await Promise.all(
     items.map(async (item) => {
-      const context = { tenantId, record: item.id, purpose: item.kind };
-      const opened = await sealer.open(item.envelope, context);
-      return typeof opened === 'string' ? null : { ...item, resealed: await sealer.seal(opened, context) };
+      const sealing = { tenantId, record: item.id, purpose: item.kind };
+      const opened = await sealer.open(item.envelope, sealing);
+      return typeof opened === 'string' ? null : { ...item, resealed: await sealer.seal(opened, sealing) };
     }),
   );
   const readable = fresh.filter((item) => item !== null);
   const unreadable = items.length - readable.length;
-  if (unreadable > 0)
-    logEvent('warn', 'envelopes_unreadable', { requestId: call.requestId, count: String(unreadable) });
-  const command = { ...(await call.command(tenantId)), idempotency: null, ifVersions: null };
-  const progress = unwrap(
-    await call.objects.changeTenant(tenantId, command, (tenant, target, op) =>
-      tenant.reseal(target, { currentId, items: readable, walkedTo }, op),
-    ),
+  if (unreadable > 0) {
+    logEvent('warn', 'envelopes_unreadable', { requestId: context.requestId, count: String(unreadable) });
+  }
+  const progress = await context.change(
+    tenantId,
+    (tenant, target, command) => tenant.reseal(target, { currentId, items: readable, walkedTo }, command),
+    { idempotent: false, conditional: false },
   );
-  return { ...progress, unreadable };
+  return { ...unwrap(progress), unreadable };
 }
 
-export const encryptionRoutes: readonly Route[] = [
-  tenantRoute('GET', '/encryption', 'maintenance:read', getEncryption, { system: 'allowed' }),
-  tenantRoute('POST', '/encryption/reseal', 'maintenance:run', reseal, {
-    system: 'allowed',
-    bodyBytesMax: BODY_BYTES.none,
-  }),
-];
+export const encryptionOperations: readonly Operation[] = [getEncryption, reseal];

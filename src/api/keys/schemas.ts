@@ -1,7 +1,7 @@
 /** Shapes of keys. */
 import * as v from 'valibot';
+import { actorOf } from '../../../domain/command.ts';
 import { isoTime } from '../../../domain/keys/changes.ts';
-import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
 import {
   type CreatedKey,
   KEY_STATUSES,
@@ -9,9 +9,9 @@ import {
   type KeyView,
   type VerifiedKey,
 } from '../../../domain/keys/record.ts';
-import { actorOf } from '../../../domain/command.ts';
-import { boundedArray, closedObject, listBody } from '../../http/bounded.ts';
+import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
 import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
+import { boundedArray, closedObject, listBody } from '../../http/bounded.ts';
 import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from '../fields.ts';
 import { gracePeriodSeconds } from '../tenants/schemas.ts';
 
@@ -175,7 +175,6 @@ export const keyWithSecret = v.strictObject({ ...keyFields, secret: v.string() }
 export type KeyWithSecret = v.InferOutput<typeof keyWithSecret>;
 
 export const rotationResult = v.strictObject({ key: keyWithSecret, rotated: keyResource });
-export type RotationResult = v.InferOutput<typeof rotationResult>;
 
 export const keyList = v.strictObject({ data: v.array(keyResource), page: pageOut });
 export const keyListByOffset = v.strictObject({
@@ -189,14 +188,18 @@ export const keyListByOffset = v.strictObject({
     hasMore: v.boolean(),
   }),
 });
+/** A page of keys: by cursor, or by offset where the request gives one. */
+export const listedKeys = v.union([keyList, keyListByOffset]);
+
 export const keyCounts = v.strictObject({
   ...v.entriesFromList(KEY_STATUSES, v.number()),
   total: v.number(),
   /** Whether every number is that of this moment. */
   exact: v.boolean(),
 });
-export type KeyCounts = v.InferOutput<typeof keyCounts>;
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
+export const revocationCount = v.strictObject({ revoked: v.number() });
+export const revealedKey = v.strictObject({ secret: v.string() });
 
 /** What of a key is shown. */
 type ShownKey = Omit<KeyView, 'seq' | 'lineage' | 'signingKeyId' | 'sealingKeyId' | 'metadata'> &

@@ -1,20 +1,21 @@
 /**
- * Which management keys a caller confined to a tenant knows: those confined to the same tenant. Keys from before
- * incarnations were noted name the tenant id alone, so there are two owners to look for, and whether such a key means
- * this tenant or an earlier one of its id is told by its time.
+ * Which management keys a caller confined to a tenant knows of: those confined to the same tenant. Keys from before incarnations were
+ * noted name the tenant id alone. So there are two owners to look for, and the time of such a key tells whether it means this tenant
+ * or an earlier one of its id.
  */
 import type { KeyView } from '../../../domain/keys/record.ts';
 import { grantOwner } from '../../../domain/tenants/lifecycle.ts';
 import { isMeant, type TenantIdentity } from '../../../domain/tenants/target.ts';
 import { grantOf } from '../../auth/management-key.ts';
-import type { Call } from '../request-context.ts';
+import type { ObjectClient } from '../../object-client.ts';
+import { describeTenant } from '../tenants/describe.ts';
 
-/** The tenant that the caller is confined to, null when it is there no more. */
-export async function tenantOf(
-  call: Call,
+/** The tenant that a caller is confined to, null when it does not exist any more. */
+export async function confinedTenant(
+  objects: ObjectClient,
   { tenantId }: { readonly tenantId: string },
 ): Promise<TenantIdentity | null> {
-  const described = await call.objects.tenant(tenantId, (tenant, target) => tenant.describe(target));
+  const described = await describeTenant(objects, tenantId);
   return described.ok ? described.value : null;
 }
 
@@ -24,7 +25,10 @@ export function ownersOf({ id, incarnation }: TenantIdentity): readonly string[]
 }
 
 /** Whether a management key is confined to this tenant. */
-export function isOf(tenant: TenantIdentity, key: Pick<KeyView, 'owner' | 'scopes' | 'metadata' | 'createdAt'>) {
+export function isConfinedTo(
+  tenant: TenantIdentity,
+  key: Pick<KeyView, 'owner' | 'scopes' | 'metadata' | 'createdAt'>,
+): boolean {
   const { confinement } = grantOf(key);
   return confinement !== null && isMeant(tenant, confinement);
 }

@@ -2,13 +2,11 @@
 import * as v from 'valibot';
 import { KEY_STATUSES, type KeyView } from '../../../domain/keys/record.ts';
 import { grantOf } from '../../auth/management-key.ts';
-import { PERMISSIONS } from '../../auth/principal.ts';
+import { PERMISSIONS, ROLE_NAMES } from '../../auth/principal.ts';
 import { boundedArray, closedObject } from '../../http/bounded.ts';
 import { cursor, line, pageLimit, pageOut, tenantId, time } from '../fields.ts';
 import { hintOf, lifeFields, statuses, toLife } from '../keys/schemas.ts';
 import { gracePeriodSeconds } from '../tenants/schemas.ts';
-
-const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const;
 
 export const createManagementKeyBody = v.pipe(
   closedObject({

@@ -6,9 +6,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { vi } from 'vitest';
+import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import { Directory } from '../../../durable-objects/directory/directory.ts';
 import { Tenant } from '../../../durable-objects/tenant/tenant.ts';
-import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { Env } from '../../../src/env.ts';
 import { START } from '../../support/clock.ts';
 import { tenantObject } from '../../support/objects.ts';

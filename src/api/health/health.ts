@@ -1,18 +1,24 @@
-/** Health, for load balancers and people: no caller needed, nothing secret told. */
+/** Health, for load balancers and people. No caller is needed, so nothing secret is told, and these are not in the list of operations. */
 import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { ConfigProblem } from '../../config/config.ts';
 import type { Runtime } from '../../config/runtime.ts';
-import { type Answer, json } from '../../http/answer.ts';
 import { misconfigured } from '../../http/problem.ts';
+import { json, type Reply } from '../../http/reply.ts';
 import type { ObjectClient } from '../../object-client.ts';
 import { VERSION } from '../../version.ts';
 
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
-/** `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and
- * storage takes a write. */
-export async function health(path: HealthPath, runtime: Runtime | ConfigProblem[], objects: ObjectClient): Promise<Answer> {
+/**
+ * `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and storage
+ * takes a write.
+ */
+export async function health(
+  path: HealthPath,
+  runtime: Runtime | ConfigProblem[],
+  objects: ObjectClient,
+): Promise<Reply> {
   if (path === '/readyz') await checkReady(runtime, objects);
   const body = path === '/healthz' ? { status: 'ok', version: VERSION } : { status: 'ok' };
   return json(body, 200, { 'Cache-Control': 'no-store' });

@@ -1,0 +1,146 @@
+/** Operations over HTTP: what a request says becomes an operation's input, and its outcome a reply. */
+import type * as v from 'valibot';
+import { parseJson, parseLongJson, readText } from '../http/body.ts';
+import type { ListBody } from '../http/bounded.ts';
+import { etag, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
+import { LongList } from '../http/long-list.ts';
+import { readOnBehalfOf } from '../http/on-behalf-of.ts';
+import { validationFailed } from '../http/problem.ts';
+import { json, noContent, type Reply } from '../http/reply.ts';
+import { callerIp } from '../http/request-id.ts';
+import type { PathParams } from '../http/route-table.ts';
+import type { Target } from '../http/target.ts';
+import { nextTurn } from '../http/turns.ts';
+import { validate, validateList } from '../http/validation.ts';
+import type { InputReader, Operation, Outcome, PathParameter } from './operation.ts';
+import { REPLAYED } from './outcomes.ts';
+import { problem } from './problems.ts';
+import type { RequestSource } from './request-context.ts';
+
+/** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
+const LONG_BODY = 128 * 1024;
+/** Longest query (characters): all filters of a list at their largest have less than half of it. */
+const QUERY_LENGTH_MAX = 8192;
+
+/** One HTTP request, read part by part as its operation asks. */
+export class HttpRequest implements InputReader, RequestSource {
+  readonly requestId: string;
+  readonly #request: Request;
+  readonly #target: Target;
+  readonly #params: PathParams;
+  #bodyText = '';
+
+  constructor(request: Request, target: Target, params: PathParams, requestId: string) {
+    this.#request = request;
+    this.#target = target;
+    this.#params = params;
+    this.requestId = requestId;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get path(): string {
+    return this.#target.path;
+  }
+
+  bodyText(): string {
+    return this.#bodyText;
+  }
+
+  idempotencyKey(): string | null {
+    return readIdempotencyKey(this.#request);
+  }
+
+  ifVersions(): readonly number[] | null {
+    return readIfMatch(this.#request);
+  }
+
+  onBehalfOf(): string | null {
+    return readOnBehalfOf(this.#request);
+  }
+
+  ip(): string | null {
+    return callerIp(this.#request);
+  }
+
+  readPath(parameters: Readonly<Record<string, PathParameter>>): Readonly<Record<string, string>> {
+    const values: Record<string, string> = {};
+    for (const name in parameters) {
+      const { pattern, otherwise } = parameters[name] ?? { pattern: /^$/, otherwise: 'not_found' };
+      const value = this.#params[name] ?? '';
+      if (!pattern.test(value)) throw problem(otherwise);
+      values[name] = value;
+    }
+    return values;
+  }
+
+  /** The query parameters in the shape of the schema. One given twice is refused, since either could be meant. */
+  readQuery(schema: v.GenericSchema): unknown {
+    const { query } = this.#target;
+    if (query.length > QUERY_LENGTH_MAX) {
+      throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
+    }
+    const values = new Map<string, string | []>();
+    for (const [name, value] of new URLSearchParams(query)) values.set(name, values.has(name) ? [] : value);
+    return validate(schema, Object.fromEntries(values), 'query');
+  }
+
+  async readBody(body: v.GenericSchema | ListBody<unknown>, bytesMax: number): Promise<unknown> {
+    const contentType = this.#request.headers.get('Content-Type');
+    const text = await readText(this.#request, contentType, bytesMax);
+    this.#bodyText = text;
+    const isLong = text.length >= LONG_BODY;
+    const value = isLong ? await parseLongJson(text, contentType, bytesMax) : parseJson(text, contentType, bytesMax);
+    if (isLong) await nextTurn();
+    const valid = 'field' in body ? await validateList(body, value) : validate(body, value, 'body');
+    if (isLong) await nextTurn();
+    return valid;
+  }
+}
+
+/** Replies by outcomes that come again as the same object. */
+const kept = new WeakMap<Outcome<unknown>, Reply>();
+
+/** The reply that tells an outcome. */
+export async function toReply(
+  { response }: Pick<Operation, 'response'>,
+  outcome: Outcome<unknown>,
+  target: Target,
+): Promise<Reply> {
+  const known = outcome.isKept ? kept.get(outcome) : undefined;
+  if (known !== undefined) return known;
+  const headers = headersOf(response, outcome, target);
+  const reply = await replyWith(response, outcome.value, headers);
+  if (outcome.isKept) kept.set(outcome, reply);
+  return reply;
+}
+
+async function replyWith(
+  { status, body }: Operation['response'],
+  value: unknown,
+  headers: Reply['headers'],
+): Promise<Reply> {
+  if (body === null) return noContent(headers);
+  if (!(value instanceof LongList)) return json(value, status, headers);
+  return { status, headers, contentType: 'application/json', body: await value.toJson() };
+}
+
+function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown>, target: Target): Reply['headers'] {
+  const { version, replayed = false, next = null } = outcome;
+  if (!isSecret && version === undefined && !replayed && next === null) return null;
+  return {
+    ...(isSecret ? { 'Cache-Control': 'no-store' } : {}),
+    ...(version === undefined ? {} : { ETag: etag(version) }),
+    ...(next === null ? {} : { Link: linkTo(target, next) }),
+    ...(replayed ? { [REPLAYED]: 'true' } : {}),
+  };
+}
+
+/** `Link` to the next page of a list (RFC 8288): the same query with one parameter changed. */
+function linkTo({ path, query }: Target, { parameter, value }: { readonly parameter: string; readonly value: string }) {
+  const next = new URLSearchParams(query);
+  next.set(parameter, value);
+  return `<${path}?${next}>; rel="next"`;
+}

@@ -1,0 +1,79 @@
+/** The problems of Keystead's own resources, and the one map from what an object decided to a problem. */
+import type { Failure } from '../../domain/outcome.ts';
+import { OUTLIVES_CALLER } from '../auth/management-key.ts';
+import { forbidden, HTTP_PROBLEMS, Problem, problemTypes, storageFull, validationFailed } from '../http/problem.ts';
+
+const OWN_PROBLEMS = problemTypes({
+  invalid_cursor: { status: 400, title: 'The cursor is not valid for this list' },
+  tenant_not_found: { status: 404, title: 'There is no such tenant' },
+  key_not_found: { status: 404, title: 'There is no such key' },
+  keys_not_found: { status: 404, title: 'Some of the keys do not exist' },
+  management_key_not_found: { status: 404, title: 'There is no such management key' },
+  tenant_exists: { status: 409, title: 'A tenant with this id exists' },
+  key_not_active: { status: 409, title: 'The key is not active' },
+  key_already_rotating: { status: 409, title: 'The key is being rotated already' },
+  key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
+  successor_rotated: { status: 409, title: 'The successor has been rotated itself' },
+  not_recoverable: { status: 409, title: 'The key string cannot be shown again' },
+  precondition_failed: { status: 412, title: 'The key has changed' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
+});
+
+/** Every problem that the API answers with, by code. */
+export const PROBLEMS = { ...HTTP_PROBLEMS, ...OWN_PROBLEMS };
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** A problem by its code. */
+export const problem = (code: ProblemCode) => new Problem(PROBLEMS[code]);
+
+/** What a caller who is confined to a tenant must leave to the operator of the deployment. */
+const NOT_FOR_CONFINED = {
+  status: 'The tenant is disabled, and a caller who is confined to it cannot lift that.',
+  settings:
+    'A caller confined to the tenant may neither allow reveal, nor have key strings kept, nor shorten the audit log.',
+} as const;
+
+export const wouldWiden = () =>
+  forbidden(
+    'The permission keys:update is missing: with keys:rotate alone a successor may have fewer scopes, another name ' +
+      'and an earlier end, but no more than its predecessor and no other metadata.',
+    'keys:update',
+  );
+
+/** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
+export function problemOf(failure: Failure, inBulk = false): Problem {
+  switch (failure.code) {
+    case 'tenant_not_found':
+    case 'tenant_exists':
+    case 'key_not_found':
+    case 'successor_rotated':
+    case 'precondition_failed':
+    case 'idempotency_key_reused':
+      return problem(failure.code);
+    case 'storage_full':
+      return storageFull();
+    case 'would_widen':
+      return wouldWiden();
+    case 'outlives_caller':
+      return forbidden(OUTLIVES_CALLER);
+    case 'not_for_confined':
+      return forbidden(NOT_FOR_CONFINED[failure.what]);
+    case 'keys_not_found':
+      return new Problem(PROBLEMS.keys_not_found, { members: { ids: failure.ids } });
+    case 'key_not_rotating':
+    case 'key_not_active':
+      return new Problem(PROBLEMS[failure.code], {
+        detail: `The key is ${failure.status}.`,
+        members: { keyStatus: failure.status },
+      });
+    case 'key_already_rotating':
+      return new Problem(PROBLEMS.key_already_rotating, {
+        detail: 'The key has a successor already and is in its grace period.',
+        members: { replacedBy: failure.replacedBy },
+      });
+    case 'expiry_in_past': {
+      const path = inBulk ? `keys.${failure.index ?? 0}.expiresAt` : 'expiresAt';
+      return validationFailed([{ path, message: 'must be in the future' }]);
+    }
+  }
+}
