@@ -2,16 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { coldRow } from './cold.ts';
-import type { LoadGenerator } from './load/client.ts';
+import type { Means } from './means.ts';
 import type { Row } from './measure.ts';
 import type { Options } from './options.ts';
-import type { Progress } from './progress.ts';
 import * as names from './report/names.ts';
 import { floorRow, type KeysOf, lastPage, peerRow, Rows, SMALL } from './rows.ts';
-import type { Instance, Key } from './servers/api.ts';
-import type { Keystead } from './servers/keystead.ts';
+import type { Key } from './servers/api.ts';
 import { isPeerInstalled, PEER_INSTALLATION, startPeer } from './servers/peer.ts';
-import type { Target } from './servers/target.ts';
 
 export type Plan = {
   readonly rows: readonly Row[];
@@ -19,24 +16,6 @@ export type Plan = {
   readonly notes: string[];
   /** One key in each of many tenants, made when they are first wanted. */
   readonly tenantKeys: () => Promise<readonly Key[]>;
-};
-
-export type Means = {
-  readonly options: Options;
-  /** As little on it as on the floors: what is compared with them. */
-  readonly small: Instance;
-  /** With many keys in one tenant: what tells how cost grows with them. */
-  readonly large: Instance;
-  /** With many tenants. */
-  readonly many: Instance;
-  readonly floors: Target;
-  readonly generator: LoadGenerator;
-  readonly progress: Progress;
-  readonly folder: string;
-  /** Starts Keystead with its files in this folder. */
-  readonly startKeystead: (folder: string) => Promise<Keystead>;
-  /** Ends what was started when the run is over. */
-  readonly stack: AsyncDisposableStack;
 };
 
 const NOTHING = { rows: [], filledPerSecond: null };

@@ -1,12 +1,15 @@
 /** The object namespaces, and the one way from a tenant's place to its object. */
 import type { DurableObject } from 'cloudflare:workers';
+import type { Command } from '../domain/command.ts';
 import { LruCache } from '../domain/memory/lru-cache.ts';
-import type { Directory } from './directory/directory.ts';
-import type { Tenant } from './tenant/tenant.ts';
+import type { Result } from '../domain/outcome.ts';
+import type { Confirmation } from '../domain/tenants/lifecycle.ts';
+import type { TenantRecord } from '../domain/tenants/record.ts';
+import type { TenantRef, TenantTarget } from '../domain/tenants/target.ts';
 
 /**
- * An object as seen from outside: its public methods, each answering with a promise of plain data. The platform's own stub type says the
- * same, but spreads every union of results over the promise, where it can no longer be narrowed.
+ * An object as seen from outside: its public methods, each resolving to plain data. The platform's own stub type says the same, but
+ * spreads every union of results over the promise, where it can no longer be narrowed.
  */
 export type Remote<T> = {
   readonly [K in Exclude<keyof T, keyof DurableObject>]: T[K] extends (...args: infer A) => infer R
@@ -16,19 +19,32 @@ export type Remote<T> = {
 
 type ObjectNamespace<T> = {
   idFromName(name: string): DurableObjectId;
-  get(id: DurableObjectId): Remote<T>;
+  get(id: DurableObjectId): T;
 };
 
-export type ObjectBindings = {
-  readonly TENANTS: ObjectNamespace<Tenant>;
-  readonly DIRECTORY: ObjectNamespace<Directory>;
+/** The namespaces, by what their objects are seen as. */
+export type ObjectBindings<T = TenantPeer, D = DirectoryPeer> = {
+  readonly TENANTS: ObjectNamespace<T>;
+  readonly DIRECTORY: ObjectNamespace<D>;
+};
+
+/** What the directory asks of a tenant's object (domain/tenants/lifecycle.ts). */
+export type TenantPeer = {
+  describe(target: TenantTarget): Promise<Result<TenantRecord>>;
+  destroy(incarnation: string): Promise<void>;
+  revokeKeys(target: TenantTarget, which: { readonly owner: string }, command: Command): Promise<Result<unknown>>;
+};
+
+/** What a tenant's object asks of the directory. */
+export type DirectoryPeer = {
+  confirm(ref: TenantRef): Promise<Confirmation>;
 };
 
 /**
  * A fresh stub for the object that holds a tenant. `objectName` comes from `objectNameOf` in the Worker, which derives it alike from a
  * tenant id and from a key string.
  */
-export function tenantStub(env: ObjectBindings, objectName: string): Remote<Tenant> {
+export function tenantStub<T>(env: Pick<ObjectBindings<T, unknown>, 'TENANTS'>, objectName: string): T {
   return env.TENANTS.get(tenantIds.getOrMake(objectName, ID_BYTES, () => env.TENANTS.idFromName(objectName)));
 }
 
@@ -38,6 +54,6 @@ const tenantIds = new LruCache<DurableObjectId>();
 const ID_BYTES = 1000;
 
 /** A fresh stub for the directory. */
-export function directoryStub(env: ObjectBindings): Remote<Directory> {
+export function directoryStub<D>(env: Pick<ObjectBindings<unknown, D>, 'DIRECTORY'>): D {
   return env.DIRECTORY.get(env.DIRECTORY.idFromName('directory'));
 }

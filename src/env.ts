@@ -1,6 +1,11 @@
 /** Bindings and variables of the Worker, as `wrangler.toml` and the self-hosted configuration declare them. */
-import type { ObjectBindings } from '../durable-objects/bindings.ts';
+import type { ObjectBindings, Remote } from '../durable-objects/bindings.ts';
+import type { Directory } from '../durable-objects/directory/directory.ts';
+import type { Tenant } from '../durable-objects/tenant/tenant.ts';
 import type { ConfigVariables } from './config/config.ts';
 import type { ReserveBinding } from './storage-reserve.ts';
 
-export type Env = ObjectBindings & ConfigVariables & ReserveBinding;
+/** The objects as the Worker sees them: whole. They must be what they take each other for. */
+type WholeObjects<B extends ObjectBindings = ObjectBindings<Remote<Tenant>, Remote<Directory>>> = B;
+
+export type Env = WholeObjects & ConfigVariables & ReserveBinding;

@@ -106,3 +106,8 @@ export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'created
 
 /** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & { readonly status: KeyStatus };
+
+/** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */
+export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope' | 'scopes' | 'storedStatus'> & {
+  readonly scopes: string;
+};

@@ -1,35 +1,13 @@
 /**
- * The cleanup pass, run by the alarm or by hand: takes a batch of each job that is due (jobs/tenant-jobs.ts) and reports what it did. Each pass is short
+ * The cleanup pass, run by the alarm or by hand: takes a batch of each job that is due (jobs.ts) and reports what it did. Each pass is short
  * and each row idempotent, so a pass that is cut off loses nothing. No answer waits for a pass: readers compare times themselves.
  */
-import { TENANT_JOBS, type TenantJobContext, type TenantJobsDone } from './jobs.ts';
-
-export type CleanupTrigger = 'alarm' | 'manual';
-
-export type CleanupReport = TenantJobsDone & {
-  readonly seq: number;
-  readonly trigger: CleanupTrigger;
-  readonly startedAt: number;
-  readonly durationMs: number;
-  /** Rows still due after the pass, counted up to `REMAINING_MAX` of each kind. */
-  readonly remaining: number;
-};
+import type { CleanupCounts, CleanupReport, CleanupTrigger } from './cleanup-reports.ts';
+import { TENANT_JOBS, type TenantJobContext } from './jobs.ts';
 
 /** Rows of each job that a pass takes at most: some milliseconds in all, during which the object serves nobody else. */
 export const CLEANUP_BATCH = 100;
 const REMAINING_MAX = 10_000;
-/** Reports kept; older ones go as new ones come. */
-export const REPORTS_KEPT = 100;
-
-export const CLEANUP_QUERIES = {
-  insert:
-    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq',
-  amend:
-    'UPDATE cleanups SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) = (?, ?, ?, ?, ?, ?, ?) WHERE seq = ?',
-  trim: 'DELETE FROM cleanups WHERE seq <= ?',
-  latest:
-    'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining FROM cleanups ORDER BY seq DESC LIMIT ?',
-} as const;
 
 /** One pass at `now` (ms) with its report; an alarm that found nothing to do leaves none. Call inside a transaction. */
 export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): CleanupReport {
@@ -45,81 +23,7 @@ export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): Cle
   return trigger === 'alarm' && isEmpty ? { seq: 0, ...report } : store.reports.append(report);
 }
 
-function entriesOf(done: Partial<TenantJobsDone>): [keyof TenantJobsDone, number][] {
+function entriesOf(done: Partial<CleanupCounts>): [keyof CleanupCounts, number][] {
   const names = ['expired', 'rotationsEnded', 'purged', 'idempotencyPurged', 'auditTrimmed'] as const;
   return names.map((name) => [name, done[name] ?? 0]);
-}
-
-export class CleanupReports {
-  readonly #sql: SqlStorage;
-
-  constructor(sql: SqlStorage) {
-    this.#sql = sql;
-  }
-
-  /** A pass by alarm that goes on with what the one before left over is told in the same report. */
-  append(report: Omit<CleanupReport, 'seq'>): CleanupReport {
-    const [latest] = this.#latest(1);
-    const goesOn = latest?.trigger === 'alarm' && latest.remaining > 0 && report.trigger === 'alarm';
-    return goesOn ? this.#amend(latest, report) : this.#insert(report);
-  }
-
-  #insert(report: Omit<CleanupReport, 'seq'>): CleanupReport {
-    const values = [report.trigger, report.startedAt, ...countsOf(report)];
-    const { seq } = this.#sql.exec<{ seq: number }>(CLEANUP_QUERIES.insert, ...values).one();
-    this.#sql.exec(CLEANUP_QUERIES.trim, seq - REPORTS_KEPT);
-    return { seq, ...report };
-  }
-
-  #amend(before: CleanupReport, report: Omit<CleanupReport, 'seq'>): CleanupReport {
-    const amended = {
-      ...before,
-      durationMs: before.durationMs + report.durationMs,
-      expired: before.expired + report.expired,
-      rotationsEnded: before.rotationsEnded + report.rotationsEnded,
-      purged: before.purged + report.purged,
-      idempotencyPurged: before.idempotencyPurged + report.idempotencyPurged,
-      auditTrimmed: before.auditTrimmed + report.auditTrimmed,
-      remaining: report.remaining,
-    };
-    this.#sql.exec(CLEANUP_QUERIES.amend, ...countsOf(amended), before.seq);
-    return amended;
-  }
-
-  /** Newest first. */
-  list(): CleanupReport[] {
-    return this.#latest(REPORTS_KEPT);
-  }
-
-  #latest(limit: number): CleanupReport[] {
-    type Row = {
-      seq: number;
-      trigger: CleanupTrigger;
-      started_at: number;
-      duration_ms: number;
-      expired: number;
-      rotations_ended: number;
-      purged: number;
-      idempotency_purged: number;
-      audit_trimmed: number;
-      remaining: number;
-    };
-    return this.#sql
-      .exec<Row>(CLEANUP_QUERIES.latest, limit)
-      .toArray()
-      .map(({ started_at, duration_ms, rotations_ended, idempotency_purged, audit_trimmed, ...rest }) => ({
-        ...rest,
-        startedAt: started_at,
-        durationMs: duration_ms,
-        rotationsEnded: rotations_ended,
-        idempotencyPurged: idempotency_purged,
-        auditTrimmed: audit_trimmed,
-      }));
-  }
-}
-
-/** In the order of the columns. */
-function countsOf(report: Omit<CleanupReport, 'seq'>): number[] {
-  const { durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining } = report;
-  return [durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining];
 }

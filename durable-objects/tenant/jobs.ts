@@ -6,20 +6,12 @@ import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { originOf } from '../audit-log.ts';
 import { earliest } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
+import type { CleanupCounts } from './cleanup-reports.ts';
 import type { TenantStore } from './store.ts';
 
 export type TenantJobContext = { readonly store: TenantStore; readonly tenant: TenantRecord; readonly now: number };
 
-/** What a pass did. */
-export type TenantJobsDone = {
-  readonly expired: number;
-  readonly rotationsEnded: number;
-  readonly purged: number;
-  readonly idempotencyPurged: number;
-  readonly auditTrimmed: number;
-};
-
-type TenantJob = Job<TenantJobContext, TenantJobsDone>;
+type TenantJob = Job<TenantJobContext, CleanupCounts>;
 
 /** Writes down statuses that the time has changed. */
 const statuses: TenantJob = {

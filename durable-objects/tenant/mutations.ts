@@ -3,7 +3,8 @@
 import { fail, ok } from '../../domain/outcome.ts';
 import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from '../../domain/tenants/record.ts';
-import { type CleanupReport, cleanUp } from './cleanup.ts';
+import { cleanUp } from './cleanup.ts';
+import type { CleanupReport } from './cleanup-reports.ts';
 import type { ResealedItem } from './keys/envelopes.ts';
 import type { Mutation } from './mutation.ts';
 import type { TenantStore } from './store.ts';

@@ -6,7 +6,7 @@ import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { IdempotencyStore } from '../idempotency-store.ts';
 import type { Page } from '../sql/paging.ts';
-import { CleanupReports } from './cleanup.ts';
+import { CleanupReports } from './cleanup-reports.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { LastUsed } from './keys/last-used.ts';
 import { KeyTable } from './keys/table.ts';

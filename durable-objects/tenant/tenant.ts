@@ -9,7 +9,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
-import type { CreatedKey, KeyView, MintedKey } from '../../domain/keys/record.ts';
+import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
@@ -21,11 +21,10 @@ import type { AuditEntry, AuditQuery } from '../audit-log.ts';
 import { directoryStub, type ObjectBindings } from '../bindings.ts';
 import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
-import type { CleanupReport } from './cleanup.ts';
+import type { CleanupReport } from './cleanup-reports.ts';
 import type { SealedItem } from './keys/envelopes.ts';
 import {
   type KeyListQuery,
-  type ListedKey,
   type ListedKeysJson,
   listKeys,
   listKeysByOffset,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { AUDIT_QUERIES } from '../../durable-objects/audit-log.ts';
 import { DIRECTORY_QUERIES, type Directory } from '../../durable-objects/directory/directory.ts';
 import { IDEMPOTENCY_QUERIES } from '../../durable-objects/idempotency-store.ts';
-import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup.ts';
+import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup-reports.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/counts.ts';
 import { ENVELOPE_QUERIES } from '../../durable-objects/tenant/keys/envelopes.ts';
 import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/group-revocations.ts';

@@ -3,16 +3,11 @@
  * functions that verification uses, so what the scan does decides only the cost.
  */
 
-import type { KeyRecord, KeyView } from '../../../domain/keys/record.ts';
+import type { KeyView, ListedKey } from '../../../domain/keys/record.ts';
 import { statusOf } from '../../../domain/keys/status.ts';
 import type { Order, Page } from '../../sql/paging.ts';
 import { foldCase, type KeyFilter } from './scan.ts';
 import type { KeyTable } from './table.ts';
-
-/** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */
-export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope' | 'scopes' | 'storedStatus'> & {
-  readonly scopes: string;
-};
 
 /** A key as it is listed: like a `KeyView`, but its metadata as a value. */
 export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Readonly<Record<string, unknown>> };

@@ -2,7 +2,14 @@
  * Keys in storage: rows to records and back, one named query for each access path. A test runs EXPLAIN QUERY PLAN over every one of them.
  */
 
-import type { KeyRecord, KeyStatus, NewAttributes, NewRecord, UsedKey } from '../../../domain/keys/record.ts';
+import type {
+  KeyRecord,
+  KeyStatus,
+  ListedKey,
+  NewAttributes,
+  NewRecord,
+  UsedKey,
+} from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, STATUS_SQL, statusOf, verifiedKeyOf } from '../../../domain/keys/status.ts';
 import type { DecidedKey } from '../../../domain/keys/verification.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
@@ -10,7 +17,6 @@ import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
 import { Counts, type StoredState, storedState } from './counts.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
-import type { ListedKey } from './list.ts';
 import { KeyScan } from './scan.ts';
 
 type KeyRow = {

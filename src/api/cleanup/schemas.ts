@@ -1,7 +1,7 @@
 /** Shapes of cleanup reports. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
-import type { CleanupReport } from '../../../durable-objects/tenant/cleanup.ts';
+import type { CleanupReport } from '../../../durable-objects/tenant/cleanup-reports.ts';
 import type { CleanupOverview } from '../../../durable-objects/tenant/tenant.ts';
 import { timeOut } from '../fields.ts';
 
