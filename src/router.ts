@@ -10,7 +10,6 @@ import { HttpRequest, toReply } from './api/http.ts';
 import { operations } from './api/index.ts';
 import type { Operation } from './api/operation.ts';
 import { RequestContext } from './api/request-context.ts';
-import { verifyKey } from './api/verification/operations.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
@@ -38,28 +37,40 @@ type Route = {
   readonly respond: (params: PathParams, target: Target, exchange: Exchange) => Promise<Reply>;
 };
 
-const table = new RouteTable<Route>([
-  ...HEALTH_PATHS.map(
-    (path): Route => ({
-      method: 'GET',
-      path,
-      respond: (_params, _target, { runtime, objects, log }) => {
-        log.route = path;
-        return health(path, runtime, objects);
-      },
-    }),
-  ),
-  ...operations.map(
-    (operation): Route => ({
-      method: operation.method,
-      path: operation.path,
-      respond: (params, target, exchange) => perform(operation, params, target, exchange),
-    }),
-  ),
-]);
+/** Responds to a request, whatever it is. Never throws. */
+export type Handle = (request: Request, env: Env, background?: Background) => Promise<Response>;
 
-/** Answers a request, whatever it is. Never throws. */
-export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
+/** A handler for these operations and the health paths. The first operation is found without a search. */
+export function handlerOf(operations: readonly Operation[]): Handle {
+  const table = new RouteTable<Route>([...healthRoutes, ...operations.map(routeOf)]);
+  const [first] = operations;
+  return (request, env, background) =>
+    handleWith((exchange) => respond(table, first, exchange), request, env, background);
+}
+
+const healthRoutes = HEALTH_PATHS.map(
+  (path): Route => ({
+    method: 'GET',
+    path,
+    respond: (_params, _target, { runtime, objects, log }) => {
+      log.route = path;
+      return health(path, runtime, objects);
+    },
+  }),
+);
+
+const routeOf = (operation: Operation): Route => ({
+  method: operation.method,
+  path: operation.path,
+  respond: (params, target, exchange) => perform(operation, params, target, exchange),
+});
+
+async function handleWith(
+  respond: (exchange: Exchange) => Promise<Reply>,
+  request: Request,
+  env: Env,
+  background: Background = DETACHED,
+): Promise<Response> {
   const startedAt = Date.now();
   const { method } = request;
   const runtime = runtimeOf(env);
@@ -95,13 +106,13 @@ export async function handle(request: Request, env: Env, background: Background 
 /** Methods that are logged by name; any other is a caller's own word. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Finds the route and has it respond. Verification, which is asked most, needs no search. */
-function respond(exchange: Exchange): Promise<Reply> {
+/** Finds the route and has it respond. */
+function respond(table: RouteTable<Route>, first: Operation | undefined, exchange: Exchange): Promise<Reply> {
   const target = targetOf(exchange.request);
   const { path } = target;
-  if (path === verifyKey.path && exchange.method === verifyKey.method) return perform(verifyKey, {}, target, exchange);
+  if (path === first?.path && exchange.method === first.method) return perform(first, {}, target, exchange);
   const found = table.find(exchange.method, path);
-  if (found === null) throw notRouted(path);
+  if (found === null) throw notRouted(table, path);
   return found.route.respond(found.params, target, exchange);
 }
 
@@ -126,8 +137,10 @@ async function perform(
 }
 
 /** No route has this method and path: 405 with `Allow` when others have the path. */
-function notRouted(path: string): Problem {
+function notRouted(table: RouteTable<Route>, path: string): Problem {
   const allowed = table.methodsAt(path);
   if (allowed.length === 0) return new Problem(HTTP_PROBLEMS.not_found);
   return new Problem(HTTP_PROBLEMS.method_not_allowed, { headers: { Allow: allowed.join(', ') } });
 }
+
+export const handle = handlerOf(operations);

@@ -96,6 +96,8 @@ export type OperationDescription = {
   readonly permission: Permission;
   /** Whether callers confined to a tenant may use it. One that is not of one tenant shows them only their own. */
   readonly confined: 'allowed' | 'refused';
+  /** Whether it changes something. Then it takes the headers `Idempotency-Key`, `If-Match` and `X-On-Behalf-Of`. */
+  readonly changes: boolean;
   /** Whether it adds data: then it is refused where storage runs out, while what ends something goes on. */
   readonly grows: boolean;
   readonly request: {
@@ -123,7 +125,7 @@ export type Operation = OperationDescription & {
 };
 
 type Definition<P, Q, B, R> = Pick<OperationDescription, 'id' | 'summary' | 'method' | 'path' | 'permission'> &
-  Partial<Pick<OperationDescription, 'confined' | 'grows' | 'errors'>> & {
+  Partial<Pick<OperationDescription, 'confined' | 'changes' | 'grows' | 'errors'>> & {
     readonly request?: { readonly path?: P; readonly query?: Q; readonly body?: B; readonly bodyBytesMax?: number };
     readonly response: { readonly status?: 200 | 201 | 204; readonly body: R; readonly isSecret?: boolean };
     readonly run: (
@@ -133,8 +135,8 @@ type Definition<P, Q, B, R> = Pick<OperationDescription, 'id' | 'summary' | 'met
   };
 
 /**
- * Makes an operation of its definition. Defaults: callers confined to a tenant may use what is of one tenant; it adds nothing; a body,
- * if one is read, is small; the response is 200 and holds no key string.
+ * Makes an operation of its definition. Defaults: callers confined to a tenant may use what is of one tenant; all but a GET changes
+ * something, and adds nothing; a body, if one is read, is small; the response is 200 and holds no key string.
  */
 export function operation<
   const P extends PathParameters = Readonly<Record<never, never>>,
@@ -149,7 +151,7 @@ export function operation<
   const { confined = parameters !== undefined && 'tenantId' in parameters ? 'allowed' : 'refused' } = rest;
   const { status = 200, isSecret = false } = rest.response;
   return {
-    ...{ grows: false, errors: [], ...rest, confined },
+    ...{ changes: rest.method !== 'GET', grows: false, errors: [], ...rest, confined },
     request: { path: parameters ?? {}, query, body, bodyBytesMax },
     response: { body: rest.response.body, status, isSecret },
     invoke: async (context, reader) => {

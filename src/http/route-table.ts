@@ -11,7 +11,7 @@ export type PathParams = Readonly<Record<string, string | undefined>>;
 type Pattern = { readonly method: string; readonly path: string };
 
 /** Longer paths are nobody's: the longest of ours has 63 characters of tenant and 21 of a key in it. */
-const PATH_LENGTH_MAX = 1024;
+export const PATH_LENGTH_MAX = 1024;
 
 export class RouteTable<R extends Pattern> {
   readonly #router = IttyRouter();

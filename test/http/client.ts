@@ -7,6 +7,7 @@ import type { Operation } from '../../src/api/operation.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
+import { expectDescribed } from '../support/described.ts';
 
 export type RawRequest = {
   readonly body?: string | Uint8Array | ReadableStream;
@@ -16,14 +17,21 @@ export type RawRequest = {
 };
 
 /** One request to a Worker with the test's environment or a given one; as the administrator and in JSON unless `headers` say otherwise. */
-export function send(method: string, path: string, { body, headers, env: other }: RawRequest = {}): Promise<Response> {
+export async function send(
+  method: string,
+  path: string,
+  { body, headers, env: other }: RawRequest = {},
+): Promise<Response> {
   const usual = { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' };
   const request = new Request(`http://keystead.test${path}`, {
     method,
     headers: { ...usual, ...headers },
     ...(body === undefined ? {} : { body }),
   });
-  return handle(request, other ?? env);
+  const response = await handle(request, other ?? env);
+  const text = await response.clone().text();
+  expectDescribed(method, path, response.status, text === '' ? undefined : JSON.parse(text));
+  return response;
 }
 
 export const sendJson = (method: string, path: string, body: unknown, raw: RawRequest = {}) =>

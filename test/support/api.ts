@@ -6,6 +6,7 @@ import { keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/s
 import { tenantResource } from '../../src/api/tenants/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import type { Env } from '../../src/env.ts';
+import { expectDescribed } from './described.ts';
 
 declare global {
   namespace Cloudflare {
@@ -37,7 +38,9 @@ export async function api(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  const answered = text === '' ? undefined : JSON.parse(text);
+  expectDescribed(method, `/v1${path}`, response.status, answered);
+  return { status: response.status, headers: response.headers, body: answered };
 }
 
 async function expectAnswer<const S extends v.GenericSchema>(

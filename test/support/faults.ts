@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
 import type { Answer } from './api.ts';
+import { expectDescribed } from './described.ts';
 
 export type Fault = {
   /** Name of the object's method. */
@@ -72,5 +73,7 @@ export async function apiWith(
     faulty,
   );
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  const answered = text === '' ? undefined : JSON.parse(text);
+  expectDescribed(method, `/v1${path}`, response.status, answered);
+  return { status: response.status, headers: response.headers, body: answered };
 }

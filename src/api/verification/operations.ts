@@ -13,6 +13,7 @@ export const verifyKey = operation({
   path: '/v1/keys/verify',
   permission: 'keys:verify',
   confined: 'allowed',
+  changes: false,
   request: { body: verifyBody },
   response: { body: verification },
   run: async ({ caller, runtime, objects, log }, { body: { key, scopes = NO_SCOPES, tenantId, fresh = false } }) => {
