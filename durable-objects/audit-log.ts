@@ -72,7 +72,7 @@ const RETRY_WINDOW_MS = 5 * 60 * 1000;
 export const AUDIT_SCHEMA = `
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,         -- the command
+    id TEXT NOT NULL,         -- the operation
     action TEXT NOT NULL,
     actor_type TEXT NOT NULL,
     actor_id TEXT NOT NULL,

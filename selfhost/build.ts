@@ -24,7 +24,7 @@ import { StartupError } from './startup-error.ts';
 const ROOT = join(import.meta.dirname, '..');
 const BUNDLE = join(ROOT, 'dist/index.js');
 /** What the bundle is made from. Folders count with all they hold. */
-const SOURCES = ['src', 'durable-objects', 'wrangler.toml', 'package-lock.json'];
+const SOURCES = ['src', 'durable-objects', 'domain', 'wrangler.toml', 'package-lock.json'];
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 /** Ignored by git; wrangler's own folder for what it need not keep. */
 const WORK_FOLDER = join(ROOT, '.wrangler');

@@ -36,7 +36,7 @@ const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     id TEXT NOT NULL,
     incarnation TEXT NOT NULL,
     added_at INTEGER NOT NULL,
-    deleting TEXT             -- the command that decided the deletion, as JSON
+    deleting TEXT             -- the operation that decided the deletion, as JSON
   ) STRICT;
   CREATE UNIQUE INDEX tenants_by_id ON tenants (id, incarnation);
   CREATE INDEX tenants_deleting ON tenants (seq) WHERE deleting IS NOT NULL;
