@@ -103,28 +103,24 @@ export class HttpRequest implements InputReader, RequestSource {
 /** Replies by outcomes that come again as the same object. */
 const kept = new WeakMap<Outcome<unknown>, Reply>();
 
-/** The reply that tells an outcome. */
-export async function toReply(
+/** The reply that tells an outcome. Without a wait, but for lists that are written in turns. */
+export function toReply(
   { response }: Pick<Operation, 'response'>,
   outcome: Outcome<unknown>,
   target: Target,
-): Promise<Reply> {
+): Reply | Promise<Reply> {
   const known = outcome.isKept ? kept.get(outcome) : undefined;
   if (known !== undefined) return known;
   const headers = headersOf(response, outcome, target);
-  const reply = await replyWith(response, outcome.value, headers);
+  const { value } = outcome;
+  if (value instanceof LongList) return longReply(response.status, value, headers);
+  const reply = response.body === null ? noContent(headers) : json(value, response.status, headers);
   if (outcome.isKept) kept.set(outcome, reply);
   return reply;
 }
 
-async function replyWith(
-  { status, body }: Operation['response'],
-  value: unknown,
-  headers: Reply['headers'],
-): Promise<Reply> {
-  if (body === null) return noContent(headers);
-  if (!(value instanceof LongList)) return json(value, status, headers);
-  return { status, headers, contentType: 'application/json', body: await value.toJson() };
+async function longReply(status: number, list: LongList, headers: Reply['headers']): Promise<Reply> {
+  return { status, headers, contentType: 'application/json', body: await list.toJson() };
 }
 
 function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown>, target: Target): Reply['headers'] {
