@@ -1,8 +1,8 @@
-/** Operations over HTTP: what a request says becomes an operation's input, and its outcome a reply. */
+/** Operations over HTTP: reads an operation's input from a request, and turns its outcome into a reply. */
 import type * as v from 'valibot';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
 import type { ListBody } from '../http/bounded.ts';
-import { etag, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
+import { etag, IDEMPOTENCY_REPLAYED, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
 import { validationFailed } from '../http/problem.ts';
@@ -13,16 +13,18 @@ import type { Target } from '../http/target.ts';
 import { nextTurn } from '../http/turns.ts';
 import { validate, validateList } from '../http/validation.ts';
 import type { InputReader, Operation, Outcome, PathParameter } from './operation.ts';
-import { REPLAYED } from './outcomes.ts';
 import { problem } from './problems.ts';
 import type { RequestSource } from './request-context.ts';
 
-/** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
+/**
+ * Bodies of at least so many characters are parsed, validated and processed in separate turns of the event loop, since
+ * each of these steps takes some milliseconds.
+ */
 const LONG_BODY = 128 * 1024;
-/** Longest query (characters): all filters of a list at their largest have less than half of it. */
+/** Longest query (characters). All filters of a list at their largest take less than half of it. */
 const QUERY_LENGTH_MAX = 8192;
 
-/** One HTTP request, read part by part as its operation asks. */
+/** One HTTP request. Its parts are read when the operation asks for them. */
 export class HttpRequest implements InputReader, RequestSource {
   readonly requestId: string;
   readonly #request: Request;
@@ -76,12 +78,15 @@ export class HttpRequest implements InputReader, RequestSource {
     return values;
   }
 
-  /** The query parameters in the shape of the schema. One given twice is refused, since either could be meant. */
+  /**
+   * The query parameters in the shape of the schema. A parameter given twice is refused, since either could be meant.
+   */
   readQuery(schema: v.GenericSchema): unknown {
     const { query } = this.#target;
     if (query.length > QUERY_LENGTH_MAX) {
       throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
     }
+    // An array in place of a repeated parameter's text fails every schema.
     const values = new Map<string, string | []>();
     for (const [name, value] of new URLSearchParams(query)) values.set(name, values.has(name) ? [] : value);
     return validate(schema, Object.fromEntries(values), 'query');
@@ -100,20 +105,20 @@ export class HttpRequest implements InputReader, RequestSource {
   }
 }
 
-/** Replies by outcomes that come again as the same object. */
-const kept = new WeakMap<Outcome<unknown>, Reply>();
+/** Replies to the outcomes that are returned again and again as the same object. */
+const reusedReplies = new WeakMap<Outcome<unknown>, Reply>();
 
-/** The reply that tells an outcome. */
+/** The reply for an outcome. `target` is that of the request: a list links from it to the next page. */
 export async function toReply(
   { response }: Pick<Operation, 'response'>,
   outcome: Outcome<unknown>,
   target: Target,
 ): Promise<Reply> {
-  const known = outcome.isKept ? kept.get(outcome) : undefined;
+  const known = outcome.isReused ? reusedReplies.get(outcome) : undefined;
   if (known !== undefined) return known;
   const headers = headersOf(response, outcome, target);
   const reply = await replyWith(response, outcome.value, headers);
-  if (outcome.isKept) kept.set(outcome, reply);
+  if (outcome.isReused) reusedReplies.set(outcome, reply);
   return reply;
 }
 
@@ -134,11 +139,11 @@ function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown
     ...(isSecret ? { 'Cache-Control': 'no-store' } : {}),
     ...(version === undefined ? {} : { ETag: etag(version) }),
     ...(next === null ? {} : { Link: linkTo(target, next) }),
-    ...(replayed ? { [REPLAYED]: 'true' } : {}),
+    ...(replayed ? { [IDEMPOTENCY_REPLAYED]: 'true' } : {}),
   };
 }
 
-/** `Link` to the next page of a list (RFC 8288): the same query with one parameter changed. */
+/** The `Link` header for the next page of a list (RFC 8288): the same query with one parameter changed. */
 function linkTo({ path, query }: Target, { parameter, value }: { readonly parameter: string; readonly value: string }) {
   const next = new URLSearchParams(query);
   next.set(parameter, value);

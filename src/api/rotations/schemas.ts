@@ -1,4 +1,4 @@
-/** Shapes of rotations. */
+/** Schemas of rotations, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { RotationView } from '../../../durable-objects/tenant/rotations.ts';
@@ -30,7 +30,7 @@ export const rotationList = v.strictObject({ data: v.array(rotationResource), pa
 
 export function toRotationResource(rotation: RotationView): v.InferOutput<typeof rotationResource> {
   return {
-    // A key is the successor in one rotation at most.
+    // A key is the successor of at most one rotation, so its id identifies the rotation.
     id: rotation.successor.replace('key_', 'rot_'),
     predecessor: rotation.predecessor,
     successor: rotation.successor,
