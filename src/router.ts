@@ -1,6 +1,6 @@
 /**
- * From a request to a response: finds the operation, authenticates, authorizes, runs it, turns whatever went wrong into a problem,
- * and logs one line. The only `catch` around operations.
+ * From a request to a response: finds the operation, authenticates and authorizes the caller, runs the operation, turns
+ * whatever went wrong into a problem, and logs one line. Nothing else catches what operations throw.
  */
 import { logError, setLogLevel } from '../durable-objects/log.ts';
 import { authorize } from './api/authorization.ts';
@@ -23,7 +23,7 @@ import { type PathParams, RouteTable } from './http/route-table.ts';
 import { type Target, targetOf } from './http/target.ts';
 import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';
 
-/** One request on its way: what carries it out, and what its log line will say. */
+/** One request under way: what is needed to carry it out, and its log line as far as it is known. */
 type Exchange = {
   readonly request: Request;
   readonly method: string;
@@ -58,7 +58,7 @@ const table = new RouteTable<Route>([
   ),
 ]);
 
-/** Answers a request, whatever it is. Never throws. */
+/** Responds to a request. Never throws. */
 export async function handle(request: Request, env: Env, background: Background = DETACHED): Promise<Response> {
   const startedAt = Date.now();
   const { method } = request;
@@ -92,10 +92,10 @@ export async function handle(request: Request, env: Env, background: Background 
   return toResponse(reply, log.requestId);
 }
 
-/** Methods that are logged by name; any other is a caller's own word. */
+/** Methods that are logged by name. Any other is a text of the caller's choice, so it stays out of the log. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Finds the route and has it respond. Verification, which is asked most, needs no search. */
+/** Finds the route and has it respond. Verification skips the search, since it is called most. */
 function respond(exchange: Exchange): Promise<Reply> {
   const target = targetOf(exchange.request);
   const { path } = target;
@@ -105,6 +105,7 @@ function respond(exchange: Exchange): Promise<Reply> {
   return found.route.respond(found.params, target, exchange);
 }
 
+/** Carries out an operation for an authenticated and authorized caller. Throws a problem otherwise. */
 async function perform(
   operation: Operation,
   params: PathParams,
@@ -125,7 +126,9 @@ async function perform(
   return toReply(operation, await operation.invoke(context, source), target);
 }
 
-/** No route has this method and path: 405 with `Allow` when others have the path. */
+/**
+ * The problem when no route has this method and path: 405 with `Allow` when routes with other methods have the path.
+ */
 function notRouted(path: string): Problem {
   const allowed = table.methodsAt(path);
   if (allowed.length === 0) return new Problem(HTTP_PROBLEMS.not_found);

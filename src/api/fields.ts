@@ -93,10 +93,7 @@ const METADATA_DEPTH_MAX = 8;
  * metadata of 100 keys.
  */
 const METADATA_VALUES_MAX = 1000;
-/**
- * Names with a special meaning in JavaScript: a program that copies metadata member by member could
- * be tricked by them.
- */
+/** Names that let metadata change the prototypes of a program that copies it member by member. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 const METADATA_MESSAGES = {

@@ -2,17 +2,14 @@
  * One authenticated request as an operation sees it: the caller, and the means to carry the request out. It knows
  * neither `Request` nor `Response`: `RequestSource` gives it what it needs from the transport.
  */
-import type { Command, Idempotency } from '../../domain/command.ts';
+import type { Idempotency } from '../../domain/command.ts';
 import type { Result } from '../../domain/outcome.ts';
-import type { TenantTarget } from '../../domain/tenants/target.ts';
-import type { Remote } from '../../durable-objects/bindings.ts';
-import type { Tenant } from '../../durable-objects/tenant/tenant.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { ListDescription } from '../crypto/cursor.ts';
 import { randomId } from '../crypto/random-id.ts';
 import { sha256Hex } from '../crypto/sha-256.ts';
-import type { CommandTemplate, ObjectClient, ObjectResult } from '../object-client.ts';
+import type { CommandTemplate, ObjectClient, ObjectResult, TenantChange, TenantRead } from '../object-client.ts';
 import { problem, unwrap } from './problems.ts';
 
 /** What a transport knows of a request. The functions throw a problem when the header that they read is not valid. */
@@ -103,19 +100,12 @@ export class RequestContext {
   }
 
   /** Reads from the object of a tenant. A failure is thrown as its problem. */
-  async read<T>(
-    tenantId: string,
-    read: (tenant: Remote<Tenant>, target: TenantTarget) => Promise<Result<T>>,
-  ): Promise<T> {
+  async read<T>(tenantId: string, read: TenantRead<Result<T>>): Promise<T> {
     return unwrap(await this.objects.tenant(tenantId, read));
   }
 
   /** Changes something in the object of a tenant, once even when the call or the request is repeated. */
-  async change<T extends ObjectResult>(
-    tenantId: string,
-    change: (tenant: Remote<Tenant>, target: TenantTarget, command: Command) => Promise<T>,
-    options?: CommandOptions,
-  ) {
+  async change<T extends ObjectResult>(tenantId: string, change: TenantChange<T>, options?: CommandOptions) {
     return this.objects.changeTenant(tenantId, await this.command(tenantId, options), change);
   }
 

@@ -1,15 +1,12 @@
 /** Minting for the operations that make keys: the object takes the minted keys, the response gets the key strings. */
 
-import type { Command } from '../../../domain/command.ts';
 import type { MintedKey } from '../../../domain/keys/record.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../../domain/outcome.ts';
 import type { RotationRights } from '../../../domain/rotations/rights.ts';
-import type { TenantTarget } from '../../../domain/tenants/target.ts';
-import type { Remote } from '../../../durable-objects/bindings.ts';
 import type { RotationRequest } from '../../../durable-objects/tenant/keys/mutations.ts';
-import type { Tenant } from '../../../durable-objects/tenant/tenant.ts';
 import { type Mint, mintKey } from '../../crypto/minting.ts';
 import { nextTurn } from '../../http/turns.ts';
+import type { TenantChange } from '../../object-client.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** Signing and sealing so many takes some milliseconds. */
@@ -18,9 +15,7 @@ const MINTS_PER_TURN = 50;
 /** Has the object of the tenant take what was minted. */
 type Take<Minted, T> = (
   minted: Minted,
-  tenant: Remote<Tenant>,
-  target: TenantTarget,
-  command: Command,
+  ...call: Parameters<TenantChange<unknown>>
 ) => Promise<Mutated<T, Failure | PrefixMismatch>>;
 
 /**
@@ -50,9 +45,7 @@ export async function mintMany<T>(
     const isLong = mints.length >= MINTS_PER_TURN;
     if (isLong) await nextTurn();
     const minted = mints.map((mint) => mint.minted);
-    const result = await objects.changeTenant(tenantId, template, (tenant, target, command) =>
-      take(minted, tenant, target, command),
-    );
+    const result = await objects.changeTenant(tenantId, template, (...call) => take(minted, ...call));
     if (isLong) await nextTurn();
     if (result.ok) {
       const sealed = result.replay?.sealedSecrets;
@@ -72,9 +65,9 @@ export async function mintOne<T>(
   prefix: string | undefined,
   take: Take<MintedKey, T>,
 ): Promise<{ readonly result: Mutated<T, Failure>; readonly secret: string }> {
-  const { result, secrets } = await mintMany(context, tenantId, [prefix], ([minted], ...rest) => {
+  const { result, secrets } = await mintMany(context, tenantId, [prefix], ([minted], ...call) => {
     if (minted === undefined) throw new Error('no key was minted');
-    return take(minted, ...rest);
+    return take(minted, ...call);
   });
   return { result, secret: secrets[0] ?? '' };
 }

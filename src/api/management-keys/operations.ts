@@ -152,7 +152,7 @@ async function readPage({ objects }: RequestContext, query: Omit<KeyListQuery, '
 
 /**
  * One page of the keys that are confined to the caller's own tenant. It reads one owner after the other: since the
- * first owner's keys are all newer, the keys come in the order of creation.
+ * first owner's keys are all newer, the keys come newest first.
  */
 async function readConfinedPage(
   context: RequestContext,
