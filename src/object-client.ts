@@ -185,9 +185,9 @@ export class ObjectClient {
   }
 
   /**
-   * Calls the object of a tenant that exists. Calling the object of a tenant that never existed would leave an empty
-   * object behind, so the directory is asked first, unless this isolate knows the tenant. A caller is told that there
-   * is no such tenant only when no deletion of it is under way any more.
+   * Calls the object of a tenant that exists. A call makes an object, which on a self-hosted server leaves files on
+   * the disk. So the directory is asked first whether the tenant may exist, unless this isolate knows it. A caller is
+   * told that there is no such tenant only when no deletion of it is under way any more.
    */
   async #ofExisting<T extends ObjectResult>(tenantId: string, call: (objectName: string) => Promise<T>) {
     if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();

@@ -1,31 +1,37 @@
 /**
- * What a request asks for: path and query, taken from the request target alone. The platform hands over one text, `http://` + Host + target, as they came
- * over the wire; parsing it as a URL would let a Host like `x/v1/tenants?` choose the path, and would fold `/a/../b` and `\` into paths that a proxy in
- * front of this never saw. So the path is compared as it was sent, and everybody who needs a part of the target takes it from here.
+ * The target of a request: path and query, as they were sent. The platform hands over one text, `http://` + Host +
+ * target. Parsed as a URL, a Host like `x/v1/tenants?` would choose the path, and `/a/../b` or `\` would become a
+ * path that a proxy in front never saw. So nothing else in src/ reads the URL of a request.
  */
 import { HTTP_PROBLEMS, Problem } from './problem.ts';
 
 export type Target = {
-  /** As sent: not decoded and not normalised. */
+  /** Neither decoded nor normalised. */
   readonly path: string;
-  /** What stands after the question mark, empty without one. */
+  /** The text after the question mark, empty without one. */
   readonly query: string;
 };
 
-/** A host name or address, and a port (RFC 9112, section 3.2). Nothing in it can be taken for the end of an authority. */
+/**
+ * A host name or address, and a port (RFC 9112, section 3.2). It cannot contain `/`, `?` or `#`,
+ * which end an authority.
+ */
 const HOST = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{0,5})?$/;
 
-/** The host that was found plain last: nearly every request has the same. */
-let plainHost = '';
+/** The last valid host: nearly every request has the same, so the pattern is rarely needed. */
+let lastHost = '';
 
-/** The target of a request; a 400 when the Host header is no host, or there are two. Requests made by code have no Host, and a URL that was parsed. */
+/**
+ * The target of a request. Throws `invalid_host` when the Host header is not a host, or there are two such headers.
+ * Requests that code makes have no Host header; their URL was parsed before.
+ */
 export function targetOf({ url, headers }: Request): Target {
   const host = headers.get('Host');
-  if (host !== null && host !== plainHost) {
+  if (host !== null && host !== lastHost) {
     if (!HOST.test(host)) throw new Problem(HTTP_PROBLEMS.invalid_host);
-    plainHost = host;
+    lastHost = host;
   }
-  // A plain host has no slash, so the first one after the scheme is where the target begins.
+  // A valid host has no slash, so the target begins at the first slash after the scheme.
   const start = url.indexOf('/', url.indexOf('://') + 3);
   if (start < 0) return { path: '', query: '' };
   const end = url.indexOf('?', start);
