@@ -19,8 +19,8 @@ import { logRequest, type RequestLog } from './http/log.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
+import { type RequestTarget, requestTargetOf } from './http/request-target.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
-import { type Target, targetOf } from './http/target.ts';
 import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';
 
 /** One request under way: what is needed to carry it out, and its log line as far as it is known. */
@@ -35,7 +35,7 @@ type Exchange = {
 type Route = {
   readonly method: Operation['method'];
   readonly path: string;
-  readonly respond: (params: PathParams, target: Target, exchange: Exchange) => Promise<Reply>;
+  readonly respond: (params: PathParams, target: RequestTarget, exchange: Exchange) => Promise<Reply>;
 };
 
 const table = new RouteTable<Route>([
@@ -97,7 +97,7 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 
 /** Finds the route and has it respond. Verification skips the search, since it is called most. */
 function respond(exchange: Exchange): Promise<Reply> {
-  const target = targetOf(exchange.request);
+  const target = requestTargetOf(exchange.request);
   const { path } = target;
   if (path === verifyKey.path && exchange.method === verifyKey.method) return perform(verifyKey, {}, target, exchange);
   const found = table.find(exchange.method, path);
@@ -109,7 +109,7 @@ function respond(exchange: Exchange): Promise<Reply> {
 async function perform(
   operation: Operation,
   params: PathParams,
-  target: Target,
+  target: RequestTarget,
   { request, runtime, objects, log }: Exchange,
 ): Promise<Reply> {
   log.route = operation.path;

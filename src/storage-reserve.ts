@@ -30,7 +30,7 @@ export async function mayGrow({ RESERVE: reserve }: ReserveBinding, now: number)
   if (now >= last.checkedAt && now - last.checkedAt < REMEMBERED_MS) return last.mayGrow;
   const isFirst = last.checkedAt === Number.NEGATIVE_INFINITY;
   // One request checks; until it is done, others use the last check if there is one. They cannot wait for this
-  // request's: the platform ends it when its request ends.
+  // request's check: the platform cancels it when its request ends.
   const next = { mayGrow: last.mayGrow, checkedAt: isFirst ? last.checkedAt : now };
   lastChecks.set(reserve, next);
   next.mayGrow = await isMarked(reserve, last.mayGrow);

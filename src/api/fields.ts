@@ -1,14 +1,16 @@
 /** Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound. */
 import * as v from 'valibot';
 import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
-import { boundedArray, closedObject } from '../http/bounded.ts';
+import { boundedArray, closedObject } from '../http/bounded-schemas.ts';
 import { line } from '../http/line.ts';
 
 /** The name of a tenant or a key. */
 export const name = line(100);
 
-const RFC_3339 =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const DATE = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])/;
+const TIME_OF_DAY = /(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?/;
+const OFFSET = /(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)/;
+const RFC_3339 = new RegExp(`^${DATE.source}T${TIME_OF_DAY.source}${OFFSET.source}$`);
 const TIME_MESSAGE = 'must be an RFC 3339 time, like 2030-01-31T12:00:00.000Z';
 
 /** An RFC 3339 time, as milliseconds since the epoch; digits beyond milliseconds are dropped. */

@@ -1,15 +1,15 @@
 /** Operations over HTTP: reads an operation's input from a request, and turns its outcome into a reply. */
 import type * as v from 'valibot';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
-import type { ListBody } from '../http/bounded.ts';
+import type { ListBody } from '../http/bounded-schemas.ts';
 import { etag, IDEMPOTENCY_REPLAYED, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
 import { validationFailed } from '../http/problem.ts';
 import { json, noContent, type Reply } from '../http/reply.ts';
 import { callerIp } from '../http/request-id.ts';
+import type { RequestTarget } from '../http/request-target.ts';
 import type { PathParams } from '../http/route-table.ts';
-import type { Target } from '../http/target.ts';
 import { nextTurn } from '../http/turns.ts';
 import { validate, validateList } from '../http/validation.ts';
 import type { InputReader, Operation, Outcome, PathParameter } from './operation.ts';
@@ -28,11 +28,11 @@ const QUERY_LENGTH_MAX = 8192;
 export class HttpRequest implements InputReader, RequestSource {
   readonly requestId: string;
   readonly #request: Request;
-  readonly #target: Target;
+  readonly #target: RequestTarget;
   readonly #params: PathParams;
   #bodyText = '';
 
-  constructor(request: Request, target: Target, params: PathParams, requestId: string) {
+  constructor(request: Request, target: RequestTarget, params: PathParams, requestId: string) {
     this.#request = request;
     this.#target = target;
     this.#params = params;
@@ -112,7 +112,7 @@ const reusedReplies = new WeakMap<Outcome<unknown>, Reply>();
 export async function toReply(
   { response }: Pick<Operation, 'response'>,
   outcome: Outcome<unknown>,
-  target: Target,
+  target: RequestTarget,
 ): Promise<Reply> {
   const known = outcome.isReused ? reusedReplies.get(outcome) : undefined;
   if (known !== undefined) return known;
@@ -132,7 +132,11 @@ async function replyWith(
   return { status, headers, contentType: 'application/json', body: await value.toJson() };
 }
 
-function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown>, target: Target): Reply['headers'] {
+function headersOf(
+  { isSecret }: Operation['response'],
+  outcome: Outcome<unknown>,
+  target: RequestTarget,
+): Reply['headers'] {
   const { version, replayed = false, next = null } = outcome;
   if (!isSecret && version === undefined && !replayed && next === null) return null;
   return {
@@ -144,7 +148,10 @@ function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown
 }
 
 /** The `Link` header for the next page of a list (RFC 8288): the same query with one parameter changed. */
-function linkTo({ path, query }: Target, { parameter, value }: { readonly parameter: string; readonly value: string }) {
+function linkTo(
+  { path, query }: RequestTarget,
+  { parameter, value }: { readonly parameter: string; readonly value: string },
+) {
   const next = new URLSearchParams(query);
   next.set(parameter, value);
   return `<${path}?${next}>; rel="next"`;

@@ -14,7 +14,7 @@ import type * as v from 'valibot';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
-import type { ListBody } from '../http/bounded.ts';
+import type { ListBody } from '../http/bounded-schemas.ts';
 import type { LongList } from '../http/long-list.ts';
 import { emptyBody, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';

@@ -9,7 +9,7 @@
 const DEPTH_MAX = 32;
 /**
  * Opening brackets, colons and commas outside of strings: the parser's time depends on their number. 500 keys with 100
- * scopes each have some 60,000. The most expensive ones, objects whose members all have different names, take 40 ms.
+ * scopes each have some 60,000. The most expensive ones, objects that each have a member of another name, take 40 ms.
  */
 const MARKS_MAX = 2 ** 16;
 const TOO_DEEP = `must nest at most ${DEPTH_MAX} deep`;

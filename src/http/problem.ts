@@ -37,7 +37,7 @@ export const HTTP_PROBLEMS = problemTypes({
   misconfigured: { status: 503, title: 'The deployment is misconfigured' },
 });
 
-/** One invalid value: its path in the body or query (or the header), and what is wrong with it. */
+/** One invalid value: its path in the body or query, or its header, and what is wrong with it. */
 export type FieldError = { readonly path: string; readonly message: string };
 
 /** What one problem adds to its type. `members` become members of the problem document. */

@@ -3,7 +3,7 @@
  * secret that was sent in the wrong field.
  */
 import * as v from 'valibot';
-import { ERRORS_MAX, type ListBody } from './bounded.ts';
+import { ERRORS_MAX, type ListBody } from './bounded-schemas.ts';
 import { type FieldError, type Problem, validationFailed } from './problem.ts';
 import { partsInTurns } from './turns.ts';
 

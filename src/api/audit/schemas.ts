@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { AUDIT_ACTIONS } from '../../../domain/audit-actions.ts';
 import type { AuditEntry } from '../../../durable-objects/audit-log.ts';
-import { closedObject } from '../../http/bounded.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
 import { onBehalfOf } from '../../http/on-behalf-of.ts';
 import { cursor, keyId, pageLimit, pageOut, time, timeOut } from '../fields.ts';

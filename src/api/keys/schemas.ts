@@ -10,7 +10,7 @@ import {
   type VerifiedKey,
 } from '../../../domain/keys/record.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
-import { boundedArray, closedObject, listBody } from '../../http/bounded.ts';
+import { boundedArray, closedObject, listBody } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
 import {
   cursor,

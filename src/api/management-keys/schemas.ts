@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { KEY_STATUSES, type KeyView } from '../../../domain/keys/record.ts';
 import { grantOf } from '../../auth/management-key.ts';
 import { PERMISSIONS, ROLE_NAMES } from '../../auth/principal.ts';
-import { boundedArray, closedObject } from '../../http/bounded.ts';
+import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
 import { cursor, gracePeriodSeconds, name, pageLimit, pageOut, tenantId, time } from '../fields.ts';
 import { hintOf, lifecycleFields, statuses, toLifecycle } from '../keys/schemas.ts';
 

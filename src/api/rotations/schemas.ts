@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { RotationView } from '../../../durable-objects/tenant/rotations.ts';
-import { closedObject } from '../../http/bounded.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
 import { cursor, pageLimit, pageOut, timeOut } from '../fields.ts';
 
 const STATES = ['grace', 'completed', 'cancelled'] as const;

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { LEASE_SECONDS_MAX } from '../../../domain/leases/ledger.ts';
 import { DEFAULT_SETTINGS, type TenantRecord } from '../../../domain/tenants/record.ts';
-import { closedObject } from '../../http/bounded.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
 import {
   cursor,
   gracePeriodSeconds,

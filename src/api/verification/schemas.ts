@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { Warning } from '../../../domain/keys/verification.ts';
-import { closedObject } from '../../http/bounded.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
 import type { Verified } from '../../verify/verify.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
 import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';

@@ -5,7 +5,7 @@
  */
 import { HTTP_PROBLEMS, Problem } from './problem.ts';
 
-export type Target = {
+export type RequestTarget = {
   /** Neither decoded nor normalised. */
   readonly path: string;
   /** The text after the question mark, empty without one. */
@@ -25,7 +25,7 @@ let lastHost = '';
  * The target of a request. Throws `invalid_host` when the Host header is not a host, or there are two such headers.
  * Requests that code makes have no Host header; their URL was parsed before.
  */
-export function targetOf({ url, headers }: Request): Target {
+export function requestTargetOf({ url, headers }: Request): RequestTarget {
   const host = headers.get('Host');
   if (host !== null && host !== lastHost) {
     if (!HOST.test(host)) throw new Problem(HTTP_PROBLEMS.invalid_host);
