@@ -2,10 +2,10 @@
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
 import {
+  type Verification,
   type VerificationObjects,
   type VerificationOptions,
   type VerificationServices,
-  type Verified,
   verifyKeyString,
 } from '../verify/verify.ts';
 import { principalOf } from './management-key.ts';
@@ -44,7 +44,7 @@ export class Authenticator {
   }
 }
 
-function principalFrom(verified: Verified): Principal | null {
+function principalFrom(verified: Verification): Principal | null {
   return verified.code === 'VALID' ? principalOf(verified.key) : null;
 }
 

@@ -27,7 +27,8 @@ export type EnvelopeContext = {
   /** The id of the key, or of the kept result (`Idempotency.key` in domain/command.ts). */
   readonly record: string;
   /**
-   * `key`: the bytes of a key string. `answer`: the key strings of a kept result; stored envelopes contain that word.
+   * `key`: the bytes of a key string. `answer`: the key strings of a kept result; stored envelopes are
+   * bound to this word.
    */
   readonly purpose: 'key' | 'answer';
 };

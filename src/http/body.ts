@@ -80,7 +80,7 @@ export function readText(request: Request, contentType: string | null, maxBytes:
   return request.text();
 }
 
-/** Reads and counts, so that no more than the limit is ever held in memory, in however many chunks the body arrives. */
+/** Reads and counts, so that nothing beyond the limit is held in memory, in however many chunks the body arrives. */
 async function readCounting(request: Request, maxBytes: number): Promise<string> {
   if (Number(request.headers.get('Content-Length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return '';

@@ -1,6 +1,6 @@
 /**
- * An HTTP response as plain data. The platform's `Response` is made from it once, at the end (`toResponse`), since
- * making one costs more than what most requests do.
+ * An HTTP response as plain data. The platform's `Response` is made from it once, at the end (`toResponse`): objects
+ * of the platform cost more than the rest of a reply.
  */
 
 export type Reply = {

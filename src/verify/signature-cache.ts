@@ -1,10 +1,9 @@
 /**
- * A cache of key strings with a valid signature: the next verification of one needs neither parsing nor HMAC.
- * An entry never becomes wrong, because the signature depends on the text and HMAC_SECRET alone. It says
- * nothing about the record.
+ * A cache of key strings with a valid signature: the next verification of one needs neither parsing nor HMAC. An entry
+ * never becomes wrong: the signature depends on the text and HMAC_SECRET alone, and that is fixed for an isolate. An
+ * entry says nothing about the record.
  *
- * The cache does not hold key strings. An entry is found by the checksum of the key string, and compared
- * by the fingerprint.
+ * The cache does not hold key strings. It finds an entry by the checksum of the key string and compares fingerprints.
  */
 import { isolateMemory, type MemoryBudget } from '../../domain/memory/budget.ts';
 import { LruCache } from '../../domain/memory/lru-cache.ts';

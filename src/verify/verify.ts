@@ -17,8 +17,8 @@ import { parseKeyString } from '../crypto/key-string.ts';
 import type { Place } from '../object-client.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';
 
-/** A verification. */
-export type Verified =
+/** What verifying a key string found. */
+export type Verification =
   | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
   | {
       readonly code: DecisionCode;
@@ -63,7 +63,7 @@ export function verifyKeyString(
   options: VerificationOptions,
   services: VerificationServices,
   objects: VerificationObjects,
-): Verified | Promise<Verified> {
+): Verification | Promise<Verification> {
   const signed = services.signatures.find(text);
   return signed === null
     ? verifyUncached(text, options, services, objects)
@@ -76,7 +76,7 @@ async function verifyUncached(
   options: VerificationOptions,
   services: VerificationServices,
   objects: VerificationObjects,
-): Promise<Verified> {
+): Promise<Verification> {
   const parsed = parseKeyString(text);
   if (parsed === null) return { code: 'MALFORMED' };
   const digest = await services.signer.verify(parsed);
@@ -94,7 +94,7 @@ export function verifySigned(
   options: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
-): Verified | Promise<Verified> {
+): Verification | Promise<Verification> {
   if (signed.system !== options.system) return { code: 'NOT_FOUND' };
   const now = services.now();
   const leased = options.fresh ? null : services.leases.get(signed.id, signed.digest, now);
@@ -110,7 +110,7 @@ function decideLeased(
   leases: LeaseCache,
   objects: VerificationObjects,
   now: number,
-): Verified {
+): Verification {
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   // The tenant is active: only keys of active tenants are leased, and disabling one waits until all its leases have
   // ended.
@@ -124,7 +124,7 @@ async function askObject(
   { scopes, within }: VerificationOptions,
   { leases, now }: LeaseServices,
   objects: VerificationObjects,
-): Promise<Verified> {
+): Promise<Verification> {
   // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
   for (const { tenantId } of within) {
     if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };

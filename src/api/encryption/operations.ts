@@ -41,7 +41,7 @@ const getEncryption = operation({
 
 const reseal = operation({
   id: 'encryption.reseal',
-  summary: 'Seals a batch of envelopes with the current keyring entry',
+  summary: 'Seals a batch of envelopes anew, with the current keyring entry',
   method: 'POST',
   path: `${ENCRYPTION}/reseal`,
   permission: 'maintenance:run',

@@ -1,14 +1,14 @@
 /** Verification of customers' keys: the operation that is called most. */
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
-import { type Verified, verifyKeyString } from '../../verify/verify.ts';
+import { type Verification, verifyKeyString } from '../../verify/verify.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
-import { toVerification, type Verification, verification, verifyBody } from './schemas.ts';
+import { toVerificationResource, type VerificationResource, verification, verifyBody } from './schemas.ts';
 
 const NO_SCOPES: readonly string[] = [];
 
 export const verifyKey = operation({
   id: 'keys.verify',
-  summary: 'Verifies a key string, and tells what it is the key of',
+  summary: 'Verifies a key string and returns the key that it belongs to',
   method: 'POST',
   path: '/v1/keys/verify',
   permission: 'keys:verify',
@@ -32,14 +32,14 @@ export const verifyKey = operation({
  * Outcomes that depend on a leased key alone. Each is made once and lives as long as the leased key. LEASE_BYTES in
  * domain/leases/cache.ts accounts for it.
  */
-const reused = new WeakMap<VerifiedKey, Outcome<Verification>>();
+const reused = new WeakMap<VerifiedKey, Outcome<VerificationResource>>();
 
-function outcomeOf(verified: Verified): Outcome<Verification> {
+function outcomeOf(verified: Verification): Outcome<VerificationResource> {
   const isReused = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
-  if (!isReused) return { value: toVerification(verified) };
+  if (!isReused) return { value: toVerificationResource(verified) };
   const known = reused.get(verified.key);
   if (known !== undefined) return known;
-  const outcome = { value: toVerification(verified), isReused };
+  const outcome = { value: toVerificationResource(verified), isReused };
   reused.set(verified.key, outcome);
   return outcome;
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { Warning } from '../../../domain/keys/verification.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
-import type { Verified } from '../../verify/verify.ts';
+import type { Verification } from '../../verify/verify.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
 import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
 
@@ -52,9 +52,9 @@ export const verification = v.strictObject({
   rotation: v.exactOptional(rotationOut),
   warnings: v.array(warningOut),
 });
-export type Verification = v.InferOutput<typeof verification>;
+export type VerificationResource = v.InferOutput<typeof verification>;
 
-export function toVerification(verified: Verified): Verification {
+export function toVerificationResource(verified: Verification): VerificationResource {
   if (!('key' in verified)) return { valid: false, code: verified.code, warnings: [] };
   const { code, tenantId, key, warnings } = verified;
   const found = {
@@ -72,7 +72,7 @@ export function toVerification(verified: Verified): Verification {
   return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };
 }
 
-function toWarning(warning: Warning): Verification['warnings'][number] {
+function toWarning(warning: Warning): VerificationResource['warnings'][number] {
   switch (warning.code) {
     case 'key_rotated':
       return {
