@@ -5,7 +5,10 @@ import type { Tenant } from '../durable-objects/tenant/tenant.ts';
 import type { ConfigVariables } from './config/config.ts';
 import type { ReserveBinding } from './storage-reserve.ts';
 
-/** The objects as the Worker sees them: whole. They must be what they take each other for. */
+/**
+ * The objects with all their methods, as the Worker calls them. The constraint checks that each class has the methods
+ * that the other object calls (`TenantPeer`, `DirectoryPeer`).
+ */
 type WholeObjects<B extends ObjectBindings = ObjectBindings<Remote<Tenant>, Remote<Directory>>> = B;
 
 export type Env = WholeObjects & ConfigVariables & ReserveBinding;

@@ -1,4 +1,4 @@
-/** The Worker: its HTTP handler and the classes of its objects. */
+/** The entry points of the Worker: its HTTP handler and the classes of its objects. */
 import type { Env } from './env.ts';
 import { handle } from './router.ts';
 

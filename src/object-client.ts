@@ -1,10 +1,13 @@
 /**
- * The Worker's way to the objects, and the one policy for calls that fail. Stubs are obtained nowhere else.
+ * The Worker's way to the objects, and the one policy for calls that fail. Nothing else in src/ obtains a stub.
  *
- * A call that the platform reports as retryable is repeated, few times and with jitter, with a fresh stub (a broken one stays broken). An overloaded object
- * is never called again: that would only add to its load. Mutations may be repeated too, since each carries an command that the
- * object recognises; the second call is told that it is one. Verifications are repeated whatever went wrong, and then ask for nothing that the
- * object would have to write.
+ * - A call that fails with an error that the platform calls retryable is repeated, a few times, with jitter and with
+ *   a fresh stub, since a broken stub stays broken.
+ * - An overloaded object is not called again, since that would add to its load.
+ * - Changes may be repeated too: each carries a command by whose id the object recognises it, and the repeated call
+ *   says that it is one.
+ * - A verification is repeated after any error but overload. The repeated call asks for no lease, so that it succeeds
+ *   even when the object cannot write.
  */
 
 import type { Command } from '../domain/command.ts';
@@ -22,30 +25,49 @@ import type { Env } from './env.ts';
 import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';
 import { mayGrow } from './storage-reserve.ts';
 
-/** Attempts of a call, and the first wait before a repetition; doubled each time, and between half and all of it is waited. */
+/** Most attempts of one call. */
 const ATTEMPTS = 3;
+/** The wait before the second attempt. It doubles for each further one; half of it is random. */
 const BACKOFF_MS = 100;
-/** Where the disk is full a self-hosted server gives up its reserve within a moment: what ends something then goes through. */
+/**
+ * A self-hosted server on a full disk gives up its reserve after a moment. A later attempt to end
+ * something then fits.
+ */
 const ATTEMPTS_WHEN_FULL = 5;
-/** What an isolate remembers of a tenant beside its id (bytes): that it exists; its locator and the name of its object. */
+
+/** A command for an object, except whether the call repeats an earlier one: the client fills that in. */
+export type CommandTemplate = Omit<Command, 'retry'>;
+
+/** Reads from the object of a tenant. */
+export type TenantRead<T> = (tenant: Remote<Tenant>, target: TenantTarget) => Promise<T>;
+
+/** Changes something in the object of a tenant. */
+export type TenantChange<T> = (tenant: Remote<Tenant>, target: TenantTarget, command: Command) => Promise<T>;
+
+/** Keeps work alive after the response: the execution context of the request. */
+export type Background = { waitUntil(work: Promise<unknown>): void };
+
+/** For calls that no request waits for. */
+export const DETACHED: Background = { waitUntil: () => {} };
+
+/** What each entry of `TenantMemory` takes beside the tenant id (bytes). */
 const EXISTING_BYTES = 0;
 const PLACE_BYTES = 400;
 const PREFIX_BYTES = 200;
 
-export type CommandTemplate = Omit<Command, 'retry'>;
-
-/** Where work goes on after the answer: the execution context of the request. */
-export type Background = { waitUntil(work: Promise<unknown>): void };
-
-/** For calls that answer nobody. */
-export const DETACHED: Background = { waitUntil: () => {} };
-
-/** What an isolate remembers of tenants. Nothing here is ever wrong for long: an object that holds no such tenant says so. */
+/**
+ * What an isolate remembers of tenants. It may be out of date: an object that holds no such tenant says so, and one
+ * whose keys have another prefix says which.
+ */
 export class TenantMemory {
+  /** Tenants that existed when they were last asked. */
   readonly #existing = new LruCache<true>();
   readonly #places = new LruCache<Place>();
   readonly #prefixes = new LruCache<string>();
 
+  /**
+   * Whether the tenant existed when it was last asked. True for `_system` always, which the directory does not list.
+   */
   isKnown(tenantId: string): boolean {
     return tenantId === SYSTEM_TENANT_ID || this.#existing.get(tenantId) === true;
   }
@@ -58,7 +80,9 @@ export class TenantMemory {
     this.#existing.delete(tenantId);
   }
 
-  /** The prefix that keys of a tenant had last, or the default one. Only the tenant's object knows the true one, and checks. */
+  /**
+   * The last known prefix of a tenant's keys, or the default. The tenant's object knows the right one and checks it.
+   */
   likelyPrefix(tenantId: string): string {
     return this.#prefixes.get(tenantId) ?? DEFAULT_SETTINGS.keyPrefix;
   }
@@ -67,7 +91,7 @@ export class TenantMemory {
     this.#prefixes.set(tenantId, prefix, PREFIX_BYTES);
   }
 
-  /** Where a tenant id lives: a function of the id, computed once. */
+  /** The place of a tenant id: a function of the id, remembered once computed. */
   placeOf(tenantId: string): Place | Promise<Place> {
     return this.#places.get(tenantId) ?? this.#compute(tenantId);
   }
@@ -80,12 +104,13 @@ export class TenantMemory {
   }
 }
 
-/** A tenant's locator, and the name of its object. */
+/** Where a tenant lives: its locator, and the name of its object. */
 export type Place = { readonly locator: Uint8Array; readonly objectName: string };
 
-/** What a call to an object resolves to: expected failures are data. */
+/** The result of a call to an object. Expected failures are data. */
 export type ObjectResult = { readonly ok: true } | { readonly ok: false; readonly failure: { readonly code: string } };
 
+/** The objects as one request reaches them. */
 export class ObjectClient {
   readonly #env: Env;
   readonly #memory: TenantMemory;
@@ -99,23 +124,24 @@ export class ObjectClient {
     this.#background = background;
   }
 
-  /** Object calls made so far for this request. */
+  /** Object calls made so far for this request, repeated ones included, uses of leased keys not. */
   get calls(): number {
     return this.#calls;
   }
 
-  /** From here on calls are a caller's who is confined to this tenant. */
+  /**
+   * Says to which tenant the caller is confined, null for none. Later calls carry that along for the object to check.
+   */
   confineTo(confinement: Confinement | null): void {
     this.#confinement = confinement;
   }
 
-  /** A tenant id as this request's caller means it. */
+  /** The target of a call: the tenant id and, if the caller is confined to it, the incarnation that the grant means. */
   target(tenantId: string): TenantTarget {
     const bound = this.#confinement?.tenantId === tenantId ? this.#confinement.bound : null;
     return { tenantId, bound };
   }
 
-  /** Where a tenant id lives. */
   placeOf(tenantId: string): Place | Promise<Place> {
     return this.#memory.placeOf(tenantId);
   }
@@ -128,46 +154,44 @@ export class ObjectClient {
     this.#memory.learnPrefix(tenantId, prefix);
   }
 
-  /** Asks the object of a tenant, if the directory knows of the tenant. */
-  tenant<T extends ObjectResult>(
-    tenantId: string,
-    ask: (tenant: Remote<Tenant>, target: TenantTarget) => Promise<T>,
-  ): Promise<T | ReturnType<typeof notFound>> {
+  /** Reads from the object of a tenant. Fails with `tenant_not_found` when there is no such tenant. */
+  tenant<T extends ObjectResult>(tenantId: string, read: TenantRead<T>): Promise<T | ReturnType<typeof notFound>> {
     return this.#ofExisting(tenantId, (objectName) =>
-      this.#call(() => ask(tenantStub(this.#env, objectName), this.target(tenantId))),
+      this.#call(() => read(tenantStub(this.#env, objectName), this.target(tenantId))),
     );
   }
 
-  /** Has the object of a tenant change something, once even when the call is repeated. */
+  /** Changes something in the object of a tenant, once even when the call is repeated. Fails as `tenant` does. */
   changeTenant<T extends ObjectResult>(
     tenantId: string,
-    command: CommandTemplate,
-    change: (tenant: Remote<Tenant>, target: TenantTarget, command: Command) => Promise<T>,
+    template: CommandTemplate,
+    change: TenantChange<T>,
   ): Promise<T | ReturnType<typeof notFound>> {
     return this.#ofExisting(tenantId, (objectName) =>
-      this.#change(command, (op) => change(tenantStub(this.#env, objectName), this.target(tenantId), op)),
+      this.#change(template, (command) => change(tenantStub(this.#env, objectName), this.target(tenantId), command)),
     );
   }
 
-  /** Has the object of a tenant id create the tenant, which the directory has listed. */
+  /** Creates a tenant in its object. The directory must list it already, unless it is `_system`. */
   async createTenant<T extends ObjectResult>(
     tenantId: string,
-    command: CommandTemplate,
+    template: CommandTemplate,
     create: (tenant: Remote<Tenant>, command: Command) => Promise<T>,
   ): Promise<T> {
     const { objectName } = await this.placeOf(tenantId);
-    const created = await this.#change(command, (op) => create(tenantStub(this.#env, objectName), op));
+    const created = await this.#change(template, (command) => create(tenantStub(this.#env, objectName), command));
     if (created.ok) this.#memory.learn(tenantId);
     return created;
   }
 
   /**
-   * An object that was never asked leaves nothing behind, so the directory is asked first whether there is such a tenant; where this isolate knows
-   * that there is, that costs nothing. Who learns that there is none learns it when a deletion under way has come to its end.
+   * Calls the object of a tenant that exists. A call makes an object, which on a self-hosted server leaves files on
+   * the disk. So the directory is asked first whether the tenant may exist, unless this isolate knows it. A caller is
+   * told that there is no such tenant only when no deletion of it is under way any more.
    */
-  async #ofExisting<T extends ObjectResult>(tenantId: string, ask: (objectName: string) => Promise<T>) {
+  async #ofExisting<T extends ObjectResult>(tenantId: string, call: (objectName: string) => Promise<T>) {
     if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();
-    const result = await ask((await this.placeOf(tenantId)).objectName);
+    const result = await call((await this.placeOf(tenantId)).objectName);
     if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);
     else if (tenantId !== SYSTEM_TENANT_ID) {
       this.#memory.forget(tenantId);
@@ -181,8 +205,8 @@ export class ObjectClient {
   }
 
   /**
-   * Asks the object of this name to decide about a key. A repetition wants no lease, for which the object has to write at times: so a verification
-   * never needs a write to succeed.
+   * Asks the object of this name to decide about a key. A repeated call wants no lease: the object has to write for
+   * some leases, and a verification must succeed even when it cannot.
    */
   async verifyKey(
     objectName: string,
@@ -196,7 +220,9 @@ export class ObjectClient {
     );
   }
 
-  /** Tells the object of a use that it did not see, because the key was leased, after the answer. A use that cannot be told is lost. */
+  /**
+   * Reports the use of a leased key to its object, after the response. When the call fails, the use is not recorded.
+   */
   noteLeasedUse(objectName: string, keyId: string): void {
     this.#background.waitUntil(
       tenantStub(this.#env, objectName)
@@ -205,36 +231,36 @@ export class ObjectClient {
     );
   }
 
-  /** Asks the directory, or has it change something that is idempotent by itself. */
-  directory<T>(ask: (directory: Remote<Directory>) => Promise<T>): Promise<T> {
-    return this.#call(() => ask(directoryStub(this.#env)));
+  /** Reads from the directory, or makes a change there that is idempotent by itself. */
+  directory<T>(call: (directory: Remote<Directory>) => Promise<T>): Promise<T> {
+    return this.#call(() => call(directoryStub(this.#env)));
   }
 
-  /** Has the directory change something, once even when the call is repeated. */
+  /** Changes something in the directory, once even when the call is repeated. */
   changeDirectory<T>(
-    command: CommandTemplate,
+    template: CommandTemplate,
     change: (directory: Remote<Directory>, command: Command) => Promise<T>,
   ): Promise<T> {
-    return this.#change(command, (op) => change(directoryStub(this.#env), op));
+    return this.#change(template, (command) => change(directoryStub(this.#env), command));
   }
 
-  /** Refuses what adds data where there is room only for what ends something. */
+  /** Throws `storage_full` when storage may not grow (src/storage-reserve.ts). */
   async requireRoom(): Promise<void> {
     if (!(await mayGrow(this.#env, Date.now()))) throw storageFull();
   }
 
-  /** Has an object change something. */
-  #change<T>(command: CommandTemplate, send: (command: Command) => Promise<T>): Promise<T> {
+  #change<T>(template: CommandTemplate, send: (command: Command) => Promise<T>): Promise<T> {
     return this.#call(
       async (retry) => {
-        // At each attempt, so that it does not use up what was set free for others.
-        if (command.grows) await this.requireRoom();
-        return send({ ...command, retry });
+        // Checked at each attempt, so that a change that grows does not use up room that was set free for others.
+        if (template.grows) await this.requireRoom();
+        return send({ ...template, retry });
       },
-      (error) => isRetryable(error) || (isStorageFull(error) && !command.grows),
+      (error) => isRetryable(error) || (isStorageFull(error) && !template.grows),
     );
   }
 
+  /** Calls an object until it succeeds, the attempts are used up or `mayRepeat` says no. Throws a problem then. */
   async #call<T>(send: (retry: boolean) => Promise<T>, mayRepeat = isRetryable): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -258,17 +284,19 @@ const notFound = () => fail({ code: 'tenant_not_found' });
 
 const isOverloaded = (error: unknown) => error instanceof Error && 'overloaded' in error && error.overloaded === true;
 
-/** As the platform marks its errors: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ */
+/**
+ * The platform marks its errors so: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/
+ */
 function isRetryable(error: unknown): boolean {
   return error instanceof Error && 'retryable' in error && error.retryable === true && !isOverloaded(error);
 }
 
-/** A commit that found no room. Nothing of it was applied. */
+/** Whether a commit found no room on the disk. Nothing of it was applied. */
 function isStorageFull(error: unknown): boolean {
   return error instanceof Error && error.message.includes('SQLITE_FULL');
 }
 
-/** The object has logged it. */
+/** Whether the database was written by a newer version of Keystead. The object has logged it. */
 function isNewerDatabase(error: unknown): boolean {
   return error instanceof Error && error.message.includes(NEWER_DATABASE);
 }

@@ -1,6 +1,6 @@
 /**
- * From a request to a response: finds the operation, authenticates, authorizes, runs it, turns whatever went wrong into a problem,
- * and logs one line. The only `catch` around operations.
+ * From a request to a response: finds the operation, authenticates and authorizes the caller, runs the operation, turns
+ * whatever went wrong into a problem, and logs one line. Nothing else catches what operations throw.
  */
 import { logError, setLogLevel } from '../durable-objects/log.ts';
 import { authorize } from './api/authorization.ts';
@@ -18,11 +18,11 @@ import { logRequest, type RequestLog } from './http/log.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
+import { type RequestTarget, requestTargetOf } from './http/request-target.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
-import { type Target, targetOf } from './http/target.ts';
 import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';
 
-/** One request on its way: what carries it out, and what its log line will say. */
+/** One request under way: what is needed to carry it out, and its log line as far as it is known. */
 type Exchange = {
   readonly request: Request;
   readonly method: string;
@@ -34,7 +34,7 @@ type Exchange = {
 type Route = {
   readonly method: Operation['method'];
   readonly path: string;
-  readonly respond: (params: PathParams, target: Target, exchange: Exchange) => Promise<Reply>;
+  readonly respond: (params: PathParams, target: RequestTarget, exchange: Exchange) => Promise<Reply>;
 };
 
 /** Responds to a request, whatever it is. Never throws. */
@@ -103,12 +103,12 @@ async function handleWith(
   return toResponse(reply, log.requestId);
 }
 
-/** Methods that are logged by name; any other is a caller's own word. */
+/** Methods that are logged by name. Any other is a text of the caller's choice, so it stays out of the log. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Finds the route and has it respond. */
 function respond(table: RouteTable<Route>, first: Operation | undefined, exchange: Exchange): Promise<Reply> {
-  const target = targetOf(exchange.request);
+  const target = requestTargetOf(exchange.request);
   const { path } = target;
   if (path === first?.path && exchange.method === first.method) return perform(first, {}, target, exchange);
   const found = table.find(exchange.method, path);
@@ -116,10 +116,11 @@ function respond(table: RouteTable<Route>, first: Operation | undefined, exchang
   return found.route.respond(found.params, target, exchange);
 }
 
+/** Carries out an operation for an authenticated and authorized caller. Throws a problem otherwise. */
 async function perform(
   operation: Operation,
   params: PathParams,
-  target: Target,
+  target: RequestTarget,
   { request, runtime, objects, log }: Exchange,
 ): Promise<Reply> {
   log.route = operation.path;
@@ -136,7 +137,9 @@ async function perform(
   return toReply(operation, await operation.invoke(context, source), target);
 }
 
-/** No route has this method and path: 405 with `Allow` when others have the path. */
+/**
+ * The problem when no route has this method and path: 405 with `Allow` when routes with other methods have the path.
+ */
 function notRouted(table: RouteTable<Route>, path: string): Problem {
   const allowed = table.methodsAt(path);
   if (allowed.length === 0) return new Problem(HTTP_PROBLEMS.not_found);

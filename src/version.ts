@@ -1,2 +1,2 @@
-/** The version of the program, as package.json says it. The bundler takes this one member of it and no other. */
+/** The version of the program, from package.json. The bundler includes only this member of the file. */
 export { version as VERSION } from '../package.json';

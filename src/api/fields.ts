@@ -1,26 +1,19 @@
-/** The building blocks of request and response shapes. Every text, number and list has a bound here. */
+/** Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound. */
 import * as v from 'valibot';
-import { KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
-import { boundedArray, closedObject } from '../http/bounded.ts';
+import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
+import { boundedArray, closedObject } from '../http/bounded-schemas.ts';
+import { line } from '../http/line.ts';
 
-/** Characters that have no place in a line of text: controls, halves of surrogate pairs, what is no character at all. */
-const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+/** The name of a tenant or a key. */
+export const name = line(100);
 
-/** One line of text for people, 1 to `max` UTF-16 units. */
-export const line = (max: number) =>
-  v.pipe(
-    v.string(),
-    v.minLength(1, 'must not be empty'),
-    v.maxLength(max, `must be at most ${max} characters`),
-    v.check((text) => !UNFIT.test(text), 'must not contain control characters or broken Unicode'),
-    v.check((text) => text.trim() !== '', 'must not be blank'),
-  );
-
-const RFC_3339 =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const DATE = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])/;
+const TIME_OF_DAY = /(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?/;
+const OFFSET = /(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)/;
+const RFC_3339 = new RegExp(`^${DATE.source}T${TIME_OF_DAY.source}${OFFSET.source}$`);
 const TIME_MESSAGE = 'must be an RFC 3339 time, like 2030-01-31T12:00:00.000Z';
 
-/** An RFC 3339 time, taken to the millisecond. */
+/** An RFC 3339 time, as milliseconds since the epoch; digits beyond milliseconds are dropped. */
 export const time = v.pipe(
   v.string(),
   v.regex(RFC_3339, TIME_MESSAGE),
@@ -28,11 +21,11 @@ export const time = v.pipe(
   v.transform((text) => Date.parse(text)),
 );
 
-/** Times outside these have no four-digit year in UTC. */
+/** Times outside this range have no four-digit year in UTC. */
 const TIME_MIN = Date.parse('0000-01-01T00:00:00.000Z');
 const TIME_MAX = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** Refuses what `Date` would quietly shift, such as the 30th of February. */
+/** Refuses days that `Date` would silently move to the next month, such as the 30th of February. */
 function isRealTime(text: string): boolean {
   const parsed = Date.parse(text);
   if (!(parsed >= TIME_MIN && parsed <= TIME_MAX)) return false;
@@ -40,7 +33,7 @@ function isRealTime(text: string): boolean {
   return new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
 }
 
-/** How a time leaves: RFC 3339 in UTC with milliseconds. */
+/** A time in a response: RFC 3339 in UTC with milliseconds. */
 export const timeOut = v.pipe(v.string(), v.isoTimestamp());
 
 export const seconds = (max: number) =>
@@ -50,6 +43,12 @@ export const seconds = (max: number) =>
     v.minValue(0, 'must not be negative'),
     v.maxValue(max, `must be at most ${max} seconds`),
   );
+
+export const YEAR_SECONDS = 31_536_000;
+
+export const gracePeriodSeconds = seconds(YEAR_SECONDS);
+
+export const keyId = v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'));
 
 export const keyPrefix = v.pipe(
   v.string(),
@@ -61,7 +60,7 @@ export const keyPrefix = v.pipe(
   v.check((prefix) => !isForeignPrefix(prefix), 'belongs to another service, whose keys scanners would report'),
 );
 
-/** Prefixes that secret scanners take for another service's keys: Stripe's and GitHub's. */
+/** Whether secret scanners would take a key with this prefix for one of Stripe's or GitHub's. */
 function isForeignPrefix(prefix: string): boolean {
   return /^(?:[spr]k_(?:live|test)|whsec|gh[pousr]|github_pat)(?:_|$)/.test(prefix);
 }
@@ -83,7 +82,7 @@ const scope = v.pipe(
   ),
 );
 
-/** Scopes, each once. A body in bulk has up to 50,000 of these. */
+/** Scopes, duplicates removed. A bulk body has up to 50,000 scopes, so valid ones must be checked fast (`isScope`). */
 export const scopes = v.pipe(
   boundedArray(scope, 0, SCOPES_MAX, 'scopes', isScope),
   v.transform((list) => [...new Set(list)]),
@@ -91,9 +90,12 @@ export const scopes = v.pipe(
 
 const METADATA_BYTES_MAX = 4096;
 const METADATA_DEPTH_MAX = 8;
-/** Members of objects and items of arrays, at all levels: a page of a list parses the metadata of 100 keys. */
+/**
+ * Members of objects and items of arrays, at all levels. Bounded because a page of a list parses the
+ * metadata of 100 keys.
+ */
 const METADATA_VALUES_MAX = 1000;
-/** Names that mean something else to many programs that will read the metadata. */
+/** Names that let metadata change the prototypes of a program that copies it member by member. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 const METADATA_MESSAGES = {
@@ -102,7 +104,7 @@ const METADATA_MESSAGES = {
   many: `must have at most ${METADATA_VALUES_MAX} values`,
 } as const;
 
-/** A JSON object of the caller's, kept as its text. Written as text only when it cannot be long. */
+/** The caller's own JSON object, as its text. The walk bounds its size first, so that no long text is ever written. */
 export const metadata = v.pipe(
   v.custom<object>(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
@@ -120,7 +122,7 @@ export const metadata = v.pipe(
   ),
 );
 
-/** One walk over metadata, which ends at the first breach. Counts characters without what JSON puts around them. */
+/** One walk over metadata, which ends at the first breach. Counts the characters of texts and names, without quotes. */
 class MetadataWalk {
   #values = 0;
   #characters = 0;
@@ -153,20 +155,20 @@ export const tenantId = v.pipe(
   v.regex(TENANT_ID_PATTERN, 'must be 1 to 63 lower-case letters, digits, _ or -, a letter or digit first'),
 );
 
-// ---- query parameters: always texts ----
+// ---- query parameters, which always arrive as texts ----
 
 export const pageLimit = v.optional(
   v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'), v.transform(Number)),
   '25',
 );
-/** What is no cursor of ours is told so when it is read, whatever its length. */
+/** Any text: `CursorSigner.read` refuses one that is no cursor. */
 export const cursor = v.optional(v.string());
 export const order = v.optional(v.picklist(['asc', 'desc']), 'desc');
 
-/** For routes that take nothing: no body, or an empty object. */
+/** The body of operations that take no input: no body, or an empty object. */
 export const emptyBody = v.optional(closedObject({}), {});
 
-/** The page part of a list's answer. */
+/** The `page` member of a response that lists something. */
 export const pageOut = v.strictObject({
   limit: v.number(),
   nextCursor: v.nullable(v.string()),

@@ -1,36 +1,38 @@
-/** Operations over HTTP: what a request says becomes an operation's input, and its outcome a reply. */
+/** Operations over HTTP: reads an operation's input from a request, and turns its outcome into a reply. */
 import type * as v from 'valibot';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
-import type { ListBody } from '../http/bounded.ts';
-import { etag, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
+import type { ListBody } from '../http/bounded-schemas.ts';
+import { etag, IDEMPOTENCY_REPLAYED, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
 import { validationFailed } from '../http/problem.ts';
 import { json, noContent, type Reply } from '../http/reply.ts';
 import { callerIp } from '../http/request-id.ts';
+import type { RequestTarget } from '../http/request-target.ts';
 import type { PathParams } from '../http/route-table.ts';
-import type { Target } from '../http/target.ts';
 import { nextTurn } from '../http/turns.ts';
 import { validate, validateList } from '../http/validation.ts';
 import type { InputReader, Operation, Outcome, PathParameter } from './operation.ts';
-import { REPLAYED } from './outcomes.ts';
 import { problem } from './problems.ts';
 import type { RequestSource } from './request-context.ts';
 
-/** Bodies (characters) from which parsing, validating and what comes then have a turn each: some milliseconds at least. */
+/**
+ * Bodies of at least so many characters are parsed, validated and processed in separate turns of the event loop, since
+ * each of these steps takes some milliseconds.
+ */
 const LONG_BODY = 128 * 1024;
-/** Longest query (characters): all filters of a list at their largest have less than half of it. */
+/** Longest query (characters). All filters of a list at their largest take less than half of it. */
 const QUERY_LENGTH_MAX = 8192;
 
-/** One HTTP request, read part by part as its operation asks. */
+/** One HTTP request. Its parts are read when the operation asks for them. */
 export class HttpRequest implements InputReader, RequestSource {
   readonly requestId: string;
   readonly #request: Request;
-  readonly #target: Target;
+  readonly #target: RequestTarget;
   readonly #params: PathParams;
   #bodyText = '';
 
-  constructor(request: Request, target: Target, params: PathParams, requestId: string) {
+  constructor(request: Request, target: RequestTarget, params: PathParams, requestId: string) {
     this.#request = request;
     this.#target = target;
     this.#params = params;
@@ -76,12 +78,15 @@ export class HttpRequest implements InputReader, RequestSource {
     return values;
   }
 
-  /** The query parameters in the shape of the schema. One given twice is refused, since either could be meant. */
+  /**
+   * The query parameters in the shape of the schema. A parameter given twice is refused, since either could be meant.
+   */
   readQuery(schema: v.GenericSchema): unknown {
     const { query } = this.#target;
     if (query.length > QUERY_LENGTH_MAX) {
       throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
     }
+    // An array in place of a repeated parameter's text fails every schema.
     const values = new Map<string, string | []>();
     for (const [name, value] of new URLSearchParams(query)) values.set(name, values.has(name) ? [] : value);
     return validate(schema, Object.fromEntries(values), 'query');
@@ -100,22 +105,25 @@ export class HttpRequest implements InputReader, RequestSource {
   }
 }
 
-/** Replies by outcomes that come again as the same object. */
-const kept = new WeakMap<Outcome<unknown>, Reply>();
+/** Replies to the outcomes that are returned again and again as the same object. */
+const reusedReplies = new WeakMap<Outcome<unknown>, Reply>();
 
-/** The reply that tells an outcome. Without a wait, but for lists that are written in turns. */
+/**
+ * The reply for an outcome, without a wait unless its value is a list that is written in turns. `target` is that of the
+ * request: a list links from it to the next page.
+ */
 export function toReply(
   { response }: Pick<Operation, 'response'>,
   outcome: Outcome<unknown>,
-  target: Target,
+  target: RequestTarget,
 ): Reply | Promise<Reply> {
-  const known = outcome.isKept ? kept.get(outcome) : undefined;
+  const known = outcome.isReused ? reusedReplies.get(outcome) : undefined;
   if (known !== undefined) return known;
   const headers = headersOf(response, outcome, target);
   const { value } = outcome;
   if (value instanceof LongList) return longReply(response.status, value, headers);
   const reply = response.body === null ? noContent(headers) : json(value, response.status, headers);
-  if (outcome.isKept) kept.set(outcome, reply);
+  if (outcome.isReused) reusedReplies.set(outcome, reply);
   return reply;
 }
 
@@ -123,19 +131,26 @@ async function longReply(status: number, list: LongList, headers: Reply['headers
   return { status, headers, contentType: 'application/json', body: await list.toJson() };
 }
 
-function headersOf({ isSecret }: Operation['response'], outcome: Outcome<unknown>, target: Target): Reply['headers'] {
+function headersOf(
+  { isSecret }: Operation['response'],
+  outcome: Outcome<unknown>,
+  target: RequestTarget,
+): Reply['headers'] {
   const { version, replayed = false, next = null } = outcome;
   if (!isSecret && version === undefined && !replayed && next === null) return null;
   return {
     ...(isSecret ? { 'Cache-Control': 'no-store' } : {}),
     ...(version === undefined ? {} : { ETag: etag(version) }),
     ...(next === null ? {} : { Link: linkTo(target, next) }),
-    ...(replayed ? { [REPLAYED]: 'true' } : {}),
+    ...(replayed ? { [IDEMPOTENCY_REPLAYED]: 'true' } : {}),
   };
 }
 
-/** `Link` to the next page of a list (RFC 8288): the same query with one parameter changed. */
-function linkTo({ path, query }: Target, { parameter, value }: { readonly parameter: string; readonly value: string }) {
+/** The `Link` header for the next page of a list (RFC 8288): the same query with one parameter changed. */
+function linkTo(
+  { path, query }: RequestTarget,
+  { parameter, value }: { readonly parameter: string; readonly value: string },
+) {
   const next = new URLSearchParams(query);
   next.set(parameter, value);
   return `<${path}?${next}>; rel="next"`;

@@ -1,4 +1,4 @@
-/** Every operation there is. Verification first: it is asked most. */
+/** The list of all operations. */
 import { auditOperations } from './audit/operations.ts';
 import { cleanupOperations } from './cleanup/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';

@@ -1,50 +1,63 @@
 /**
- * An operation of the API, as data. The one list of them (api/index.ts) is what everything else is made from: the HTTP routes
- * (api/http.ts), who may call (api/authorization.ts), validation, and the description (api/description.ts).
+ * An operation of the API, as data. Everything else is made from the list of all operations (src/api/index.ts): the
+ * HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts), validation (src/api/http.ts) and the
+ * description (src/api/description.ts).
  *
- * To add one: write its schemas and its entry in the folder of its resource, with a `run` that gets valid input and returns a value in
- * the shape of the response; add it to that folder's list. `run` sees neither `Request` nor `Response`. It throws a `Problem` where
- * it cannot go on. Then decide in test/auth/route-table.test.ts who may call it, and name it in docs/api.md: tests ask for both.
+ * To add an operation:
+ * 1. Write its schemas and its entry in the folder of its resource, and add the entry to that folder's list. Its
+ *    `run` gets valid input and returns a value in the shape of the response. It sees neither `Request` nor
+ *    `Response`, and throws a `Problem` to refuse the request.
+ * 2. Decide in test/auth/route-table.test.ts who may call it.
+ * 3. Document it in docs/api.md. Tests fail while step 2 or 3 is missing.
  */
 import type * as v from 'valibot';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
-import type { ListBody } from '../http/bounded.ts';
+import type { ListBody } from '../http/bounded-schemas.ts';
 import type { LongList } from '../http/long-list.ts';
-import { TENANT_ID_PATTERN } from './fields.ts';
+import { emptyBody, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 /**
- * Largest bodies (bytes), by what they hold. A body may write any character of a text as `\uXXXX`, six bytes for one, and all of a
- * body at its largest written so must fit. Verification and bulk are exceptions: that would take 61 KiB and 42 MiB there, and no
- * program writes scopes so.
+ * Largest bodies (bytes), by what they hold. JSON may write any character as `\uXXXX`, six bytes for one, and the
+ * largest valid body must fit even when it is written so. Verification and bulk creation are exceptions: they would
+ * need 61 KiB and 42 MiB, and no program writes scopes that way.
  */
 export const BODY_BYTES = {
-  /** An empty object at most. */
+  /** At most an empty object. */
   none: 1024,
-  /** A verification: 117 characters of key, 100 scopes of 100. A tenant, a management key, a reason: 4 KiB at most. */
+  /**
+   * A verification: a key of 117 characters, 100 scopes of 100. A tenant, a management key or a
+   * reason: at most 4 KiB.
+   */
   small: 16 * 1024,
-  /** One key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each: 87 KiB. Or 500 ids. */
+  /**
+   * One key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each:
+   * 87 KiB. Or 500 ids.
+   */
   key: 96 * 1024,
   /** 500 keys of some 8 KiB each. */
   bulk: 4 * 1024 * 1024,
 } as const;
 
-/** A parameter of a path. A text that cannot be one names nothing that exists, so it takes no object call to say so. */
+/**
+ * A parameter of a path. A text that does not match `pattern` names nothing that exists, so the request is refused with
+ * the problem `otherwise`, without an object call.
+ */
 export type PathParameter = { readonly pattern: RegExp; readonly otherwise: ProblemCode };
 
 const tenantIdParameter: PathParameter = { pattern: TENANT_ID_PATTERN, otherwise: 'tenant_not_found' };
-/** Also names `_system`, the tenant of the management keys. */
+/** Also accepts `_system`, the tenant of the management keys. */
 const anyTenantIdParameter: PathParameter = {
   pattern: new RegExp(`${TENANT_ID_PATTERN.source}|^${SYSTEM_TENANT_ID}$`),
   otherwise: 'tenant_not_found',
 };
 
-/** The parameters of paths, by what the path leads to. */
+/** The parameters of a path, by what the path leads to. */
 export const PATH_OF = {
   tenant: { tenantId: tenantIdParameter },
   anyTenant: { tenantId: anyTenantIdParameter },
@@ -54,51 +67,60 @@ export const PATH_OF = {
 
 type PathParameters = Readonly<Record<string, PathParameter>>;
 
-/** A body as an operation declares it: a schema, or a list so long that validating it takes several turns. */
+/** The body of an operation that takes no input there: no body, or an empty object. */
+export const EMPTY_BODY = { body: emptyBody, bodyBytesMax: BODY_BYTES.none } as const;
+
+/** The schema of a body, or a list so long that validating it takes several turns of the event loop. */
 export type Body = v.GenericSchema | ListBody<unknown>;
 type BodyOutput<B> = B extends v.GenericSchema ? v.InferOutput<B> : B extends ListBody<infer T> ? readonly T[] : never;
 
-/** What `run` gets: the parameters of the path, and the query and the body in the shape of their schemas. */
+/** What `run` gets: the parameters of the path, and the query and body as their schemas output them. */
 export type Input<P, Q, B> = { readonly [K in keyof P]: string } & {
   readonly query: Q extends v.GenericSchema ? v.InferOutput<Q> : undefined;
   readonly body: BodyOutput<B>;
 };
 
-/** What `run` returns: the value of the response, and what the transport tells beside it. */
+/** What `run` returns: the value of the response, and what the transport adds to it (in HTTP: headers). */
 export type Outcome<T> = {
   readonly value: T | LongList;
-  /** Version of the resource; the entity tag in HTTP. */
+  /** Version of the resource; in HTTP the entity tag. */
   readonly version?: number;
   /** Whether this is the kept result of an earlier request with the same `Idempotency-Key`. */
   readonly replayed?: boolean;
-  /** The parameter, and its value, with which a list request gets the next page. */
+  /** The query parameter that leads to the next page of a list, and its value; null on the last page. */
   readonly next?: { readonly parameter: 'cursor' | 'offset'; readonly value: string } | null;
-  /** Whether `run` returns this very object again, so that a transport may keep what it makes of it. */
-  readonly isKept?: boolean;
+  /** Whether `run` returns this same object again, so that a transport may keep the reply that it makes from it. */
+  readonly isReused?: boolean;
 };
 
-/** How a transport hands over what a request says. Each throws a problem where it is not valid. */
+/** How a transport hands over the input of an operation. Each method throws a problem when its part is not valid. */
 export type InputReader = {
   readPath(parameters: PathParameters): Readonly<Record<string, string>>;
   readQuery(schema: v.GenericSchema): unknown;
   readBody(body: Body, bytesMax: number): Promise<unknown>;
 };
 
-/** Everything about an operation but how it is run. */
+/** An operation without its code. */
 export type OperationDescription = {
-  /** `resource.verb`, for descriptions and clients. */
+  /** `resource.verb`: the name in the description and in clients. */
   readonly id: string;
   /** One line that says what it does. */
   readonly summary: string;
   readonly method: Method;
-  /** A segment that begins with a colon is a parameter. */
+  /** A segment that starts with a colon is a parameter. */
   readonly path: string;
   readonly permission: Permission;
-  /** Whether callers confined to a tenant may use it. One that is not of one tenant shows them only their own. */
+  /**
+   * Whether callers confined to a tenant may use it. An operation that is allowed although its path names no tenant
+   * shows them only what is theirs.
+   */
   readonly confined: 'allowed' | 'refused';
   /** Whether it changes something. Then it takes the headers `Idempotency-Key`, `If-Match` and `X-On-Behalf-Of`. */
   readonly changes: boolean;
-  /** Whether it adds data: then it is refused where storage runs out, while what ends something goes on. */
+  /**
+   * Whether it adds data. Such operations are refused when storage runs out; those that end or remove
+   * something are not.
+   */
   readonly grows: boolean;
   readonly request: {
     readonly path: PathParameters;
@@ -110,17 +132,17 @@ export type OperationDescription = {
   };
   readonly response: {
     readonly status: 200 | 201 | 204;
-    /** null for no body. */
+    /** null for a response without a body. */
     readonly body: v.GenericSchema | null;
-    /** Whether it holds key strings, so that no cache may keep it. */
+    /** Whether it holds key strings: then HTTP caches are told not to store it. */
     readonly isSecret: boolean;
   };
-  /** Problems that are its own, beside those of every operation of its form (description.ts). */
+  /** Problems that the form of the operation does not imply already (src/api/description.ts). */
   readonly errors: readonly ProblemCode[];
 };
 
 export type Operation = OperationDescription & {
-  /** Reads the input, in the order path, query, body, and runs. */
+  /** Reads the input in the order path, query, body, then runs. */
   readonly invoke: (context: RequestContext, reader: InputReader) => Promise<Outcome<unknown>>;
 };
 
@@ -135,8 +157,9 @@ type Definition<P, Q, B, R> = Pick<OperationDescription, 'id' | 'summary' | 'met
   };
 
 /**
- * Makes an operation of its definition. Defaults: callers confined to a tenant may use what is of one tenant; all but a GET changes
- * something, and adds nothing; a body, if one is read, is small; the response is 200 and holds no key string.
+ * Makes an operation from its definition. Defaults: a caller confined to a tenant may use it if its path names a
+ * tenant; it changes something unless it is a GET; it adds no data; its body, if it reads one, is small; its response
+ * has status 200 and holds no key string.
  */
 export function operation<
   const P extends PathParameters = Readonly<Record<never, never>>,
@@ -160,7 +183,7 @@ export function operation<
         query: query === undefined ? undefined : reader.readQuery(query),
         body: body === undefined ? undefined : await reader.readBody(body, bodyBytesMax),
       };
-      // The reader has parsed each part with the very schema that its type comes from.
+      // Sound: the reader has parsed each part with the schema that gives the part its type.
       return run(context, input as Input<P, Q, B>);
     },
   };

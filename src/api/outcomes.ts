@@ -1,25 +1,14 @@
-/** From an object's result to an operation's outcome: failures become problems, kept results are marked as replayed. */
-import type { Failure, Mutated, Result } from '../../domain/outcome.ts';
+/** Turns the result of an object into the outcome of an operation. */
+import type { Failure, Mutated } from '../../domain/outcome.ts';
 import type { ListDescription } from '../crypto/cursor.ts';
 import type { Outcome } from './operation.ts';
-import { problemOf } from './problems.ts';
+import { unwrap } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** Header of a response that repeats a kept result. */
-export const REPLAYED = 'Idempotency-Replayed';
+/** Whether this is the kept result of an earlier request. */
+export const isReplayed = (result: Mutated<unknown, unknown>): boolean => result.replay !== undefined;
 
-/** The value of an object's result; a failure is thrown as its problem. */
-export function unwrap<T>(result: Mutated<T, Failure>, inBulk = false): T {
-  if (result.ok) return result.value;
-  const problem = problemOf(result.failure, inBulk);
-  throw result.replay === undefined ? problem : problem.withHeader(REPLAYED, 'true');
-}
-
-/** Whether a result is a kept one. */
-export const isReplayed = (result: Result<unknown, unknown> & Pick<Mutated<unknown>, 'replay'>): boolean =>
-  result.replay !== undefined;
-
-/** The outcome of a change: what the object answered, in the shape of the response. */
+/** The outcome of a change: the object's value, in the shape of the response. A failure is thrown as its problem. */
 export function changed<T, R>(result: Mutated<T, Failure>, toResource: (value: T) => R): Outcome<R> {
   return { value: toResource(unwrap(result)), replayed: isReplayed(result) };
 }
@@ -32,7 +21,7 @@ export function changedVersion<T extends { readonly version: number }, R>(
   return { ...changed(result, toResource), version: unwrap(result).version };
 }
 
-/** The outcome of a list: its data, and the way to the next page. */
+/** The outcome of a list by cursor. `next` is the position where the next page starts, null when there is none. */
 export async function page<T>(
   context: RequestContext,
   data: T[],

@@ -1,6 +1,7 @@
-/** The problems of Keystead's own resources, and the one map from what an object decided to a problem. */
-import type { Failure } from '../../domain/outcome.ts';
+/** The problems of Keystead's own resources, and the one map from an object's failures to problems. */
+import type { Failure, Mutated } from '../../domain/outcome.ts';
 import { OUTLIVES_CALLER } from '../auth/management-key.ts';
+import { IDEMPOTENCY_REPLAYED } from '../http/conditions.ts';
 import { forbidden, HTTP_PROBLEMS, Problem, problemTypes, storageFull, validationFailed } from '../http/problem.ts';
 
 const OWN_PROBLEMS = problemTypes({
@@ -19,14 +20,14 @@ const OWN_PROBLEMS = problemTypes({
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
 });
 
-/** Every problem that the API answers with, by code. */
+/** All problems of the API, by code. */
 export const PROBLEMS = { ...HTTP_PROBLEMS, ...OWN_PROBLEMS };
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** A problem by its code. */
+/** The problem with this code, without further details. */
 export const problem = (code: ProblemCode) => new Problem(PROBLEMS[code]);
 
-/** What a caller who is confined to a tenant must leave to the operator of the deployment. */
+/** Details for a caller confined to a tenant who tries what only the operator of the deployment may do. */
 const NOT_FOR_CONFINED = {
   status: 'The tenant is disabled, and a caller who is confined to it cannot lift that.',
   settings:
@@ -40,8 +41,18 @@ export const wouldWiden = () =>
     'keys:update',
   );
 
-/** What an object decided, as a problem. Exhaustive: a new failure does not compile without a line here. */
-export function problemOf(failure: Failure, inBulk = false): Problem {
+/** The value of an object's result. Throws a failure as its problem; `inBulk` as for `problemOf`. */
+export function unwrap<T>(result: Mutated<T, Failure>, inBulk = false): T {
+  if (result.ok) return result.value;
+  const failed = problemOf(result.failure, inBulk);
+  throw result.replay === undefined ? failed : failed.withHeader(IDEMPOTENCY_REPLAYED, 'true');
+}
+
+/**
+ * An object's failure as a problem. `inBulk` says that the request has a list of keys, so that paths of errors start
+ * with the place in it. Exhaustive: a new failure does not compile until it has a line here.
+ */
+function problemOf(failure: Failure, inBulk: boolean): Problem {
   switch (failure.code) {
     case 'tenant_not_found':
     case 'tenant_exists':

@@ -1,11 +1,11 @@
-/** From a bearer token to the principal behind it. */
+/** Authentication: from a bearer token to the principal that it stands for. */
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
 import {
+  type Verification,
   type VerificationObjects,
   type VerificationOptions,
   type VerificationServices,
-  type Verified,
   verifyKeyString,
 } from '../verify/verify.ts';
 import { principalOf } from './management-key.ts';
@@ -18,7 +18,7 @@ const ADMIN: Principal = {
   endsAt: null,
 };
 
-/** Knows the callers: the one of `ADMIN_TOKEN`, if it is set, and the holders of management keys. */
+/** Authenticates callers by `ADMIN_TOKEN`, if it is set, or by a management key. */
 export class Authenticator {
   readonly #fingerprinter = new Fingerprinter(ADMIN_TOKEN_LENGTH_MAX);
   readonly #adminToken: Fingerprint | null;
@@ -28,8 +28,8 @@ export class Authenticator {
   }
 
   /**
-   * The principal, null for a token that is nobody's, or not any more. A management key is verified as any key is: it costs no object call
-   * when it is forged or leased, one otherwise.
+   * The principal, null for a token that is not valid, or no longer. A management key is verified like any other key:
+   * no object call when it is malformed, forged or leased, one otherwise.
    */
   authenticate(
     token: string,
@@ -39,13 +39,13 @@ export class Authenticator {
     const fingerprint = this.#fingerprinter.of(token);
     if (fingerprint === null) return null;
     if (this.#adminToken !== null && sameFingerprint(fingerprint, this.#adminToken)) return ADMIN;
-    const verified = verifyKeyString(token, MANAGEMENT, services, objects);
-    return verified instanceof Promise ? verified.then(holderOf) : holderOf(verified);
+    const verified = verifyKeyString(token, MANAGEMENT_KEY, services, objects);
+    return verified instanceof Promise ? verified.then(principalFrom) : principalFrom(verified);
   }
 }
 
-function holderOf(verified: Verified): Principal | null {
+function principalFrom(verified: Verification): Principal | null {
   return verified.code === 'VALID' ? principalOf(verified.key) : null;
 }
 
-const MANAGEMENT: VerificationOptions = { scopes: [], within: [], system: true, fresh: false };
+const MANAGEMENT_KEY: VerificationOptions = { scopes: [], within: [], system: true, fresh: false };

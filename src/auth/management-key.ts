@@ -1,7 +1,10 @@
 /**
- * Management keys: callers' keys, kept like any other key in the tenant `_system`. So they expire, rotate with grace and are audited by the same code; only
- * what the fields of a key mean is different: scopes are permissions, the owner is the tenant that the caller is confined to, with its
- * incarnation, and the metadata names the role.
+ * Management keys: the keys of Keystead's own callers. They are keys of the tenant `_system`, so the same code makes
+ * them expire, rotates them with grace and audits them. Only the meaning of three fields differs:
+ *
+ *   scopes     the permissions; empty for a role
+ *   metadata   the role
+ *   owner      the tenant that the caller is confined to, with its incarnation; null for a caller that is not confined
  */
 import * as v from 'valibot';
 import type { KeyAttributes, VerifiedKey } from '../../domain/keys/record.ts';
@@ -11,11 +14,11 @@ import type { Confinement, TenantRef } from '../../domain/tenants/target.ts';
 import { forbidden } from '../http/problem.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLE_NAMES, ROLES, type Role } from './principal.ts';
 
-/** Answer to a caller who would hand out a management key that lasts longer than the caller's own. */
+/** Detail for a caller who tries to make a management key that lasts longer than the caller's own. */
 export const OUTLIVES_CALLER =
   'The caller has an end, and hands out no management key that lasts longer: give an expiresAt no later than that.';
 
-/** Prefix of management keys, so that a scanner tells them from customers' keys. */
+/** Prefix of management keys. A scanner tells them from customers' keys by it. */
 export const MANAGEMENT_KEY_PREFIX = 'ksm';
 
 export type Grant = {
@@ -28,8 +31,8 @@ const storedGrant = v.object({ role: v.nullable(v.picklist(ROLE_NAMES)) });
 const storedPermissions = v.array(v.picklist(PERMISSIONS));
 
 /**
- * The attributes of a key that grants this, confined to one tenant or not. A role is kept as such, so that it holds what the role holds when it is
- * used.
+ * The attributes of a key with this grant, confined to a tenant or not (null). A role is stored by name, so the key
+ * grants what the role means at the time of use.
  */
 export function attributesOf(
   { role, permissions }: Pick<Grant, 'role' | 'permissions'>,
@@ -39,14 +42,14 @@ export function attributesOf(
   return { owner, scopes: role === null ? permissions : [], metadata: JSON.stringify({ role }) };
 }
 
-/** What a management key grants. */
+/** The grant of a management key. Throws when the stored fields make no sense. */
 export function grantOf(key: Pick<VerifiedKey, 'owner' | 'scopes' | 'metadata' | 'createdAt'>): Grant {
   const { role } = v.parse(storedGrant, JSON.parse(key.metadata));
   const permissions = role === null ? v.parse(storedPermissions, key.scopes) : ROLES[role];
   return { role, permissions, confinement: key.owner === null ? null : confinementOf(key.owner, key.createdAt) };
 }
 
-/** The owner of management keys that are confined like this. */
+/** The owner of the management keys with this confinement. */
 export function ownerOf({ tenantId, bound }: Confinement): string {
   return 'incarnation' in bound ? grantOwner({ tenantId, incarnation: bound.incarnation }) : tenantId;
 }
@@ -56,10 +59,10 @@ function confinementOf(owner: string, grantedAt: number): Confinement {
   return { tenantId, bound: incarnation === null ? { existedAt: grantedAt } : { incarnation } };
 }
 
-/** Principals by what was verified, which under a lease is the same object each time. */
+/** Principals by the verified key, which is the same object as long as the key is leased. */
 const principals = new WeakMap<VerifiedKey, Principal>();
 
-/** The caller that holds this management key. */
+/** The principal for a verified management key. */
 export function principalOf(key: VerifiedKey): Principal {
   const known = principals.get(key);
   if (known !== undefined) return known;
@@ -68,7 +71,7 @@ export function principalOf(key: VerifiedKey): Principal {
     actor: { type: 'management_key', id: key.id },
     permissions: new Set(permissions),
     confinement,
-    // Grace never outlives the key's own expiry.
+    // The earlier of the two: a grace period never ends after the key's own expiry.
     endsAt: key.graceEndsAt ?? key.expiresAt,
   };
   principals.set(key, principal);
@@ -76,8 +79,9 @@ export function principalOf(key: VerifiedKey): Principal {
 }
 
 /**
- * When a management key that this caller makes ends: as asked for, by default with the caller. Nobody hands out what outlives them: else a key that ends,
- * or that was rotated out because it leaked, could make itself endless.
+ * When a management key that this caller makes ends (ms, null for never): as wanted, by default with the caller's own
+ * key. Throws `forbidden` when that is later than the caller's own end. Otherwise a key that expires, or that was
+ * rotated because it leaked, could make itself a successor that lasts forever.
  */
 export function expiryWithin({ endsAt }: Principal, wanted: number | null | undefined): number | null {
   const expiresAt = wanted === undefined ? endsAt : wanted;
@@ -86,8 +90,8 @@ export function expiryWithin({ endsAt }: Principal, wanted: number | null | unde
 }
 
 /**
- * Refuses to hand a grant to somebody, or decide about its key, unless the caller holds all of it. Rotating counts as handing out, since the answer
- * is a working key.
+ * Throws `forbidden` unless the caller has all of a grant itself. Required to create a key with the grant, to revoke
+ * one and to rotate one, since the response to a rotation holds a working key.
  */
 export function requireHeld(
   caller: Principal,

@@ -1,4 +1,4 @@
-/** Who calls and what they may do. */
+/** Who calls, and what the caller may do. */
 import type { Actor } from '../../domain/command.ts';
 import type { Confinement } from '../../domain/tenants/target.ts';
 
@@ -23,7 +23,7 @@ export const PERMISSIONS = [
 
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** Roles: names for lists of permissions that go together. */
+/** Roles: named lists of permissions. */
 export const ROLES = {
   owner: PERMISSIONS,
   admin: PERMISSIONS.filter((permission) => permission !== 'management:write'),
@@ -46,18 +46,18 @@ export const ROLES = {
 } as const satisfies Record<string, readonly Permission[]>;
 
 export type Role = keyof typeof ROLES;
-export const ROLE_NAMES = ['owner', 'admin', 'operator', 'auditor', 'verifier'] as const satisfies readonly Role[];
+export const ROLE_NAMES = Object.keys(ROLES) as readonly Role[];
 
 export type Principal = {
   readonly actor: Actor;
   readonly permissions: ReadonlySet<Permission>;
-  /** The one tenant this caller is confined to, null for all. */
+  /** The one tenant that this caller is confined to, null for a caller that may reach all. */
   readonly confinement: Confinement | null;
-  /** When the caller's own key ends (ms), by expiry or by the end of its grace; null for never. Nothing that it hands out lasts longer. */
+  /** When the caller's own key ends (ms), by expiry or at the end of its grace period; null for never. */
   readonly endsAt: number | null;
 };
 
-/** Whether this caller may know that the tenant exists at all. */
+/** Whether the caller may reach the tenant, and thus may learn whether it exists. */
 export function mayReach(principal: Principal, tenantId: string): boolean {
   return principal.confinement === null || principal.confinement.tenantId === tenantId;
 }

@@ -1,6 +1,7 @@
 /**
- * Configuration from the environment, checked as a whole. What is wrong is reported by the variable's name and a reason, never with a part of its value.
- * Pure, so that the self-hosted launcher checks with the same rules before it starts anything.
+ * The configuration from the environment, checked as a whole. A problem names the variable and a reason, and
+ * never holds a part of the value. The functions are pure, so the self-hosted launcher checks by the same
+ * rules before it starts.
  */
 import { LOG_LEVELS, type LogLevel } from '../../durable-objects/log.ts';
 import { type Keyring, parseKeyring, sameSecret } from '../crypto/keyring.ts';
@@ -13,7 +14,7 @@ export type ConfigVariables = {
 };
 
 export type Config = {
-  /** null when the variable is not set: then only management keys come in. */
+  /** null when the variable is not set. Then only callers with management keys can authenticate. */
   readonly adminToken: string | null;
   readonly encryption: Keyring;
   readonly hmac: Keyring;
@@ -28,7 +29,7 @@ const DIFFERENT_CHARACTERS_MIN = 10;
 const PLACEHOLDER =
   /change.?me|placeholder|password|your.?(?:admin|token|secret)|example|insert.?here|replace.?(?:me|this)/i;
 
-/** The configuration, or everything that is wrong with it. */
+/** The configuration, or all its problems. */
 export function parseConfig(variables: ConfigVariables): Config | ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const keyring = (variable: 'ENCRYPTION_KEY' | 'HMAC_SECRET'): Keyring | null => {
@@ -66,6 +67,7 @@ function adminTokenProblem(token: string | undefined): string | null {
   return PLACEHOLDER.test(token) ? 'is a placeholder' : null;
 }
 
+/** Whether two keyrings have a secret in common. Each secret must serve one purpose only. */
 function shareASecret(a: Keyring, b: Keyring): boolean {
   return [...a.entries.values()].some((one) => [...b.entries.values()].some((other) => sameSecret(one, other)));
 }

@@ -1,4 +1,4 @@
-/** What the Worker makes of its configuration once per isolate: parsed keyrings and the services that hold the imported keys. */
+/** The services of an isolate: made once from the configuration, they hold the imported keys and the caches. */
 
 import { LeaseCache } from '../../domain/leases/cache.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
@@ -25,7 +25,7 @@ export type Runtime = VerificationServices & {
 
 const runtimes = new WeakMap<Env, Runtime | ConfigProblem[]>();
 
-/** The runtime for this environment, or what is wrong with its configuration. */
+/** The runtime for this environment, or the problems of its configuration. */
 export function runtimeOf(env: Env): Runtime | ConfigProblem[] {
   const known = runtimes.get(env);
   if (known !== undefined) return known;

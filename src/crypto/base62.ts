@@ -1,14 +1,15 @@
 /**
- * Base62 of fixed length: a byte string as one big-endian number, in the digits `0-9A-Za-z`, padded with `0`. The digits are in ASCII
- * order, so texts sort as their bytes do. Exactly one text decodes to given bytes; everything else is refused.
+ * Base62 of fixed length: bytes as one big-endian number in the digits `0-9A-Za-z`, padded with `0`. The
+ * digits are in ASCII order, so texts sort as their bytes do. The encoding is canonical: exactly one text
+ * decodes to given bytes.
  */
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const VALUE_OF_CODE = new Int8Array(128).fill(-1);
 for (let value = 0; value < 62; value++) VALUE_OF_CODE[DIGITS.charCodeAt(value)] = value;
 
-/** Every two digits there are, by their value. */
 const PAIR_FACTOR = 62 * 62;
+/** All pairs of digits, by their value. */
 const PAIRS = Array.from(
   { length: PAIR_FACTOR },
   (_, value) => DIGITS.charAt(Math.floor(value / 62)) + DIGITS.charAt(value % 62),
@@ -16,17 +17,17 @@ const PAIRS = Array.from(
 
 const BITS_PER_DIGIT = Math.log2(62);
 
-/** Digits handled at once: 62^5 < 2^30, so that 16-bit limb * group + carry stays exact in a double (< 2^53). */
+/** Digits that are converted at once. 62^5 < 2^30, so 16-bit limb * group + carry is exact in a double (< 2^53). */
 const GROUP = 5;
 const GROUP_FACTOR = 62 ** GROUP;
 const LIMB = 0x10000;
 
-/** Encodes an even number of bytes into exactly `length` digits, which the caller has chosen large enough. */
+/** Encodes an even number of bytes as exactly `length` digits. `length` must be large enough for them. */
 export function encodeBase62(bytes: Uint8Array, length: number): string {
   const limbs = new Uint16Array(bytes.length / 2);
   for (let i = 0; i < limbs.length; i++) limbs[i] = byteAt(bytes, 2 * i) * 256 + byteAt(bytes, 2 * i + 1);
   let text = '';
-  // The first limb that can still be other than zero.
+  // The first limb that may not be zero yet.
   let first = 0;
   for (let left = length; left > 0; left -= GROUP) {
     const digits = Math.min(GROUP, left);
@@ -44,10 +45,13 @@ export function encodeBase62(bytes: Uint8Array, length: number): string {
   return text;
 }
 
-/** Decodes into exactly `byteLength` (even) bytes; null for another length, a foreign digit or a number that does not fit. */
+/**
+ * Decodes exactly `byteLength` (even) bytes. Null for a text of another length, another character or
+ * a number too large.
+ */
 export function decodeBase62(text: string, byteLength: number): Uint8Array | null {
   if (text.length !== Math.ceil((byteLength * 8) / BITS_PER_DIGIT)) return null;
-  // Least significant limb first; only the first `used` can be other than zero so far.
+  // Least significant limb first. Only the first `used` limbs may be other than zero so far.
   const limbs = new Uint16Array(byteLength / 2);
   let used = 0;
   for (let start = 0; start < text.length; start += GROUP) {
@@ -76,7 +80,7 @@ export function decodeBase62(text: string, byteLength: number): Uint8Array | nul
   return bytes;
 }
 
-/** A number below 62^digits as exactly that many digits. */
+/** A number below 62^`digits` as exactly `digits` digits. */
 export function encodeNumber(value: number, digits: number): string {
   let text = '';
   let rest = value;
@@ -89,7 +93,7 @@ export function encodeNumber(value: number, digits: number): string {
   return text;
 }
 
-/** The number that the digits from `start` to `end` say, -1 when one of them is none. */
+/** The number that the digits from `start` up to `end` stand for, -1 when a character is not a digit. */
 export function decodeNumber(text: string, start: number, end: number): number {
   let value = 0;
   for (let i = start; i < end; i++) {

@@ -1,5 +1,9 @@
-/** CRC-32 (ISO 3309, as in gzip and zip). Detects every change of up to four neighbouring characters, thus every single mistyped one. */
+/**
+ * CRC-32 (ISO 3309, as in gzip and zip). It detects every change within four neighbouring characters, so every single
+ * mistyped one.
+ */
 
+/** The remainder of each byte. */
 const TABLE = new Int32Array(256);
 for (let byte = 0; byte < 256; byte++) {
   let remainder = byte;

@@ -1,12 +1,14 @@
 /**
- * List cursors: opaque to callers and signed, so that one that was altered, or belongs to another list, tenant, order or filter, is refused.
+ * List cursors: opaque to callers, and signed so that a cursor is refused when it was altered, or when it belongs to
+ * another list, tenant, order or filter.
  *
  *   offset  bytes
  *    0       1    keyring entry of HMAC_SECRET
- *    1       8    position in the list
+ *    1       8    position in the list, a double
  *    9      18    HMAC over the bytes before it and the list's description
  *
- * 27 bytes fill 36 base64url characters to the last bit, so exactly one text says them.
+ * 27 bytes fill 36 base64url characters to the last bit, so the encoding is canonical. 144 bits of the HMAC are more
+ * than a forger can guess, since each guess takes a request.
  */
 import { deriveKey, HMAC_SHA_256 } from './derived-key.ts';
 import type { Keyring, KeyringEntry } from './keyring.ts';
@@ -14,7 +16,7 @@ import type { Keyring, KeyringEntry } from './keyring.ts';
 const SIGNED_BYTES = 9;
 const SIGNATURE_BYTES = 18;
 
-/** What makes two lists the same list. */
+/** A list: a cursor is valid only for a list with an equal description. */
 export type ListDescription = {
   readonly list: string;
   readonly tenantId?: string;
@@ -22,15 +24,17 @@ export type ListDescription = {
   readonly filter?: object;
 };
 
+/** Writes and reads cursors. */
 export class CursorSigner {
   readonly #ring: Keyring;
-  /** By keyring entry. */
+  /** Derived keys by keyring entry. */
   readonly #keys = new Map<number, Promise<CryptoKey>>();
 
   constructor(ring: Keyring) {
     this.#ring = ring;
   }
 
+  /** The cursor for a position in a list. */
   async write(position: number, list: ListDescription): Promise<string> {
     const bytes = new Uint8Array(SIGNED_BYTES + SIGNATURE_BYTES);
     bytes[0] = this.#ring.current.id;
@@ -41,7 +45,7 @@ export class CursorSigner {
       .replaceAll('/', '_');
   }
 
-  /** The position, null for anything but a cursor that was written for this very list. */
+  /** The position in a cursor, null unless it was written for a list with this description. */
   async read(cursor: string, list: ListDescription): Promise<number | null> {
     if (!/^[A-Za-z0-9_-]{36}$/.test(cursor)) return null;
     const text = atob(cursor.replaceAll('-', '+').replaceAll('_', '/'));
@@ -55,7 +59,7 @@ export class CursorSigner {
 
   async #signature(entryId: number, bytes: Uint8Array, list: ListDescription): Promise<Uint8Array> {
     const entry = this.#ring.entries.get(entryId);
-    if (entry === undefined) throw new Error('no such keyring entry');
+    if (entry === undefined) throw new Error('the keyring has no such entry');
     const key = await this.#keyOf(entry);
     const { list: name, tenantId = '', order = '', filter = {} } = list;
     const filters = Object.entries(filter).sort(([a], [b]) => (a < b ? -1 : 1));

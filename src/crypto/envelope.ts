@@ -1,5 +1,5 @@
 /**
- * Envelopes: what Keystead keeps encrypted at rest.
+ * Envelopes: the form in which Keystead keeps key strings, encrypted.
  *
  *   offset  bytes
  *    0       1    envelope version, 1: AES-256-GCM, HKDF-SHA-256
@@ -8,8 +8,9 @@
  *   14       n    ciphertext
  *   14+n    16    tag
  *
- * Each tenant has its own AES key. A random 96-bit nonce is safe for 2^32 envelopes under one key (NIST SP 800-38D, 8.3), more than a tenant's database
- * holds. The additional data binds an envelope to its tenant, record and purpose, so that one moved to another row does not open.
+ * Each tenant has its own AES key. Random 96-bit nonces are safe for 2^32 envelopes under one key (NIST SP 800-38D,
+ * section 8.3), more than the database of a tenant can hold. The additional data binds an envelope to its version,
+ * keyring entry, tenant, record and purpose, so that an envelope that was moved to another row does not open.
  */
 import { LruCache } from '../../domain/memory/lru-cache.ts';
 import { AES_256_GCM, deriveKey } from './derived-key.ts';
@@ -20,22 +21,28 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 2;
 
-/**
- * What an envelope belongs to. `record` is the key id for a stored key string, the digest of caller, route and `Idempotency-Key` for the key
- * strings of a kept answer.
- */
+/** What an envelope is bound to. */
 export type EnvelopeContext = {
   readonly tenantId: string;
+  /** The id of the key, or of the kept result (`Idempotency.key` in domain/command.ts). */
   readonly record: string;
+  /**
+   * `key`: the bytes of a key string. `answer`: the key strings of a kept result; stored envelopes are
+   * bound to this word.
+   */
   readonly purpose: 'key' | 'answer';
 };
 
-/** Why an envelope does not open. Which of a wrong key, moved or altered it is, AES-GCM cannot tell. */
+/**
+ * Why an envelope does not open. `not_authentic`: AES-GCM cannot tell a wrong key from an altered
+ * or a moved envelope.
+ */
 export type EnvelopeFault = 'malformed' | 'unsupported_version' | 'unknown_key' | 'not_authentic';
 
-/** A derived key with the tenant's id: nearly all of it is outside of the heap. */
+/** What a derived key takes, with the tenant id in its cache key (bytes). Nearly all of it is outside the heap. */
 const TENANT_KEY_BYTES = 2000;
 
+/** Seals and opens envelopes. */
 export class Sealer {
   readonly #ring: Keyring;
   readonly #tenantKeys = new LruCache<Promise<CryptoKey>>();
@@ -44,15 +51,15 @@ export class Sealer {
     this.#ring = ring;
   }
 
-  /** Keyring entry that new envelopes are sealed with. */
+  /** Id of the keyring entry that seals new envelopes. */
   get currentId(): number {
     return this.#ring.current.id;
   }
 
-  /** Seals with the current entry. */
+  /** Seals a plaintext with the current keyring entry. */
   async seal(plaintext: Uint8Array, context: EnvelopeContext): Promise<Uint8Array> {
     const key = await this.#tenantKey(this.#ring.current.id, context.tenantId);
-    if (key === null) throw new Error('the current keyring entry is missing');
+    if (key === null) throw new Error('the keyring lacks its current entry');
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
     const header = Uint8Array.of(ENVELOPE_VERSION, this.#ring.current.id);
     const sealed = await crypto.subtle.encrypt(gcm(nonce, header, context), key, plaintext);
@@ -63,7 +70,7 @@ export class Sealer {
     return envelope;
   }
 
-  /** The plaintext, or why there is none. */
+  /** The plaintext of an envelope, or why it does not open. */
   async open(envelope: Uint8Array, context: EnvelopeContext): Promise<Uint8Array | EnvelopeFault> {
     if (envelope.length < HEADER_BYTES + NONCE_BYTES + TAG_BYTES) return 'malformed';
     if (envelope[0] !== ENVELOPE_VERSION) return 'unsupported_version';
@@ -89,8 +96,9 @@ export class Sealer {
   }
 }
 
+/** The parameters of AES-GCM. */
 function gcm(iv: Uint8Array, header: Uint8Array, { tenantId, record, purpose }: EnvelopeContext) {
-  // Length-prefixed parts, all of them ASCII: no two contexts give the same bytes.
+  // Each part is ASCII and has its length before it, so no two contexts give the same bytes.
   const parts = [purpose, tenantId, record];
   const length = header.length + parts.reduce((sum, part) => sum + 1 + part.length, 0);
   const additionalData = new Uint8Array(length);

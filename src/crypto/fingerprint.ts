@@ -1,15 +1,16 @@
 /**
- * Fingerprints of secrets: a universal hash (Carter and Wegman, "Universal Classes of Hash Functions", 1979) under a random key that this isolate
- * alone has and never shows anything of. Two secrets are compared by their fingerprints without keeping either, and how long that takes tells
- * nothing, since nobody can know what the numbers compared are.
+ * Fingerprints of secrets: a universal hash (Carter and Wegman, "Universal Classes of Hash Functions", 1979) under a
+ * random key that never leaves this isolate. A secret is compared by its fingerprint, so none has to be kept. The
+ * time of a comparison reveals nothing, since nobody outside knows the numbers that are compared.
  *
- * Two different texts have the same fingerprint with a probability of at most 2^-104 over the choice of the key, whatever the texts: in each of four
- * lanes the characters are multiplied by random 32-bit factors and summed modulo 2^32, and where two texts differ, their characters do by less than
- * 128, so that at least 26 bits of the sum are up to a factor that nobody knows. A cryptographic digest would do as well but costs a multiple:
- * the platform's is asynchronous, and those in JavaScript allocate.
+ * For any two different texts the probability of the same fingerprint is at most 2^-104 over the choice of the key.
+ * In each of four lanes, every character is multiplied by a random 32-bit factor, and the products are summed modulo
+ * 2^32. Where two texts differ, their characters differ by less than 128 = 2^7; so a lane agrees for at most 2^6 of
+ * the 2^32 values of that factor, a probability of 2^-26. A cryptographic hash would do as well but costs several
+ * times as much: the platform's is asynchronous, and those in JavaScript allocate memory.
  */
 
-/** The text's length and the sums of the lanes. */
+/** The length of the text and the sums of the lanes. */
 export type Fingerprint = {
   readonly length: number;
   readonly a: number;
@@ -21,18 +22,22 @@ export type Fingerprint = {
 const LANES = 4;
 const ASCII_MAX = 127;
 
+/** Makes fingerprints under its own random key: those of two fingerprinters cannot be compared. */
 export class Fingerprinter {
   readonly #lengthMax: number;
-  /** The factors of the four lanes for the first character, for the second, and so on. */
+  /** The factors of the four lanes for the first character, then for the second, and so on. */
   readonly #factors: Int32Array;
 
-  /** For texts of up to `lengthMax` ASCII characters. Draws its key, so not to be called in global scope. */
+  /**
+   * For texts of at most `lengthMax` ASCII characters. Draws random bytes, which the platform refuses
+   * in global scope.
+   */
   constructor(lengthMax: number) {
     this.#lengthMax = lengthMax;
     this.#factors = crypto.getRandomValues(new Int32Array(lengthMax * LANES));
   }
 
-  /** The fingerprint, null for a text that is too long or not ASCII. */
+  /** The fingerprint of a text, null when it is too long or not ASCII. */
   of(text: string): Fingerprint | null {
     const { length } = text;
     if (length > this.#lengthMax) return null;
@@ -54,6 +59,7 @@ export class Fingerprinter {
   }
 }
 
+/** Whether two fingerprints of the same fingerprinter are equal. */
 export function sameFingerprint(one: Fingerprint, other: Fingerprint): boolean {
   const { length, a, b, c, d } = other;
   return ((one.length ^ length) | (one.a ^ a) | (one.b ^ b) | (one.c ^ c) | (one.d ^ d)) === 0;

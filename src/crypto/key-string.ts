@@ -1,7 +1,6 @@
 /**
- * The key string: `<prefix>_<body>`, the body 92 base62 characters.
- *
- *   body      86 characters that say 64 bytes, then 6 that say the CRC-32 of all the text before them
+ * The key string: `<prefix>_<body>`. The body has 92 base62 characters: 86 encode 64 bytes, the last 6 the CRC-32 of
+ * all the text before them.
  *
  *   offset  bytes
  *    0       1    format version, 1
@@ -10,11 +9,12 @@
  *    3       1    shard of the tenant, 0: the only one
  *    4      16    tenant locator: SHA-256 of the tenant id, first half
  *   20      12    key id: 6 bytes of milliseconds since the epoch, 6 random
- *   32      20    random: 160 bits, which nobody guesses
+ *   32      20    random: 160 bits, too many to guess
  *   52      12    signature: HMAC over the prefix and bytes 0 to 51, first 96 bits
  *
- * 96 bits of signature: a forger has no way to test guesses but to ask, and 2^95 questions is out of reach. The checksum catches typing mistakes without a
- * secret, as in GitHub's tokens, so that scanners and clients can check it too.
+ * 96 bits of signature are enough: a forger can test a guess only by a request, and some 2^95 requests are out
+ * of reach. The checksum detects typing mistakes and needs no secret, as in GitHub's tokens, so scanners and
+ * clients can check it too.
  */
 
 import { LOCATOR_BYTES } from '../../domain/tenants/locator.ts';
@@ -37,16 +37,19 @@ const ID_DIGITS = 17;
 const RANDOM_BYTES = 20;
 export const SIGNED_BYTES = 52;
 
-/** A key id as callers write it. */
+/** The form of a key id. */
 export const KEY_ID_PATTERN = /^key_[0-9A-Za-z]{17}$/;
 
-/** Longest text that can be a key string. */
+/** Length of the longest key string. */
 export const KEY_STRING_LENGTH_MAX = KEY_PREFIX_LENGTH_MAX + 1 + KEY_BODY_LENGTH;
 
-/** A well-formed key string. Its parts are taken out of the bytes when they are asked for: a forged one is refused before most of them matter. */
+/**
+ * A well-formed key string. Getters take its parts out of the bytes, since a forged one is refused
+ * before most are needed.
+ */
 export class KeyString {
   readonly prefix: string;
-  /** All 64 bytes. */
+  /** The 64 bytes of the body. */
   readonly bytes: Uint8Array;
 
   constructor(prefix: string, bytes: Uint8Array) {
@@ -54,6 +57,7 @@ export class KeyString {
     this.bytes = bytes;
   }
 
+  /** Keyring entry of HMAC_SECRET. */
   get signingKeyId(): number {
     return this.bytes[1] ?? 0;
   }
@@ -62,12 +66,12 @@ export class KeyString {
     return this.bytes.slice(4, 4 + LOCATOR_BYTES);
   }
 
-  /** `key_…` */
+  /** The key id, `key_…`. */
   get id(): string {
     return formatKeyId(this.bytes.slice(20, 20 + ID_BYTES));
   }
 
-  /** What the signature covers beside the prefix. */
+  /** The bytes that the signature covers, beside the prefix. */
   get signed(): Uint8Array {
     return this.bytes.slice(0, SIGNED_BYTES);
   }
@@ -77,10 +81,10 @@ export class KeyString {
   }
 }
 
-/** Reads a key string; null unless it is exactly one that `formatKeyString` writes. Says nothing about the signature. */
+/** Parses a key string; null unless it is exactly one that `formatKeyString` writes. Does not check the signature. */
 export function parseKeyString(text: string): KeyString | null {
   const bodyStart = text.length - KEY_BODY_LENGTH;
-  // The body has no underscore and a fixed length, so the prefix may have any: it is split from the end.
+  // Split from the end: the body has a fixed length, while the prefix may contain underscores.
   if (bodyStart < 2 || bodyStart > KEY_PREFIX_LENGTH_MAX + 1 || text[bodyStart - 1] !== '_') return null;
   const prefix = text.slice(0, bodyStart - 1);
   if (!KEY_PREFIX_PATTERN.test(prefix)) return null;
@@ -91,13 +95,13 @@ export function parseKeyString(text: string): KeyString | null {
   return new KeyString(prefix, bytes);
 }
 
-/** Writes the key string of 64 bytes. */
+/** The key string for a prefix and 64 bytes. */
 export function formatKeyString(prefix: string, bytes: Uint8Array): string {
   const text = `${prefix}_${encodeBase62(bytes, BYTES_DIGITS)}`;
   return text + encodeNumber(crc32(text), CRC_DIGITS);
 }
 
-/** The bytes that are signed, for a new key born at `now` (ms). `entropy` fills given bytes with fresh randomness. */
+/** The signed bytes of a key made at `now` (ms). `entropy` fills the bytes that it is given with fresh randomness. */
 export function newSignedBytes(
   signingKeyId: number,
   locator: Uint8Array,
@@ -108,13 +112,13 @@ export function newSignedBytes(
   entropy(bytes.subarray(SIGNED_BYTES - RANDOM_BYTES - 6));
   bytes.set([FORMAT_VERSION, signingKeyId, 0, 0]);
   bytes.set(locator, 4);
-  // Ids that grow with time keep neighbouring births on neighbouring pages of the index.
+  // Ids that grow with time keep keys made together on neighbouring pages of the index.
   new DataView(bytes.buffer).setUint16(20, Math.floor(now / 2 ** 32));
   new DataView(bytes.buffer).setUint32(22, now % 2 ** 32);
   return bytes;
 }
 
-/** `key_` and the id's 12 bytes in 17 base62 digits. */
+/** The key id: `key_` and its 12 bytes as 17 base62 digits. */
 export function formatKeyId(idBytes: Uint8Array): string {
   return `key_${encodeBase62(idBytes, ID_DIGITS)}`;
 }

@@ -1,6 +1,8 @@
 /**
- * Keyrings: the values of `ENCRYPTION_KEY` and `HMAC_SECRET`. `id:base64` pairs separated by commas; the first is current, the rest still open
- * or verify. A single bare base64 value is id 1. Ids are 1 to 255, because key strings and envelopes carry them in one byte.
+ * Keyrings: the values of `ENCRYPTION_KEY` and `HMAC_SECRET`. A keyring is a list of `id:base64` pairs with
+ * commas between. The first entry is current: it seals and signs. The others still open envelopes and verify
+ * signatures. A single base64 value without an id has the id 1. Ids go from 1 to 255, because key strings and
+ * envelopes hold them in one byte.
  */
 
 export type KeyringEntry = { readonly id: number; readonly secret: Uint8Array };
@@ -11,15 +13,15 @@ export type Keyring = {
   readonly entries: ReadonlyMap<number, KeyringEntry>;
 };
 
-/** 256 bits: what HMAC-SHA-256 and AES-256 take at their full strength (RFC 2104, section 3). */
+/** 256 bits, the full strength of HMAC-SHA-256 (RFC 2104, section 3) and AES-256. */
 export const SECRET_BYTES_MIN = 32;
-/** Far above any sensible secret; a bound for what is parsed. */
+/** Bounds what is parsed. No sensible secret is near it. */
 const SECRET_BYTES_MAX = 256;
-/** 32 random bytes have about 30 different values; fewer than 16 happens by accident less than once in 10^9 secrets. */
+/** 32 random bytes have some 30 different values. Fewer than 16 happen by accident less than once in 10^9 secrets. */
 const DIFFERENT_BYTES_MIN = 16;
 const ENTRIES_MAX = 16;
 
-/** Parses a keyring; a string says what is wrong with it, without a character of it. */
+/** The keyring in a text, or a string that says what is wrong with the text, without quoting it. */
 export function parseKeyring(text: string): Keyring | string {
   const parts = text.split(',').map((part) => part.trim());
   if (parts.length > ENTRIES_MAX) return `has more than ${ENTRIES_MAX} entries`;
@@ -69,9 +71,10 @@ function decodeBase64(text: string): Uint8Array | null {
   }
 }
 
-/** Eight bytes that repeat earlier ones at one distance happen by accident once in 2^64 secrets, a few distances over. */
+/** That the last eight bytes repeat earlier ones at a given distance happens by accident once in 2^64 secrets. */
 const REPEATED_BYTES_MIN = 8;
 
+/** Whether a secret repeats its beginning over and over, with at least `REPEATED_BYTES_MIN` repeated bytes. */
 function isRepetition(secret: Uint8Array): boolean {
   for (let period = 1; period <= secret.length - REPEATED_BYTES_MIN; period++) {
     if (secret.every((byte, i) => i < period || byte === secret[i - period])) return true;
@@ -79,7 +82,10 @@ function isRepetition(secret: Uint8Array): boolean {
   return false;
 }
 
-/** 32 random bytes are all printable ASCII once in 10^13 times; words in base64 always are. */
+/**
+ * Whether all bytes are printable ASCII. For 32 random bytes that happens once in 10^13 times, for
+ * encoded words always.
+ */
 function isText(secret: Uint8Array): boolean {
   return secret.every((byte) => byte >= 0x20 && byte < 0x7f);
 }

@@ -1,13 +1,13 @@
-/** Minting: a new key string together with what the tenant's object keeps of it. The only place where a key string comes into being. */
+/** Minting: makes a new key string, and what the tenant's object keeps of it. Nothing else makes key strings. */
 import type { MintedKey } from '../../domain/keys/record.ts';
 import type { Sealer } from './envelope.ts';
 import type { KeySigner } from './key-signer.ts';
 import { formatKeyString, KeyString, newSignedBytes } from './key-string.ts';
 
-/** The key string, for the caller and nobody else, and the record's part of it. */
+/** A new key: its key string, which only the caller gets, and what the object stores. */
 export type Mint = { readonly secret: string; readonly minted: MintedKey };
 
-/** Mints a key for a tenant, which lives at `locator`, at `now` (ms). */
+/** Mints a key at `now` (ms) for a tenant that lives at `locator`. */
 export async function mintKey(
   { signer, sealer }: { readonly signer: KeySigner; readonly sealer: Sealer },
   tenantId: string,
@@ -19,7 +19,7 @@ export async function mintKey(
     crypto.getRandomValues(bytes);
   });
   const mac = await signer.sign(signer.currentId, prefix, signed);
-  if (mac === null) throw new Error('the current keyring entry is missing');
+  if (mac === null) throw new Error('the keyring lacks its current entry');
   const bytes = new Uint8Array(signed.length + mac.signature.length);
   bytes.set(signed);
   bytes.set(mac.signature, signed.length);

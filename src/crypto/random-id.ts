@@ -1,12 +1,15 @@
-/** Ids that the Worker makes up. They are no secrets. */
+/** Ids of requests, commands and the like. They are unique but not secret: consecutive ones can be guessed. */
 import { encodeBase62, encodeNumber } from './base62.ts';
 
-/** Ids of a block share their random digits and differ in the last two: drawing random bytes for each costs more than all else. */
+/**
+ * Ids per block. They share random digits and differ in the last two: random bytes for each id
+ * would be its main cost.
+ */
 const BLOCK = 62 ** 2;
 let block = '';
 let used = BLOCK;
 
-/** `prefix_` and 17 base62 digits, never the same twice: two blocks are alike once in 2^44. */
+/** `prefix_` and 17 base62 digits. A repetition is to be expected only after 2^44 blocks. */
 export function randomId(prefix: string): string {
   if (used === BLOCK) {
     block = encodeBase62(crypto.getRandomValues(new Uint8Array(12)), 17).slice(2);

@@ -1,4 +1,7 @@
-/** The bearer token of a request (RFC 6750, section 2.1), null when there is none. What no token can be is nobody's token, so it is let through. */
+/**
+ * The bearer token of a request (RFC 6750, section 2.1), null when there is none. Its characters are not checked here:
+ * authentication rejects malformed tokens.
+ */
 export function bearerToken(request: Request): string | null {
   const header = request.headers.get('Authorization');
   if (header === null || !/^bearer /i.test(header)) return null;

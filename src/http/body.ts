@@ -1,22 +1,28 @@
-/** Reading a JSON body: size, content type, encoding, syntax and structure, each with its own clear refusal. */
+/**
+ * Reads a JSON body and checks its size, content type, encoding, structure and syntax. Each failure
+ * has its own problem.
+ */
 import { StructureCheck } from './json-structure.ts';
 import { HTTP_PROBLEMS, Problem, validationFailed } from './problem.ts';
 import { nextTurn } from './turns.ts';
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
-/** Content types that are longer are not ours, whatever they say. */
+/** Longer content types are refused unread, so that no regular expression runs on a long text. */
 const CONTENT_TYPE_LENGTH_MAX = 100;
 
-/** What a decoder puts where bytes are no UTF-8. */
+/** What a decoder puts in place of bytes that are not UTF-8. */
 const REPLACEMENT_CHARACTER = '\ufffd';
 
-/** First piece of memory for a body of undeclared length (bytes). */
-const FIRST_BUFFER = 4096;
+/** First size of the buffer for a body of undeclared length (bytes). */
+const FIRST_BUFFER_BYTES = 4096;
 
-/** Texts up to here are parsed within few milliseconds whatever is in them, so nobody looks at their structure first. */
+/** Texts up to this length are parsed within few milliseconds whatever they hold, so their structure is not checked. */
 const UNCHECKED_LENGTH_MAX = 16 * 1024;
 
-/** The value that the text of a body says; `undefined` for an empty one, for routes whose fields are all optional. */
+/**
+ * The value of a JSON text; `undefined` for an empty text, since some bodies have no required
+ * field. Throws a problem.
+ */
 export function parseJson(text: string, contentType: string | null, maxBytes: number): unknown {
   requireText(text, contentType, maxBytes);
   if (text.length > UNCHECKED_LENGTH_MAX) {
@@ -25,7 +31,7 @@ export function parseJson(text: string, contentType: string | null, maxBytes: nu
   return parsed(text);
 }
 
-/** As `parseJson`, for long texts: others get their turn in between. */
+/** As `parseJson`, for long texts: lets other requests be served between its steps. */
 export async function parseLongJson(text: string, contentType: string | null, maxBytes: number): Promise<unknown> {
   await nextTurn();
   requireText(text, contentType, maxBytes);
@@ -34,11 +40,12 @@ export async function parseLongJson(text: string, contentType: string | null, ma
 }
 
 function requireText(text: string, contentType: string | null, maxBytes: number): void {
-  // Whatever length was declared.
+  // Checked again here, since the declared length may be wrong.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
   if (text === '') return;
   if (!isJson(contentType)) throw new Problem(HTTP_PROBLEMS.unsupported_media_type);
-  // Nobody writes this character but programs that lost another: what was sent was no UTF-8 here, or not even where it came from.
+  // The body, or an earlier form of it, was not UTF-8: programs write this character only in place of one they could
+  // not decode.
   if (text.includes(REPLACEMENT_CHARACTER)) throw new Problem(HTTP_PROBLEMS.invalid_json);
 }
 
@@ -61,20 +68,23 @@ function isJson(contentType: string | null): boolean {
   return contentType !== null && contentType.length <= CONTENT_TYPE_LENGTH_MAX && JSON_TYPE.test(contentType);
 }
 
-/** The body as text. One call into the platform for JSON of declared length: verification has no cheaper way to read its question. */
+/**
+ * The body as text. For JSON of declared length this is one call into the platform, the cheapest
+ * way for verification.
+ */
 export function readText(request: Request, contentType: string | null, maxBytes: number): Promise<string> {
   const declared = request.headers.get('Content-Length');
-  // For content types that are no text the platform's own reader logs a warning, in which the header stands as it was sent.
+  // For content types other than text, `request.text()` logs a warning that quotes the header as it was sent.
   if (declared === null || !isJson(contentType)) return readCounting(request, maxBytes);
   if (!(Number(declared) <= maxBytes)) throw tooLarge(maxBytes);
   return request.text();
 }
 
-/** Counts while reading, so that no more than the limit is ever held, however small the pieces are in which it comes. */
+/** Reads and counts, so that nothing beyond the limit is held in memory, in however many chunks the body arrives. */
 async function readCounting(request: Request, maxBytes: number): Promise<string> {
   if (Number(request.headers.get('Content-Length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return '';
-  let bytes = new Uint8Array(FIRST_BUFFER);
+  let bytes = new Uint8Array(FIRST_BUFFER_BYTES);
   let size = 0;
   for await (const chunk of request.body) {
     if (size + chunk.byteLength > maxBytes) throw tooLarge(maxBytes);

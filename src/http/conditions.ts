@@ -1,7 +1,13 @@
-/** Request headers that make a mutation conditional: `Idempotency-Key` and `If-Match`. */
+/**
+ * The headers of conditional changes: `Idempotency-Key` and `If-Match` in requests, and those that
+ * responses give back.
+ */
 import { validationFailed } from './problem.ts';
 
-/** The caller's own key for this request, null without one. */
+/** Marks the response to a request whose `Idempotency-Key` was used before: it repeats the kept result. */
+export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
+
+/** The caller's `Idempotency-Key`, null without one. */
 export function readIdempotencyKey(request: Request): string | null {
   const key = request.headers.get('Idempotency-Key');
   if (key === null) return null;
@@ -9,12 +15,12 @@ export function readIdempotencyKey(request: Request): string | null {
   throw validationFailed([{ path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }]);
 }
 
-/** Entity tags that `If-Match` may have: nobody waits for more than a few versions. */
+/** Most entity tags in one `If-Match`. No caller accepts more than a few versions. */
 const TAGS_MAX = 100;
 
 /**
- * Versions that `If-Match` accepts, null for any (RFC 9110, section 13.1.1). An entity tag that is none of ours, a weak one included, matches no
- * version.
+ * The versions that `If-Match` accepts, null for any (RFC 9110, section 13.1.1). An entity tag that `etag` does not
+ * write, such as a weak one, matches no version.
  */
 export function readIfMatch(request: Request): number[] | null {
   const header = request.headers.get('If-Match');

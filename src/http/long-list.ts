@@ -1,21 +1,21 @@
-/** Long lists, written in turns. */
+/** Responses that hold a long list, written as JSON in several turns of the event loop. */
 import { partsInTurns } from './turns.ts';
 
-/** Items of a list that are written in one turn: up to 9 KB each. */
+/** Items that are written in one turn, up to 9 KB each. */
 const ITEMS_PER_TURN = 50;
 
-/** A list that is large in all, `{"data":[…]}`. Its items are made and written in turns, so that others are served in between. */
+/** A large `{"data":[…]}`. Its items are made and written in turns, so that other requests are served in between. */
 export class LongList {
   readonly #length: number;
   readonly #itemAt: (index: number) => unknown;
 
-  /** `itemAt` makes an item for the response. */
+  /** `itemAt` makes the item of the response with an index below `length`. */
   constructor(length: number, itemAt: (index: number) => unknown) {
     this.#length = length;
     this.#itemAt = itemAt;
   }
 
-  /** The JSON text as bytes, since it takes long to make them of so long a text. */
+  /** The JSON text in UTF-8: encoding so long a text takes time too, so it happens in the same turns. */
   async toJson(): Promise<Uint8Array<ArrayBuffer>> {
     const encoder = new TextEncoder();
     const parts: Uint8Array[] = [];

@@ -1,10 +1,11 @@
 /**
- * Errors as callers see them: RFC 9457 `application/problem+json`. Details are written by hand: no message of an exception, no
- * internal name and nothing that a caller sent goes into them. Problems of the API's own resources are in api/problems.ts.
+ * Errors as callers see them: RFC 9457 `application/problem+json`. Details are written by hand. They never hold the
+ * message of an exception, an internal name or anything that a caller sent. Problems of the API's resources are in
+ * src/api/problems.ts.
  */
 import { json, type Reply } from './reply.ts';
 
-/** What a kind of problem always says. */
+/** What all problems with one code have in common. */
 export type ProblemType<Code extends string = string> = {
   readonly code: Code;
   readonly status: number;
@@ -13,7 +14,7 @@ export type ProblemType<Code extends string = string> = {
 
 type Definitions = Readonly<Record<string, { readonly status: number; readonly title: string }>>;
 
-/** Problem types by code, from their definitions. */
+/** Problem types by code, from their statuses and titles. */
 export function problemTypes<const D extends Definitions>(definitions: D) {
   const entries = Object.entries(definitions).map(([code, definition]) => [code, { code, ...definition }]);
   return Object.fromEntries(entries) as { readonly [Code in keyof D & string]: ProblemType<Code> & D[Code] };
@@ -36,17 +37,17 @@ export const HTTP_PROBLEMS = problemTypes({
   misconfigured: { status: 503, title: 'The deployment is misconfigured' },
 });
 
-/** One wrong value: where it is, and what is wrong with it. */
+/** One invalid value: its path in the body or query, or its header, and what is wrong with it. */
 export type FieldError = { readonly path: string; readonly message: string };
 
-/** What a problem says beyond its type. `members` become members of the problem document. */
+/** What one problem adds to its type. `members` become members of the problem document. */
 export type ProblemOptions = {
   readonly detail?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly members?: Readonly<Record<string, unknown>>;
 };
 
-/** Thrown in the Worker wherever a request cannot go on; the router turns it into the response. Never crosses an RPC. */
+/** Thrown in the Worker to refuse a request; the router turns it into the response. It never crosses an RPC. */
 export class Problem extends Error {
   readonly type: ProblemType;
   readonly options: ProblemOptions;
@@ -57,7 +58,7 @@ export class Problem extends Error {
     this.options = options;
   }
 
-  /** The same problem with a further header. */
+  /** The same problem with one more header. */
   withHeader(name: string, value: string): Problem {
     return new Problem(this.type, { ...this.options, headers: { ...this.options.headers, [name]: value } });
   }
@@ -70,9 +71,9 @@ export class Problem extends Error {
   }
 }
 
-/** Seconds after which a caller may try again what was unavailable. */
+/** When a caller may try again what was unavailable. */
 const RETRY_AFTER_SECONDS = '1';
-/** Room comes back, and a configuration is corrected, when somebody sees to it. */
+/** The same where an operator must act first: free disk space, or correct the configuration. */
 const OPERATOR_RETRY_AFTER_SECONDS = '60';
 
 export const unavailable = () =>
@@ -93,7 +94,7 @@ export const misconfigured = (problems: readonly { readonly variable: string; re
     headers: { 'Retry-After': OPERATOR_RETRY_AFTER_SECONDS },
   });
 
-/** After a downgrade, which the database does not allow. */
+/** For a program that was downgraded: it cannot read a database that a newer version has migrated. */
 export const newerDatabase = () =>
   new Problem(HTTP_PROBLEMS.misconfigured, {
     detail: 'The database was written by a newer version of Keystead than this one.',
@@ -106,7 +107,7 @@ export const unauthenticated = () =>
 export const forbidden = (detail: string, permission?: string) =>
   new Problem(HTTP_PROBLEMS.forbidden, { detail, ...(permission === undefined ? {} : { members: { permission } }) });
 
-/** `errors` has at least one entry; `detail` says the first, for those who read no further. */
+/** `errors` must have an entry. The detail repeats the first, for people who read no further. */
 export function validationFailed(errors: readonly FieldError[]): Problem {
   const [first, ...more] = errors;
   const others = more.length === 0 ? '' : ` ${more.length} more in errors.`;

@@ -1,11 +1,11 @@
 /**
- * An HTTP response as plain data. The platform's Response is made once, at the end (`toResponse`): each wrapped object costs more
- * than the work it wraps.
+ * An HTTP response as plain data. The platform's `Response` is made from it once, at the end (`toResponse`): objects
+ * of the platform cost more than the rest of a reply.
  */
 
 export type Reply = {
   readonly status: number;
-  /** Headers beside the content type and the request id; null for none. */
+  /** Headers other than the content type and the request id; null for none. */
   readonly headers: Readonly<Record<string, string>> | null;
   readonly contentType: 'application/json' | 'application/problem+json' | null;
   /** The body as text or bytes; null for none. */
@@ -17,6 +17,7 @@ export function json(value: unknown, status = 200, headers: Reply['headers'] = n
   return { status, headers, contentType: 'application/json', body: JSON.stringify(value) };
 }
 
+/** A reply with status 204. */
 export const noContent = (headers: Reply['headers'] = null): Reply => ({
   status: 204,
   headers,
@@ -24,6 +25,7 @@ export const noContent = (headers: Reply['headers'] = null): Reply => ({
   body: null,
 });
 
+/** The platform's response for a reply. */
 export function toResponse({ status, headers, contentType, body }: Reply, requestId: string): Response {
   const own =
     contentType === null ? { 'X-Request-Id': requestId } : { 'Content-Type': contentType, 'X-Request-Id': requestId };

@@ -1,16 +1,17 @@
 /**
- * Finds what answers a method and a path. itty-router compiles the patterns and holds the table. Its own `fetch` is not used: it parses the URL again,
- * which would fold paths like `/a/../b` that a proxy in front of this saw otherwise, at a cost that every request would pay.
+ * Finds the route for a method and a path. itty-router compiles the patterns. Its `fetch` is not used, because it
+ * parses the URL again: that costs time for every request, and it folds a path like `/a/../b`, which a proxy in
+ * front saw unfolded.
  */
 import { IttyRouter } from 'itty-router/IttyRouter';
 
-/** Parameters of a path, as they stand in it. */
+/** Parameters of a path, not decoded. */
 export type PathParams = Readonly<Record<string, string | undefined>>;
 
-/** `path` is a pattern: a segment that starts with a colon takes any text that is not empty. */
+/** `path` is a pattern: a segment that starts with a colon matches any text that is not empty. */
 type Pattern = { readonly method: string; readonly path: string };
 
-/** Longer paths are nobody's: the longest of ours has 63 characters of tenant and 21 of a key in it. */
+/** No route has a longer path: the longest holds a tenant id of 63 characters and a key id of 21. */
 export const PATH_LENGTH_MAX = 1024;
 
 export class RouteTable<R extends Pattern> {
@@ -19,11 +20,14 @@ export class RouteTable<R extends Pattern> {
 
   constructor(routes: readonly R[]) {
     this.#routes = routes;
-    // The handlers are ours to call.
+    // itty-router wants a handler for each pattern, but only its compiled pattern is used.
     for (const { path } of routes) this.#router.all(path, () => {});
   }
 
-  /** The route, null for none. Where there is a GET there is a HEAD: the same answer, of which the platform leaves out the body. */
+  /**
+   * The first route that matches, and the parameters of the path; null without one. HEAD finds the GET route: the
+   * platform leaves out the body of the response.
+   */
   find(method: string, path: string): { readonly route: R; readonly params: PathParams } | null {
     if (path.length > PATH_LENGTH_MAX) return null;
     const wanted = method === 'HEAD' ? 'GET' : method;
@@ -34,7 +38,7 @@ export class RouteTable<R extends Pattern> {
     return null;
   }
 
-  /** Methods that the path takes, as `Allow` lists them. */
+  /** The methods of the routes that match the path, as `Allow` lists them. */
   methodsAt(path: string): string[] {
     if (path.length > PATH_LENGTH_MAX) return [];
     const found = this.#routes.filter((_, index) => this.#pattern(index)?.test(path));

@@ -1,15 +1,19 @@
 /**
- * Validation with messages of our own: the library's default messages quote the received value, which may be a secret sent to the wrong field.
+ * Validation by schema, with our own messages. The library's default messages quote the received value, which may be a
+ * secret that was sent in the wrong field.
  */
 import * as v from 'valibot';
-import { ERRORS_MAX, type ListBody } from './bounded.ts';
+import { ERRORS_MAX, type ListBody } from './bounded-schemas.ts';
 import { type FieldError, type Problem, validationFailed } from './problem.ts';
 import { partsInTurns } from './turns.ts';
 
-/** A field name is repeated to the caller only if it looks like one and is too short for a secret. */
+/** Field names that a message may repeat: they look like a name and are too short to be a secret. */
 const SAFE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,29}$/;
 
-/** The value in the shape of the schema, or a 422 with one entry for each problem, up to `ERRORS_MAX`. `what` names the whole in those about it. */
+/**
+ * The output of the schema for a value. Throws `validation_failed` with an entry for each error, up to `ERRORS_MAX`.
+ * `what` is the path of errors about the value as a whole.
+ */
 export function validate<const S extends v.GenericSchema>(
   schema: S,
   value: unknown,
@@ -20,10 +24,12 @@ export function validate<const S extends v.GenericSchema>(
   throw invalid(result.issues, what);
 }
 
-/** Items that are validated in one turn: some milliseconds at most. */
+/** Items that are validated in one turn of the event loop: some milliseconds at most. */
 const ITEMS_PER_TURN = 50;
 
-/** The items, or a 422 as `validate` gives it for the whole. */
+/**
+ * The items of a list body, validated in several turns. Throws the problem that `validate` would throw for the body.
+ */
 export async function validateList<T>({ field, whole, item }: ListBody<T>, input: unknown): Promise<T[]> {
   const result = v.safeParse(whole, input, { abortPipeEarly: true });
   const issues: v.BaseIssue<unknown>[] = [...(result.issues ?? [])];
@@ -70,7 +76,8 @@ function toFieldError(issue: v.BaseIssue<unknown>, what: 'body' | 'query'): Fiel
 }
 
 function messageOf(issue: v.BaseIssue<unknown>): string {
-  // Checks in a pipe have messages that we wrote; schemas have the library's.
+  // Checks in a pipe, customs and unions have our own messages; other schemas have the library's, which quote the
+  // value.
   if (issue.kind === 'validation' || issue.type === 'custom' || issue.type === 'union') return issue.message;
   if (issue.type === 'strict_object' && issue.expected === 'never') return 'unknown field';
   if (issue.received === 'undefined') return 'is required';

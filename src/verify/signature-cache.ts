@@ -1,15 +1,16 @@
 /**
- * Key strings that were found genuine, so that the next verification of one needs neither parsing nor HMAC: whether a text is genuine follows from the
- * text and HMAC_SECRET alone, so what was found once stands as long as this configuration does. Says nothing about the record.
+ * A cache of key strings with a valid signature: the next verification of one needs neither parsing nor HMAC. An entry
+ * never becomes wrong: the signature depends on the text and HMAC_SECRET alone, and that is fixed for an isolate. An
+ * entry says nothing about the record.
  *
- * The texts are not kept: they are found by their checksum and told apart by their fingerprints.
+ * The cache does not hold key strings. It finds an entry by the checksum of the key string and compares fingerprints.
  */
 import { isolateMemory, type MemoryBudget } from '../../domain/memory/budget.ts';
 import { LruCache } from '../../domain/memory/lru-cache.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
 import { CRC_DIGITS, KEY_STRING_LENGTH_MAX } from '../crypto/key-string.ts';
 
-/** What a genuine key string says. */
+/** What a key string with a valid signature says. */
 export type SignedKey = {
   /** `key_…` */
   readonly id: string;
@@ -17,14 +18,15 @@ export type SignedKey = {
   readonly objectName: string;
   /** Whether it is a management key. */
   readonly system: boolean;
-  /** 20 bytes that the record must have. */
+  /** 20 bytes, equal to the digest that the record keeps. */
   readonly digest: Uint8Array;
 };
 
-/** Measured: 470 on the heap, 150 outside for the digest. Key strings with the same checksum take turns. */
-const KNOWN_KEY_BYTES = 650;
+/** What an entry takes (bytes). Measured: 470 on the heap, 150 outside for the digest. */
+const SIGNED_KEY_BYTES = 650;
 
 export class SignatureCache {
+  /** By checksum. A key string replaces another one with the same checksum. */
   readonly #keys: LruCache<{ readonly fingerprint: Fingerprint; readonly key: SignedKey }>;
   readonly #fingerprinter = new Fingerprinter(KEY_STRING_LENGTH_MAX);
 
@@ -32,6 +34,7 @@ export class SignatureCache {
     this.#keys = new LruCache(budget);
   }
 
+  /** The signed key of a text, null when the cache does not have it. */
   find(text: string): SignedKey | null {
     const found = this.#keys.get(checksumOf(text));
     if (found === undefined) return null;
@@ -39,10 +42,10 @@ export class SignatureCache {
     return fingerprint !== null && sameFingerprint(fingerprint, found.fingerprint) ? found.key : null;
   }
 
-  /** To be called for genuine key strings only. */
+  /** Adds a key string. Only for one whose signature was verified. */
   remember(text: string, key: SignedKey): void {
     const fingerprint = this.#fingerprinter.of(text);
-    if (fingerprint !== null) this.#keys.set(checksumOf(text), { fingerprint, key }, KNOWN_KEY_BYTES);
+    if (fingerprint !== null) this.#keys.set(checksumOf(text), { fingerprint, key }, SIGNED_KEY_BYTES);
   }
 }
 

@@ -1,6 +1,9 @@
 /**
- * Verifying a key string, for customers' keys and for callers' own alike. A malformed or forged one never gets further than this isolate; one
- * under a lease is decided about here, by the object's own function; any other costs one call to the object.
+ * Verification of a key string, for customers' keys and management keys alike:
+ *
+ * - A malformed or forged key string is refused here, without an object call.
+ * - A leased key is decided here, by the same function that the object uses.
+ * - Any other key costs one call to its object.
  */
 import type { VerifiedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, type Warning } from '../../domain/keys/verification.ts';
@@ -14,64 +17,66 @@ import { parseKeyString } from '../crypto/key-string.ts';
 import type { Place } from '../object-client.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';
 
-export type Verified =
+/** What verifying a key string found. */
+export type Verification =
   | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
   | {
       readonly code: DecisionCode;
       readonly tenantId: string;
       readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
-      /** Whether a lease decided: then `key` is the same object at each verification while it lasts. */
+      /** Whether a lease decided. Then `key` is the same object at each verification as long as the lease lasts. */
       readonly leased: boolean;
     };
 
 export type VerificationOptions = {
   readonly scopes: readonly string[];
-  /** Tenants of which the key must be. */
+  /** The key must belong to each of these tenants. */
   readonly within: readonly TenantTarget[];
-  /** Whether the key must be one of `_system`: a management key. */
+  /** Whether the key must be a management key, a key of the tenant `_system`. Otherwise it must not be one. */
   readonly system: boolean;
-  /** Whether to ask the object even under a lease. */
+  /** Whether to ask the object even if the key is leased. */
   readonly fresh: boolean;
 };
 
 /** The leases of an isolate, and the clock (ms) that measures them. */
 export type LeaseServices = { readonly leases: LeaseCache; readonly now: () => number };
 
-/** What verification takes of an isolate. */
+/** The services of an isolate that verification uses. */
 export type VerificationServices = LeaseServices & {
   readonly signer: KeySigner;
   readonly signatures: SignatureCache;
-  /** Name of the object of the management keys. */
+  /** Name of the object that holds the management keys. */
   readonly systemObjectName: Promise<string>;
 };
 
-/** What verification asks of the objects. */
+/** The calls to objects that verification makes. */
 export type VerificationObjects = {
   placeOf(tenantId: string): Place | Promise<Place>;
   verifyKey(objectName: string, keyId: string, digest: Uint8Array, scopes: readonly string[]): Promise<VerifyResult>;
   noteLeasedUse(objectName: string, keyId: string): void;
 };
 
-/** Verifies a key string as of now. Without a wait when the key is known and leased. */
+/** Verifies a key string as of now. Synchronous when the signature cache has it and its key is leased. */
 export function verifyKeyString(
   text: string,
   options: VerificationOptions,
   services: VerificationServices,
   objects: VerificationObjects,
-): Verified | Promise<Verified> {
-  const known = services.signatures.find(text);
-  return known === null
-    ? verifyUnknown(text, options, services, objects)
-    : verifySigned(known, options, services, objects);
+): Verification | Promise<Verification> {
+  const signed = services.signatures.find(text);
+  return signed === null
+    ? verifyUncached(text, options, services, objects)
+    : verifySigned(signed, options, services, objects);
 }
 
-async function verifyUnknown(
+/** Verifies a key string that the signature cache does not have. */
+async function verifyUncached(
   text: string,
   options: VerificationOptions,
   services: VerificationServices,
   objects: VerificationObjects,
-): Promise<Verified> {
+): Promise<Verification> {
   const parsed = parseKeyString(text);
   if (parsed === null) return { code: 'MALFORMED' };
   const digest = await services.signer.verify(parsed);
@@ -83,13 +88,13 @@ async function verifyUnknown(
   return await verifySigned(signed, options, services, objects);
 }
 
-/** Verifies a key string whose signature was found true. */
+/** Verifies a key string whose signature is valid. */
 export function verifySigned(
   signed: SignedKey,
   options: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
-): Verified | Promise<Verified> {
+): Verification | Promise<Verification> {
   if (signed.system !== options.system) return { code: 'NOT_FOUND' };
   const now = services.now();
   const leased = options.fresh ? null : services.leases.get(signed.id, signed.digest, now);
@@ -105,9 +110,10 @@ function decideLeased(
   leases: LeaseCache,
   objects: VerificationObjects,
   now: number,
-): Verified {
+): Verification {
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
-  // Only keys of active tenants are leased; a tenant's change of status waits for all its leases.
+  // The tenant is active: only keys of active tenants are leased, and disabling one waits until all its leases have
+  // ended.
   const { code, warnings } = decide('active', key, scopes, now);
   if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
   return { code, warnings, tenantId: tenant.id, key, leased: true };
@@ -118,22 +124,23 @@ async function askObject(
   { scopes, within }: VerificationOptions,
   { leases, now }: LeaseServices,
   objects: VerificationObjects,
-): Promise<Verified> {
-  // The locator is a function of the tenant id, so a key from elsewhere is told apart without asking its object.
+): Promise<Verification> {
+  // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
   for (const { tenantId } of within) {
     if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
   }
   const asking = leases.ask(now());
-  const answer = await objects.verifyKey(objectName, id, digest, scopes);
-  if (answer.code === 'NOT_FOUND') return answer;
-  const { code, tenant, warnings, leaseMs } = answer;
-  // The key string says, signed, where its tenant lives. What a database says of another tenant was written there by somebody else.
+  const result = await objects.verifyKey(objectName, id, digest, scopes);
+  if (result.code === 'NOT_FOUND') return result;
+  const { code, tenant, warnings, leaseMs } = result;
+  // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
+  // database: somebody has written to it.
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
     logEvent('error', 'tenant_in_wrong_place', { keyId: id });
     return { code: 'NOT_FOUND' };
   }
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
-  const key: VerifiedKey = JSON.parse(answer.keyJson);
+  const key: VerifiedKey = JSON.parse(result.keyJson);
   if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, now());
   return { code, tenantId: tenant.id, key, warnings, leased: false };
 }

@@ -4,11 +4,11 @@ import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { authorize } from '../../src/api/authorization.ts';
 import { describe as describeOperation, problemsOf } from '../../src/api/description.ts';
-import { line } from '../../src/api/fields.ts';
 import { operations } from '../../src/api/index.ts';
 import { operation, PATH_OF } from '../../src/api/operation.ts';
 import { PERMISSIONS, type Principal } from '../../src/auth/principal.ts';
-import { closedObject } from '../../src/http/bounded.ts';
+import { closedObject } from '../../src/http/bounded-schemas.ts';
+import { line } from '../../src/http/line.ts';
 import { handlerOf } from '../../src/router.ts';
 import { createTenant } from '../support/api.ts';
 

@@ -9,7 +9,7 @@ import * as managementKeys from '../../src/api/management-keys/schemas.ts';
 import * as rotations from '../../src/api/rotations/schemas.ts';
 import * as tenants from '../../src/api/tenants/schemas.ts';
 import * as verification from '../../src/api/verification/schemas.ts';
-import { boundedArray, closedObject, ERRORS_MAX, type ListBody } from '../../src/http/bounded.ts';
+import { boundedArray, closedObject, ERRORS_MAX, type ListBody } from '../../src/http/bounded-schemas.ts';
 import { StructureCheck } from '../../src/http/json-structure.ts';
 import { LongList } from '../../src/http/long-list.ts';
 import { Problem } from '../../src/http/problem.ts';

@@ -1,9 +1,9 @@
-/** Operations on audit logs: a tenant's, and the deployment's own. */
+/** Operations on audit logs: that of a tenant, and that of the deployment. */
 import type { AuditEntry, AuditQuery } from '../../../durable-objects/audit-log.ts';
 import type { Page } from '../../../durable-objects/sql/paging.ts';
 import type { ListDescription } from '../../crypto/cursor.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
-import { page, unwrap } from '../outcomes.ts';
+import { page } from '../outcomes.ts';
 import type { RequestContext } from '../request-context.ts';
 import { auditList, type ListAuditQuery, listAuditQuery, toAuditEntry } from './schemas.ts';
 
@@ -17,8 +17,8 @@ const listDeploymentAudit = operation({
   response: { body: auditList },
   errors: ['invalid_cursor'],
   run: (context, { query }) =>
-    auditPage(context, query, { list: 'deployment-audit' }, (asked) =>
-      context.objects.directory((directory) => directory.listAudit(asked)),
+    auditPage(context, query, { list: 'deployment-audit' }, (wanted) =>
+      context.objects.directory((directory) => directory.listAudit(wanted)),
     ),
 });
 
@@ -32,11 +32,12 @@ const listTenantAudit = operation({
   response: { body: auditList },
   errors: ['invalid_cursor'],
   run: (context, { tenantId, query }) =>
-    auditPage(context, query, { list: 'audit', tenantId }, async (asked) =>
-      unwrap(await context.objects.tenant(tenantId, (tenant, target) => tenant.listAudit(target, asked))),
+    auditPage(context, query, { list: 'audit', tenantId }, (wanted) =>
+      context.read(tenantId, (tenant, target) => tenant.listAudit(target, wanted)),
     ),
 });
 
+/** One page of an audit log. `base` tells its cursors from those of other lists. */
 async function auditPage(
   context: RequestContext,
   { limit, cursor, ...filter }: ListAuditQuery,

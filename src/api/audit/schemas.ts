@@ -1,19 +1,19 @@
-/** Shapes of audit logs. */
+/** Schemas of audit logs, and how an entry becomes a resource. */
 import * as v from 'valibot';
 import { AUDIT_ACTIONS } from '../../../domain/audit-actions.ts';
 import type { AuditEntry } from '../../../durable-objects/audit-log.ts';
-import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
-import { closedObject } from '../../http/bounded.ts';
-import { ON_BEHALF_OF_LENGTH_MAX } from '../../http/on-behalf-of.ts';
-import { cursor, line, pageLimit, pageOut, time, timeOut } from '../fields.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
+import { line } from '../../http/line.ts';
+import { onBehalfOf } from '../../http/on-behalf-of.ts';
+import { cursor, keyId, pageLimit, pageOut, time, timeOut } from '../fields.ts';
 
 export const listAuditQuery = closedObject({
   limit: pageLimit,
   cursor,
   action: v.exactOptional(v.picklist(AUDIT_ACTIONS)),
-  keyId: v.exactOptional(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id'))),
+  keyId: v.exactOptional(keyId),
   actor: v.exactOptional(line(64)),
-  onBehalfOf: v.exactOptional(line(ON_BEHALF_OF_LENGTH_MAX)),
+  onBehalfOf: v.exactOptional(onBehalfOf),
   since: v.exactOptional(time),
   until: v.exactOptional(time),
 });

@@ -1,4 +1,4 @@
-/** Shapes of cleanup reports. */
+/** Schemas of cleanup reports, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { CleanupReport } from '../../../durable-objects/tenant/cleanup-reports.ts';

@@ -1,20 +1,20 @@
 /**
- * Operations on key material: what depends on each keyring entry, and moving envelopes to the current one. Envelopes are opened and
- * sealed here, since objects hold no secrets. The object replaces each only if it is still what was taken, so traffic goes on.
+ * Operations on encryption: counting what depends on each keyring entry, and sealing envelopes with the current
+ * entry. Envelopes are opened and sealed here, since objects hold no secrets. The object replaces an envelope only if
+ * it has not changed meanwhile, so other requests go on at the same time.
  */
 import { logEvent } from '../../../durable-objects/log.ts';
 import type { ResealProgress } from '../../../durable-objects/tenant/mutations.ts';
-import { emptyBody } from '../fields.ts';
-import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
-import { unwrap } from '../outcomes.ts';
+import { EMPTY_BODY, type Operation, operation, PATH_OF } from '../operation.ts';
+import { unwrap } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';
 import { encryptionOverview, resealProgress } from './schemas.ts';
 
 const ENCRYPTION = '/v1/tenants/:tenantId/encryption';
 
-/** Envelopes in one batch: some ten milliseconds of encryption here and of writing there. */
+/** Envelopes in one batch. Sealing them here and writing them in the object takes some ten milliseconds each. */
 const BATCH = 250;
-/** Batches that one request moves at most, empty stretches of a large tenant included. */
+/** Most batches that one request asks for. In a large tenant many may be empty before one has work. */
 const BATCHES_MAX = 20;
 
 const getEncryption = operation({
@@ -25,9 +25,9 @@ const getEncryption = operation({
   permission: 'maintenance:read',
   request: { path: PATH_OF.anyTenant },
   response: { body: encryptionOverview },
-  run: async ({ objects, runtime: { sealer, signer } }, { tenantId }) => {
-    const dependents = await objects.tenant(tenantId, (tenant, target) => tenant.countDependents(target));
-    const { envelopes, signatures } = unwrap(dependents);
+  run: async (context, { tenantId }) => {
+    const { sealer, signer } = context.runtime;
+    const { envelopes, signatures } = await context.read(tenantId, (tenant, target) => tenant.countDependents(target));
     return {
       value: {
         current: String(sealer.currentId),
@@ -41,11 +41,11 @@ const getEncryption = operation({
 
 const reseal = operation({
   id: 'encryption.reseal',
-  summary: 'Seals a batch of envelopes with the current keyring entry',
+  summary: 'Seals a batch of envelopes anew, with the current keyring entry',
   method: 'POST',
   path: `${ENCRYPTION}/reseal`,
   permission: 'maintenance:run',
-  request: { path: PATH_OF.anyTenant, body: emptyBody, bodyBytesMax: BODY_BYTES.none },
+  request: { path: PATH_OF.anyTenant, ...EMPTY_BODY },
   response: { body: resealProgress },
   run: async (context, { tenantId }) => {
     let resealed = 0;
@@ -56,21 +56,22 @@ const reseal = operation({
       resealed += done.resealed;
       unreadable += done.unreadable;
       remaining = done.remaining;
-      // Going on would only meet the unreadable ones again.
+      // One batch with work is enough for a request. After unreadable envelopes the next batch would find them again.
       if (remaining === 0 || done.resealed > 0 || done.unreadable > 0) break;
     }
     return { value: { resealed, remaining, ...(unreadable === 0 ? {} : { unreadable }) } };
   },
 });
 
+/** Takes a batch of envelopes from the object, seals them with the current entry and gives them back. */
 async function resealBatch(
   context: RequestContext,
   tenantId: string,
 ): Promise<ResealProgress & { readonly unreadable: number }> {
   const { sealer } = context.runtime;
   const currentId = sealer.currentId;
-  const { items, walkedTo, remaining } = unwrap(
-    await context.objects.tenant(tenantId, (tenant, target) => tenant.takeForReseal(target, currentId, BATCH)),
+  const { items, walkedTo, remaining } = await context.read(tenantId, (tenant, target) =>
+    tenant.takeForReseal(target, currentId, BATCH),
   );
   if (remaining === 0) return { resealed: 0, remaining, unreadable: 0 };
   const fresh = await Promise.all(

@@ -1,4 +1,4 @@
-/** Shapes of key material: what depends on which keyring entry. */
+/** Schemas of encryption: what depends on which keyring entry, and the progress of sealing with the current one. */
 import * as v from 'valibot';
 
 /** Counts by the id of the keyring entry. */
@@ -14,6 +14,6 @@ export const encryptionOverview = v.strictObject({
 export const resealProgress = v.strictObject({
   resealed: v.number(),
   remaining: v.number(),
-  /** Envelopes that no keyring entry opens; absent when there are none. */
+  /** Envelopes of the batch that no keyring entry opens; absent when there are none. */
   unreadable: v.exactOptional(v.number()),
 });

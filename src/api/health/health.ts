@@ -1,4 +1,7 @@
-/** Health, for load balancers and people. No caller is needed, so nothing secret is told, and these are not in the list of operations. */
+/**
+ * Health checks, for load balancers and people. They need no caller, so they reveal nothing secret and are not in the
+ * list of operations.
+ */
 import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { ConfigProblem } from '../../config/config.ts';
 import type { Runtime } from '../../config/runtime.ts';
@@ -11,8 +14,8 @@ export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
 
 /**
- * `/healthz`: the process answers, and which version it is. `/readyz`: the configuration is valid, somebody can call, and storage
- * takes a write.
+ * `/healthz`: the process responds; the reply names its version. `/readyz`: the configuration is valid, at least one
+ * caller can authenticate, and storage takes a write. Throws a problem when that is not so.
  */
 export async function health(
   path: HealthPath,

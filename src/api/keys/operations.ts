@@ -1,5 +1,5 @@
-/** Operations on keys: minting and sealing happen here, every decision in the tenant's object. */
-import type { KeyView, NewAttributes } from '../../../domain/keys/record.ts';
+/** Operations on keys. Keys are minted and sealed here; every decision is made in the tenant's object. */
+import type { NewAttributes } from '../../../domain/keys/record.ts';
 import { refusalOf } from '../../../domain/rotations/rights.ts';
 import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../../durable-objects/tenant/keys/list.ts';
 import { formatKeyString } from '../../crypto/key-string.ts';
@@ -7,10 +7,11 @@ import { LongList } from '../../http/long-list.ts';
 import { validationFailed } from '../../http/problem.ts';
 import { partsInTurns } from '../../http/turns.ts';
 import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
-import { changed, changedVersion, isReplayed, page, unwrap } from '../outcomes.ts';
-import { problem, wouldWiden } from '../problems.ts';
+import { changed, isReplayed, page } from '../outcomes.ts';
+import { problem, unwrap, wouldWiden } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';
-import { mintFor } from './minting.ts';
+import { changeKey } from './change.ts';
+import { mintMany, mintSuccessor } from './minting.ts';
 import {
   bulkKeys,
   createKeyBody,
@@ -36,12 +37,12 @@ import {
 const KEYS = '/v1/tenants/:tenantId/keys';
 const KEY = `${KEYS}/:keyId`;
 
-/** Keys with up to 100 scopes each whose scopes are written in one turn. */
+/** Keys, with up to 100 scopes each, whose scopes are turned into JSON text in one turn of the event loop. */
 const WANTED_PER_TURN = 100;
 
 const createKey = operation({
   id: 'keys.create',
-  summary: 'Creates a key and returns its key string, this once',
+  summary: 'Creates a key and returns its key string, which is not shown again',
   method: 'POST',
   path: KEYS,
   permission: 'keys:create',
@@ -50,9 +51,9 @@ const createKey = operation({
   response: { status: 201, body: keyWithSecret, isSecret: true },
   errors: ['not_recoverable'],
   run: async (context, { tenantId, body }) => {
-    const { result, secrets } = await make(context, tenantId, [body]);
+    const { result, secrets } = await createWanted(context, tenantId, [body]);
     const [created] = unwrap(result);
-    if (created === undefined) throw new Error('a creation without key');
+    if (created === undefined) throw new Error('the object created no key');
     const key = toKeyWithSecret(tenantId, body, created, secrets[0] ?? '');
     return { value: key, version: key.version, replayed: isReplayed(result) };
   },
@@ -60,7 +61,7 @@ const createKey = operation({
 
 const createKeys = operation({
   id: 'keys.createMany',
-  summary: 'Creates up to 500 keys: all, or none',
+  summary: 'Creates up to 500 keys: all of them or none',
   method: 'POST',
   path: `${KEYS}/bulk`,
   permission: 'keys:create',
@@ -69,38 +70,37 @@ const createKeys = operation({
   response: { status: 201, body: bulkKeys, isSecret: true },
   errors: ['not_recoverable'],
   run: async (context, { tenantId, body: wanted }) => {
-    const { result, secrets } = await make(context, tenantId, wanted);
+    const { result, secrets } = await createWanted(context, tenantId, wanted);
     const created = unwrap(result, true);
     const value = new LongList(created.length, (i) => {
       const [attributes, key] = [wanted[i], created[i]];
-      if (attributes === undefined || key === undefined) throw new Error('a key that nobody asked for');
+      if (attributes === undefined || key === undefined)
+        throw new Error('the object created another number of keys than was wanted');
       return toKeyWithSecret(tenantId, attributes, key, secrets[i] ?? '');
     });
     return { value, replayed: isReplayed(result) };
   },
 });
 
-/** Mints keys and has the object take them. */
-async function make(context: RequestContext, tenantId: string, wanted: readonly WantedKey[]) {
+/** Mints the wanted keys and has the object store them. */
+async function createWanted(context: RequestContext, tenantId: string, wanted: readonly WantedKey[]) {
   const stored: NewAttributes[] = [];
   for await (const part of partsInTurns(wanted, WANTED_PER_TURN)) {
     for (const { prefix: _, scopes, ...rest } of part) stored.push({ ...rest, scopes: JSON.stringify(scopes) });
   }
   const prefixes = wanted.map(({ prefix }) => prefix);
-  return mintFor(context, tenantId, prefixes, (mints, template) => {
+  return mintMany(context, tenantId, prefixes, (mints, tenant, target, command) => {
     const newKeys = stored.flatMap((attributes, i) => {
       const minted = mints[i];
       return minted === undefined ? [] : [{ minted, attributes, prefix: prefixes[i] }];
     });
-    return context.objects.changeTenant(tenantId, template, (tenant, target, command) =>
-      tenant.createKeys(target, newKeys, command),
-    );
+    return tenant.createKeys(target, newKeys, command);
   });
 }
 
 const rotateKey = operation({
   id: 'keys.rotate',
-  summary: 'Replaces a key by a successor; the key goes on working until its grace period ends',
+  summary: 'Replaces a key by a successor; the key keeps working until its grace period ends',
   method: 'POST',
   path: `${KEY}/rotate`,
   permission: 'keys:rotate',
@@ -109,27 +109,20 @@ const rotateKey = operation({
   response: { status: 201, body: rotationResult, isSecret: true },
   errors: ['key_not_active', 'key_already_rotating', 'precondition_failed', 'not_recoverable'],
   run: async (context, { tenantId, keyId, body }) => {
-    const { gracePeriodSeconds, ...overrides } = body;
     const { permissions } = context.caller;
     const rights = { mayWiden: permissions.has('keys:update') || permissions.has('keys:create'), endsBy: null };
-    const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
-    const { result, secrets } = await mintFor(context, tenantId, [undefined], ([minted], template) => {
-      if (minted === undefined) throw new Error('nothing was minted');
-      return context.objects.changeTenant(tenantId, template, (tenant, target, command) =>
-        tenant.rotateKey(target, keyId, minted, request, command),
-      );
-    });
+    const { result, secret } = await mintSuccessor(context, { tenantId, keyId }, body, rights);
     const { successor, predecessor } = unwrap(result);
-    // A kept result was decided for the caller as it was then.
+    // The object decided a kept result by the rights that the caller had then. They may be fewer now.
     if (refusalOf(predecessor, successor, rights) !== null) throw wouldWiden();
-    const key = { ...toKeyResource(tenantId, successor), secret: secrets[0] ?? '' };
+    const key = { ...toKeyResource(tenantId, successor), secret };
     return { value: { key, rotated: toKeyResource(tenantId, predecessor) }, replayed: isReplayed(result) };
   },
 });
 
 const listKeys = operation({
   id: 'keys.list',
-  summary: 'Lists keys, filtered, by cursor or by offset',
+  summary: 'Lists keys, filtered, page by page: by cursor or by offset',
   method: 'GET',
   path: KEYS,
   permission: 'keys:read',
@@ -140,13 +133,13 @@ const listKeys = operation({
     if (offset !== undefined) return listKeysByOffset(context, tenantId, { filter, order, limit, offset });
     const list = { list: 'keys', tenantId, order, filter };
     const query = { filter, order, limit, after: await context.position(cursor, list) };
-    const found = unwrap(await context.objects.tenant(tenantId, (tenant, target) => tenant.listKeys(target, query)));
+    const found = await context.read(tenantId, (tenant, target) => tenant.listKeys(target, query));
     const data = parseListed(found.keys).map((key) => toKeyResource(tenantId, key));
     return page(context, data, found, limit, list);
   },
 });
 
-/** Steps that a page by offset takes at most, some 5 ms of the object each; it serves others in between. */
+/** Most steps for one page by offset. Each takes the object some 5 ms; between them it serves other requests. */
 const OFFSET_STEPS_MAX = 20;
 
 async function listKeysByOffset(
@@ -158,17 +151,16 @@ async function listKeysByOffset(
   const items: ListedKeyView[] = [];
   let [matched, after, isDone]: [number, number | null, boolean] = [0, null, false];
   for (let steps = 0; steps < OFFSET_STEPS_MAX && !isDone; steps++) {
-    // Calls alone do not let others in: results within one process come before what arrives from outside.
+    // Without a timer nobody else would be served: within one process, results of calls come before requests from
+    // outside.
     if (steps > 0) await scheduler.wait(1);
     const from: OffsetQuery = { ...query, after, matched };
-    const step = unwrap(
-      await context.objects.tenant(tenantId, (tenant, target) => tenant.listKeysByOffset(target, from)),
-    );
+    const step = await context.read(tenantId, (tenant, target) => tenant.listKeysByOffset(target, from));
     items.push(...parseListed(step.keys));
     ({ matched, next: after } = step);
     isDone = after === null;
   }
-  // A page that is short tells a caller that there is no more.
+  // A short page would tell the caller that there are no more keys.
   if (!isDone && items.length < limit) {
     throw validationFailed([{ path: 'offset', message: 'too few of many keys match to get there; use a cursor' }]);
   }
@@ -192,8 +184,7 @@ const countKeys = operation({
   request: { path: PATH_OF.tenant },
   response: { body: keyCounts },
   run: async (context, { tenantId }) => {
-    const counted = await context.objects.tenant(tenantId, (tenant, target) => tenant.countKeys(target));
-    const { counts, total, exact } = unwrap(counted);
+    const { counts, total, exact } = await context.read(tenantId, (tenant, target) => tenant.countKeys(target));
     return { value: { ...counts, total, exact } };
   },
 });
@@ -207,52 +198,45 @@ const getKey = operation({
   request: { path: PATH_OF.key },
   response: { body: keyResource },
   run: async (context, { tenantId, keyId }) => {
-    const found = await context.objects.tenant(tenantId, (tenant, target) => tenant.getKey(target, keyId));
-    return changedVersion(found, keyOf(tenantId));
+    const key = await context.read(tenantId, (tenant, target) => tenant.getKey(target, keyId));
+    return { value: toKeyResource(tenantId, key), version: key.version };
   },
 });
 
 const updateKey = operation({
   id: 'keys.update',
-  summary: 'Changes what is given of a key',
+  summary: 'Changes the given fields of a key',
   method: 'PATCH',
   path: KEY,
   permission: 'keys:update',
   request: { path: PATH_OF.key, body: updateKeyBody, bodyBytesMax: BODY_BYTES.key },
   response: { body: keyResource },
   errors: ['key_not_active', 'precondition_failed', 'storage_full'],
-  run: async (context, { tenantId, keyId, body: patch }) => {
-    // To switch a key off ends something, and works where there is no room for more.
+  run: (context, { tenantId, keyId, body: patch }) => {
+    // A key must be able to be switched off even when there is no room for more data.
     const grows = !(patch.enabled === false && Object.keys(patch).length === 1);
-    const updated = await context.change(
-      tenantId,
-      (tenant, target, command) => tenant.updateKey(target, keyId, patch, command),
-      { grows },
-    );
-    return changedVersion(updated, keyOf(tenantId));
+    return changeKey(context, tenantId, (tenant, target, command) => tenant.updateKey(target, keyId, patch, command), {
+      grows,
+    });
   },
 });
 
 const revokeKey = operation({
   id: 'keys.revoke',
-  summary: 'Revokes a key for good, with its lineage if wanted',
+  summary: 'Revokes a key for good, on request with all keys of its lineage',
   method: 'POST',
   path: `${KEY}/revoke`,
   permission: 'keys:revoke',
   request: { path: PATH_OF.key, body: revokeKeyBody },
   response: { body: keyResource },
   errors: ['precondition_failed'],
-  run: async (context, { tenantId, keyId, body }) => {
-    const revoked = await context.change(tenantId, (tenant, target, command) =>
-      tenant.revokeKey(target, keyId, body, command),
-    );
-    return changedVersion(revoked, keyOf(tenantId));
-  },
+  run: (context, { tenantId, keyId, body }) =>
+    changeKey(context, tenantId, (tenant, target, command) => tenant.revokeKey(target, keyId, body, command)),
 });
 
 const revokeKeys = operation({
   id: 'keys.revokeMany',
-  summary: 'Revokes up to 500 keys by id, or all keys of an owner: all, or none',
+  summary: 'Revokes up to 500 keys by id, or all keys of an owner: all of them or none',
   method: 'POST',
   path: `${KEYS}/revoke`,
   permission: 'keys:revoke',
@@ -284,10 +268,10 @@ const deleteKey = operation({
   },
 });
 
-/** The only response, besides those to creation and rotation, that holds a key string. */
+/** Besides creation and rotation the only operation whose response holds a key string. */
 const revealKey = operation({
   id: 'keys.reveal',
-  summary: 'Returns the key string again, for tenants that allow it',
+  summary: 'Returns the key string again, if the tenant allows it',
   method: 'POST',
   path: `${KEY}/reveal`,
   permission: 'keys:reveal',
@@ -295,12 +279,12 @@ const revealKey = operation({
   response: { body: revealedKey, isSecret: true },
   errors: ['not_recoverable', 'precondition_failed'],
   run: async (context, { tenantId, keyId }) => {
-    const found = await context.change(
+    const result = await context.change(
       tenantId,
       (tenant, target, command) => tenant.revealKey(target, keyId, command),
       { idempotent: false },
     );
-    const revealed = unwrap(found);
+    const revealed = unwrap(result);
     if (revealed === null) throw problem('not_recoverable');
     const opened = await context.runtime.sealer.open(revealed.envelope, { tenantId, record: keyId, purpose: 'key' });
     if (typeof opened === 'string') throw problem('not_recoverable');
@@ -308,8 +292,7 @@ const revealKey = operation({
   },
 });
 
-export const keyOf = (tenantId: string) => (key: KeyView) => toKeyResource(tenantId, key);
-
+/** `…/keys/counts` comes before `…/keys/:keyId`, since the first path that matches is taken. */
 export const keyOperations: readonly Operation[] = [
   ...[createKey, listKeys, countKeys, createKeys, revokeKeys],
   ...[getKey, updateKey, deleteKey, rotateKey, revokeKey, revealKey],

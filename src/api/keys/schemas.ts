@@ -1,4 +1,4 @@
-/** Shapes of keys. */
+/** Schemas of keys, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { actorOf } from '../../../domain/command.ts';
 import { isoTime } from '../../../domain/keys/changes.ts';
@@ -10,12 +10,23 @@ import {
   type VerifiedKey,
 } from '../../../domain/keys/record.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
-import { KEY_ID_PATTERN } from '../../crypto/key-string.ts';
-import { boundedArray, closedObject, listBody } from '../../http/bounded.ts';
-import { cursor, keyPrefix, line, metadata, order, pageLimit, pageOut, scopes, time, timeOut } from '../fields.ts';
-import { gracePeriodSeconds } from '../tenants/schemas.ts';
+import { boundedArray, closedObject, listBody } from '../../http/bounded-schemas.ts';
+import { line } from '../../http/line.ts';
+import {
+  cursor,
+  gracePeriodSeconds,
+  keyId,
+  keyPrefix,
+  metadata,
+  name,
+  order,
+  pageLimit,
+  pageOut,
+  scopes,
+  time,
+  timeOut,
+} from '../fields.ts';
 
-const name = line(100);
 const owner = line(128);
 
 export const createKeyBody = closedObject({
@@ -28,25 +39,20 @@ export const createKeyBody = closedObject({
   enabled: v.optional(v.boolean(), true),
 });
 
-/** Keys that one bulk request concerns at most: they are created or revoked in one transaction. */
+/** Most keys in one bulk request, since they are all created or revoked in one transaction. */
 const BULK_MAX = 500;
 
 export const createKeysBody = listBody('keys', createKeyBody, BULK_MAX, 'keys');
 
-/** A key as it was asked for. */
+/** A key as the caller wants it. */
 export type WantedKey = v.InferOutput<typeof createKeyBody>;
 
 export const revokeKeysBody = v.union(
-  [
-    closedObject({
-      ids: boundedArray(v.pipe(v.string(), v.regex(KEY_ID_PATTERN, 'must be a key id')), 1, BULK_MAX, 'ids'),
-    }),
-    closedObject({ owner }),
-  ],
+  [closedObject({ ids: boundedArray(keyId, 1, BULK_MAX, 'ids') }), closedObject({ owner })],
   'must have either ids or owner',
 );
 
-/** Absent keeps, null clears. */
+/** A field that is absent stays as it is; null clears it. */
 export const updateKeyBody = closedObject({
   name: v.exactOptional(name),
   owner: v.exactOptional(v.nullable(owner)),
@@ -75,7 +81,7 @@ export const revokeKeyBody = v.optional(
   {},
 );
 
-/** null stands for the empty value. */
+/** Accepts null in place of the empty value. */
 function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
   return v.pipe(
     v.nullable(schema),
@@ -85,7 +91,10 @@ function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOut
 
 const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
 
-/** Statuses, any of which a listed key may have. Always in one order: the same statuses are the same list. */
+/**
+ * The statuses that a listed key may have. The output has a fixed order, so that a cursor fits when the next request
+ * names the same statuses in another order.
+ */
 export const statuses = v.pipe(
   v.custom<string>(
     (text) => typeof text === 'string' && text.length <= STATUSES_LENGTH_MAX && statusesIn(text) !== null,
@@ -94,7 +103,7 @@ export const statuses = v.pipe(
   v.transform((text) => statusesIn(text) ?? []),
 );
 
-/** null for anything but statuses, each once. */
+/** The statuses in a text; null unless it consists of statuses, each once. */
 function statusesIn(text: string): KeyStatus[] | null {
   const parts = text.split(',');
   const found = KEY_STATUSES.filter((status) => parts.includes(status));
@@ -136,13 +145,13 @@ export const rotationOut = v.strictObject({
   graceEndsAt: v.nullable(timeOut),
 });
 
-/** Who did something; null for what was done before that was noted. */
+/** Who did something; null when that was not recorded yet, or nobody has done it. */
 const actorOut = v.nullable(
   v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'system']), id: v.string() }),
 );
 
-/** A key's course of life: the same for customers' keys and management keys. */
-export const lifeFields = {
+/** The lifecycle of a key: the same fields for customers' keys and management keys. */
+export const lifecycleFields = {
   createdAt: timeOut,
   createdBy: actorOut,
   updatedAt: timeOut,
@@ -165,12 +174,12 @@ const keyFields = {
   metadata: v.record(v.string(), v.unknown()),
   status: v.picklist(KEY_STATUSES),
   enabled: v.boolean(),
-  ...lifeFields,
+  ...lifecycleFields,
 };
 export const keyResource = v.strictObject(keyFields);
 export type KeyResource = v.InferOutput<typeof keyResource>;
 
-/** The answer to create and, within that to rotate: the only ones that carry the key string. */
+/** The response to a creation, and a part of the response to a rotation. */
 export const keyWithSecret = v.strictObject({ ...keyFields, secret: v.string() });
 export type KeyWithSecret = v.InferOutput<typeof keyWithSecret>;
 
@@ -183,7 +192,7 @@ export const keyListByOffset = v.strictObject({
     limit: v.number(),
     offset: v.number(),
     total: v.number(),
-    /** Whether there are `total` matches, or only at least as many. */
+    /** Whether there are exactly `total` matches; otherwise there are at least so many. */
     totalIsExact: v.boolean(),
     hasMore: v.boolean(),
   }),
@@ -194,14 +203,14 @@ export const listedKeys = v.union([keyList, keyListByOffset]);
 export const keyCounts = v.strictObject({
   ...v.entriesFromList(KEY_STATUSES, v.number()),
   total: v.number(),
-  /** Whether every number is that of this moment. */
+  /** Whether every number is exact at this moment. */
   exact: v.boolean(),
 });
 export const bulkKeys = v.strictObject({ data: v.array(keyWithSecret) });
 export const revocationCount = v.strictObject({ revoked: v.number() });
 export const revealedKey = v.strictObject({ secret: v.string() });
 
-/** What of a key is shown. */
+/** The fields of a record that a resource shows. */
 type ShownKey = Omit<KeyView, 'seq' | 'lineage' | 'signingKeyId' | 'sealingKeyId' | 'metadata'> &
   Pick<KeyView | ListedKeyView, 'metadata'>;
 
@@ -217,28 +226,31 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
     metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
     status: key.status,
     enabled: key.enabled,
-    ...toLife(key),
+    ...toLifecycle(key),
   };
 }
 
-/** What people tell a key by: its prefix and the last four characters. */
+/** What people recognise a key by: its prefix and last four characters. */
 export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'>): string {
   return `${prefix}_...${lastFour}`;
 }
 
-/** A key that was just made, with the key string that is told this once. */
+/**
+ * The resource of a key that was just created, with its key string. The object returns only what the caller does not
+ * know yet; the rest comes from the request.
+ */
 export function toKeyWithSecret(
   tenantId: string,
   { prefix: _wanted, ...attributes }: WantedKey,
   { id, prefix, lastFour, createdAt, createdBy }: CreatedKey,
   secret: string,
 ): KeyWithSecret {
-  const born = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
+  const created = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
   const status = attributes.enabled ? 'active' : 'disabled';
-  return { ...toKeyResource(tenantId, { ...attributes, ...born, status, ...UNTOUCHED }), secret };
+  return { ...toKeyResource(tenantId, { ...attributes, ...created, status, ...UNTOUCHED }), secret };
 }
 
-/** What nothing has happened to yet. */
+/** The fields of a key that was neither used, rotated nor revoked yet. */
 const UNTOUCHED = {
   revokedAt: null,
   revokedBy: null,
@@ -249,7 +261,7 @@ const UNTOUCHED = {
   graceEndsAt: null,
 } as const;
 
-export function toLife(key: Omit<ShownKey, 'metadata'>) {
+export function toLifecycle(key: Omit<ShownKey, 'metadata'>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     createdBy: toActor(key.createdBy),
@@ -263,7 +275,7 @@ export function toLife(key: Omit<ShownKey, 'metadata'>) {
   };
 }
 
-/** A field that is missing is one of an answer that an earlier version kept, which did not note it. */
+/** A result that an earlier version kept may lack the field, since that version did not record actors. */
 function toActor(id: string | null | undefined): v.InferOutput<typeof actorOut> {
   return id === null || id === undefined ? null : actorOf(id);
 }
@@ -277,12 +289,12 @@ export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<ty
   };
 }
 
-/** Keys as the object lists them: the JSON text that it wrote. */
+/** Parses the JSON text in which the object lists keys. */
 export function parseListed(text: ListedKeysJson): readonly ListedKeyView[] {
   return JSON.parse(text);
 }
 
-/** Metadata as the object keeps it: the JSON text that `metadata` in common.ts wrote. */
+/** Parses metadata as the object keeps it: the JSON text that `metadata` in src/api/fields.ts wrote. */
 export function parseMetadata(text: string): Record<string, unknown> {
   return JSON.parse(text);
 }

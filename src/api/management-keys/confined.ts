@@ -1,7 +1,9 @@
 /**
- * Which management keys a caller confined to a tenant knows of: those confined to the same tenant. Keys from before incarnations were
- * noted name the tenant id alone. So there are two owners to look for, and the time of such a key tells whether it means this tenant
- * or an earlier one of its id.
+ * Which management keys a caller confined to a tenant may see: those confined to the same tenant.
+ *
+ * The owner of a management key names the incarnation of its tenant. The owner of older keys is the tenant id alone,
+ * so there are two owners to look for. The creation time of an older key tells whether it is confined to this tenant
+ * or to an earlier one with the same id.
  */
 import type { KeyView } from '../../../domain/keys/record.ts';
 import { grantOwner } from '../../../domain/tenants/lifecycle.ts';
@@ -10,7 +12,7 @@ import { grantOf } from '../../auth/management-key.ts';
 import type { ObjectClient } from '../../object-client.ts';
 import { describeTenant } from '../tenants/describe.ts';
 
-/** The tenant that a caller is confined to, null when it does not exist any more. */
+/** The tenant that a caller is confined to, null when it no longer exists. */
 export async function confinedTenant(
   objects: ObjectClient,
   { tenantId }: { readonly tenantId: string },
@@ -19,7 +21,10 @@ export async function confinedTenant(
   return described.ok ? described.value : null;
 }
 
-/** Owners of the management keys of a tenant. Every key of the first is newer than any of the second. */
+/**
+ * The owners of management keys that are confined to a tenant. Every key of the first is newer than
+ * any of the second.
+ */
 export function ownersOf({ id, incarnation }: TenantIdentity): readonly string[] {
   return [grantOwner({ tenantId: id, incarnation }), id];
 }

@@ -1,6 +1,6 @@
 /**
- * Operations on management keys: the keys of callers, kept as keys of the tenant `_system`. Nobody grants, or decides about, more
- * than they hold.
+ * Operations on management keys: the keys of Keystead's own callers, stored as keys of the tenant `_system`. A caller
+ * may neither grant permissions that it does not have, nor rotate or revoke a key that has them.
  */
 import type { KeyView } from '../../../domain/keys/record.ts';
 import { endsWithin } from '../../../domain/rotations/rights.ts';
@@ -20,11 +20,11 @@ import {
 } from '../../auth/management-key.ts';
 import { ROLES } from '../../auth/principal.ts';
 import { forbidden } from '../../http/problem.ts';
-import { mintFor } from '../keys/minting.ts';
+import { mintOne, mintSuccessor } from '../keys/minting.ts';
 import { parseListed, revokeKeyBody } from '../keys/schemas.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
-import { changedVersion, isReplayed, page, unwrap } from '../outcomes.ts';
-import { problem } from '../problems.ts';
+import { changedVersion, isReplayed, page } from '../outcomes.ts';
+import { problem, unwrap } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';
 import { describeTenant } from '../tenants/describe.ts';
 import { confinedTenant, isConfinedTo, ownersOf } from './confined.ts';
@@ -45,7 +45,7 @@ const KEY = `${KEYS}/:keyId`;
 
 const createManagementKey = operation({
   id: 'managementKeys.create',
-  summary: 'Creates a management key and returns its key string, this once',
+  summary: 'Creates a management key and returns its key string, which is not shown again',
   method: 'POST',
   path: KEYS,
   permission: 'management:write',
@@ -64,39 +64,32 @@ const createManagementKey = operation({
     const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
     const stored = { ...attributes, scopes: JSON.stringify(attributes.scopes) };
     const create = () =>
-      mintFor(context, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], template) => {
-        if (minted === undefined) throw new Error('nothing was minted');
-        const newKey = { minted, attributes: stored, prefix: MANAGEMENT_KEY_PREFIX };
-        return objects.changeTenant(SYSTEM, template, (system, target, command) =>
-          system.createWholeKey(target, newKey, command),
-        );
-      });
-    let { result, secrets } = await create();
+      mintOne(context, SYSTEM, MANAGEMENT_KEY_PREFIX, (minted, system, target, command) =>
+        system.createWholeKey(target, { minted, attributes: stored, prefix: MANAGEMENT_KEY_PREFIX }, command),
+      );
+    let { result, secret } = await create();
     if (!result.ok && result.failure.code === 'tenant_not_found') {
       await createSystemTenant(context);
-      ({ result, secrets } = await create());
+      ({ result, secret } = await create());
     }
     const [key] = unwrap(result);
-    if (key === undefined) throw new Error('a creation without key');
-    if (confinedTo !== null) await requireStill(context, confinedTo, key);
-    return {
-      value: { ...toManagementKeyResource(key), secret: secrets[0] ?? '' },
-      replayed: isReplayed(result),
-    };
+    if (key === undefined) throw new Error('the object created no key');
+    if (confinedTo !== null) await requireExisting(context, confinedTo, key);
+    return { value: { ...toManagementKeyResource(key), secret }, replayed: isReplayed(result) };
   },
 });
 
-/** The tenant that a management key is made for, as it exists now. */
+/** The incarnation that a tenant has now. Throws `tenant_not_found`. */
 async function existingTenant({ objects }: RequestContext, tenantId: string): Promise<TenantRef> {
   const { incarnation } = unwrap(await describeTenant(objects, tenantId));
   return { tenantId, incarnation };
 }
 
 /**
- * Refuses a key whose tenant was deleted while the key was made. It opens nothing, being bound to that tenant. It is revoked, so
- * that nobody takes it for a good one.
+ * Throws `tenant_not_found` if the tenant was deleted while the key was made. The key gives access to nothing, since
+ * it is bound to that incarnation. It is revoked all the same, so that no list shows it as active.
  */
-async function requireStill(context: RequestContext, tenant: TenantRef, key: KeyView): Promise<void> {
+async function requireExisting(context: RequestContext, tenant: TenantRef, key: KeyView): Promise<void> {
   const described = await describeTenant(context.objects, tenant.tenantId);
   if (described.ok && described.value.incarnation === tenant.incarnation) return;
   await context.change(
@@ -108,7 +101,10 @@ async function requireStill(context: RequestContext, tenant: TenantRef, key: Key
   throw problem('tenant_not_found');
 }
 
-/** The first management key brings its tenant along. Always the same incarnation, so that two first ones agree. */
+/**
+ * Creates the tenant of the management keys, which the first one needs. The incarnation is always the same, so that two
+ * concurrent first requests create the same tenant.
+ */
 async function createSystemTenant(context: RequestContext): Promise<void> {
   const template = await context.command(SYSTEM, { idempotent: false });
   const input = { name: 'Management keys', settings: { keyPrefix: MANAGEMENT_KEY_PREFIX } };
@@ -122,7 +118,7 @@ async function createSystemTenant(context: RequestContext): Promise<void> {
 
 const listManagementKeys = operation({
   id: 'managementKeys.list',
-  summary: 'Lists management keys; a caller confined to a tenant sees those confined to it',
+  summary: 'Lists management keys; a caller confined to a tenant sees only those confined to it',
   method: 'GET',
   path: KEYS,
   permission: 'management:read',
@@ -137,38 +133,41 @@ const listManagementKeys = operation({
     const after = await context.position(cursor, list);
     const found =
       confinement === null
-        ? await listed(context, { filter, limit, after })
-        : await listedOf(context, confinement, filters, limit, after);
+        ? await readPage(context, { filter, limit, after })
+        : await readConfinedPage(context, confinement, filters, limit, after);
     return page(context, found.keys.map(toManagementKeyResource), found, limit, list);
   },
 });
 
-type ListedPage = { readonly keys: readonly KeyView[]; readonly next: number | null };
+type KeyPage = { readonly keys: readonly KeyView[]; readonly next: number | null };
 
-async function listed({ objects }: RequestContext, part: Omit<KeyListQuery, 'order'>): Promise<ListedPage> {
-  const query = { ...part, order: 'desc' as const };
-  const found = await objects.tenant(SYSTEM, (system, target) => system.listKeys(target, query));
-  // Before the first management key there is no tenant to ask.
+/** One page of the management keys that match. */
+async function readPage({ objects }: RequestContext, query: Omit<KeyListQuery, 'order'>): Promise<KeyPage> {
+  const found = await objects.tenant(SYSTEM, (system, target) => system.listKeys(target, { ...query, order: 'desc' }));
+  // The tenant exists only once there is a management key.
   if (!found.ok && found.failure.code === 'tenant_not_found') return { keys: [], next: null };
   const { keys, next } = unwrap(found);
   return { keys: parseListed(keys).map((key) => ({ ...key, metadata: JSON.stringify(key.metadata) })), next };
 }
 
-/** The keys of the caller's own tenant: of its owners one after the other, which is the order of creation. */
-async function listedOf(
+/**
+ * One page of the keys that are confined to the caller's own tenant. It reads one owner after the other: since the
+ * first owner's keys are all newer, the keys come newest first.
+ */
+async function readConfinedPage(
   context: RequestContext,
   confinement: { readonly tenantId: string },
   filters: KeyFilter,
   limit: number,
   after: number | null,
-): Promise<ListedPage> {
+): Promise<KeyPage> {
   const tenant = await confinedTenant(context.objects, confinement);
   if (tenant === null) return { keys: [], next: null };
   const found: KeyView[] = [];
   let next: number | null = null;
   for (const owner of ownersOf(tenant)) {
     const room = limit - found.length;
-    const part = await listed(context, { filter: { ...filters, owner }, limit: Math.max(room, 1), after });
+    const part = await readPage(context, { filter: { ...filters, owner }, limit: Math.max(room, 1), after });
     if (room > 0) found.push(...part.keys);
     next = room === 0 && part.keys.length > 0 ? (found.at(-1)?.seq ?? null) : part.next;
     if (next !== null) break;
@@ -194,7 +193,7 @@ const getManagementKey = operation({
 
 const rotateManagementKey = operation({
   id: 'managementKeys.rotate',
-  summary: 'Replaces a management key by a successor; the key goes on working until its grace period ends',
+  summary: 'Replaces a management key by a successor; the key keeps working until its grace period ends',
   method: 'POST',
   path: `${KEY}/rotate`,
   permission: 'management:write',
@@ -204,35 +203,30 @@ const rotateManagementKey = operation({
   response: { status: 201, body: managementRotationResult, isSecret: true },
   errors: ['key_not_active', 'key_already_rotating', 'precondition_failed', 'tenant_not_found', 'not_recoverable'],
   run: async (context, { keyId, body }) => {
-    const { gracePeriodSeconds, ...overrides } = body;
-    const { id, ...replaced } = await managedKey(context, keyId);
-    const owner = await ownerToday(context, replaced);
-    // Whoever may make management keys may make one that ends later than another, but none that outlives the caller.
+    const owner = await successorOwner(context, await manageableKey(context, keyId));
+    // A caller with management:write could create a key that ends later than this one, but none that outlives the
+    // caller.
     const rights = { mayWiden: true, endsBy: context.caller.endsAt };
-    const request = {
-      overrides: { ...overrides, owner },
-      rights,
-      ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
-    };
-    const { result, secrets } = await mintFor(context, SYSTEM, [MANAGEMENT_KEY_PREFIX], ([minted], template) => {
-      if (minted === undefined) throw new Error('nothing was minted');
-      return context.objects.changeTenant(SYSTEM, template, (system, target, command) =>
-        system.rotateKey(target, id, minted, request, command),
-      );
-    });
+    const key = { tenantId: SYSTEM, keyId, prefix: MANAGEMENT_KEY_PREFIX };
+    const { result, secret } = await mintSuccessor(context, key, { ...body, owner }, rights);
     const { successor, predecessor } = unwrap(result);
-    // A kept result was decided for the caller as it was then.
+    // The object decided a kept result by the end that the caller's key had then. It may end sooner now.
     if (!endsWithin(successor.expiresAt, rights.endsBy)) throw forbidden(OUTLIVES_CALLER);
-    const key = { ...toManagementKeyResource(successor), secret: secrets[0] ?? '' };
-    return { value: { key, rotated: toManagementKeyResource(predecessor) }, replayed: isReplayed(result) };
+    return {
+      value: {
+        key: { ...toManagementKeyResource(successor), secret },
+        rotated: toManagementKeyResource(predecessor),
+      },
+      replayed: isReplayed(result),
+    };
   },
 });
 
 /**
- * The owner that a successor gets. A grant from before incarnations were noted goes by its key's time, and the successor's would be
- * a later one. So the successor's owner names the incarnation that the grant was made for.
+ * The owner that a successor gets. The grant of an older key names no incarnation; it means the tenant that existed
+ * when the key was created. The successor is created later, so its owner must name the incarnation instead.
  */
-async function ownerToday({ objects }: RequestContext, key: Omit<KeyView, 'id'>): Promise<string | null> {
+async function successorOwner({ objects }: RequestContext, key: KeyView): Promise<string | null> {
   const { confinement } = grantOf(key);
   if (confinement === null || 'incarnation' in confinement.bound) return key.owner;
   const { tenantId } = confinement;
@@ -251,15 +245,15 @@ const revokeManagementKey = operation({
   response: { body: managementKeyResource },
   errors: ['precondition_failed', 'tenant_not_found'],
   run: async (context, { keyId, body }) => {
-    const { id } = await managedKey(context, keyId);
+    await manageableKey(context, keyId);
     const revoked = await context.change(SYSTEM, (system, target, command) =>
-      system.revokeKey(target, id, body, command),
+      system.revokeKey(target, keyId, body, command),
     );
     return changedVersion(revoked, toManagementKeyResource);
   },
 });
 
-/** The key of a path, for a caller who may know of it. */
+/** The key with this id. Throws `management_key_not_found` when there is none that the caller may see. */
 async function reachableKey({ caller, objects }: RequestContext, keyId: string): Promise<KeyView> {
   const found = await objects.tenant(SYSTEM, (system, target) => system.getKey(target, keyId));
   if (!found.ok) throw problem('management_key_not_found');
@@ -270,8 +264,11 @@ async function reachableKey({ caller, objects }: RequestContext, keyId: string):
   return found.value;
 }
 
-/** The key of a path, for a caller who may decide about it. A grant never changes, so this cannot be overtaken. */
-async function managedKey(context: RequestContext, keyId: string): Promise<KeyView> {
+/**
+ * The key with this id. Throws a problem unless the caller may rotate and revoke it. The grant of a key never
+ * changes, so what is checked here still holds when the object acts.
+ */
+async function manageableKey(context: RequestContext, keyId: string): Promise<KeyView> {
   const key = await reachableKey(context, keyId);
   requireHeld(context.caller, grantOf(key));
   return key;

@@ -1,16 +1,15 @@
-/** Shapes of management keys. */
+/** Schemas of management keys, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { KEY_STATUSES, type KeyView } from '../../../domain/keys/record.ts';
 import { grantOf } from '../../auth/management-key.ts';
 import { PERMISSIONS, ROLE_NAMES } from '../../auth/principal.ts';
-import { boundedArray, closedObject } from '../../http/bounded.ts';
-import { cursor, line, pageLimit, pageOut, tenantId, time } from '../fields.ts';
-import { hintOf, lifeFields, statuses, toLife } from '../keys/schemas.ts';
-import { gracePeriodSeconds } from '../tenants/schemas.ts';
+import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
+import { cursor, gracePeriodSeconds, name, pageLimit, pageOut, tenantId, time } from '../fields.ts';
+import { hintOf, lifecycleFields, statuses, toLifecycle } from '../keys/schemas.ts';
 
 export const createManagementKeyBody = v.pipe(
   closedObject({
-    name: line(100),
+    name,
     role: v.exactOptional(v.picklist(ROLE_NAMES)),
     permissions: v.exactOptional(
       v.pipe(
@@ -30,7 +29,7 @@ export const createManagementKeyBody = v.pipe(
 export const rotateManagementKeyBody = v.optional(
   closedObject({
     gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
-    name: v.exactOptional(line(100)),
+    name: v.exactOptional(name),
     expiresAt: v.exactOptional(v.nullable(time)),
   }),
   {},
@@ -50,7 +49,7 @@ const managementKeyFields = {
   tenantId: v.nullable(v.string()),
   hint: v.string(),
   status: v.picklist(KEY_STATUSES),
-  ...lifeFields,
+  ...lifecycleFields,
 };
 export const managementKeyResource = v.strictObject(managementKeyFields);
 export type ManagementKeyResource = v.InferOutput<typeof managementKeyResource>;
@@ -72,6 +71,6 @@ export function toManagementKeyResource(key: KeyView): ManagementKeyResource {
     tenantId: confinement?.tenantId ?? null,
     hint: hintOf(key),
     status: key.status,
-    ...toLife(key),
+    ...toLifecycle(key),
   };
 }

@@ -1,9 +1,8 @@
-/** Operations on rotations under way: watching them, and ending them early one way or the other. */
-import { emptyBody } from '../fields.ts';
-import { keyOf } from '../keys/operations.ts';
+/** Operations on rotations: listing them, and ending one early by completing or cancelling it. */
+import { changeKey } from '../keys/change.ts';
 import { keyResource } from '../keys/schemas.ts';
-import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
-import { changedVersion, page, unwrap } from '../outcomes.ts';
+import { EMPTY_BODY, type Operation, operation, PATH_OF } from '../operation.ts';
+import { page } from '../outcomes.ts';
 import { listRotationsQuery, rotationList, toRotationResource } from './schemas.ts';
 
 const TENANT = '/v1/tenants/:tenantId';
@@ -21,8 +20,7 @@ const listRotations = operation({
   run: async (context, { tenantId, query: { limit, cursor, ...filter } }) => {
     const list = { list: 'rotations', tenantId, filter };
     const query = { ...filter, limit, after: await context.position(cursor, list) };
-    const found = await context.objects.tenant(tenantId, (tenant, target) => tenant.listRotations(target, query));
-    const rotations = unwrap(found);
+    const rotations = await context.read(tenantId, (tenant, target) => tenant.listRotations(target, query));
     return page(context, rotations.items.map(toRotationResource), rotations, limit, list);
   },
 });
@@ -33,32 +31,24 @@ const completeRotation = operation({
   method: 'POST',
   path: `${ROTATION}/complete`,
   permission: 'keys:rotate',
-  request: { path: PATH_OF.key, body: emptyBody, bodyBytesMax: BODY_BYTES.none },
+  request: { path: PATH_OF.key, ...EMPTY_BODY },
   response: { body: keyResource },
   errors: ['key_not_rotating', 'precondition_failed'],
-  run: async (context, { tenantId, keyId }) => {
-    const completed = await context.change(tenantId, (tenant, target, command) =>
-      tenant.completeRotation(target, keyId, command),
-    );
-    return changedVersion(completed, keyOf(tenantId));
-  },
+  run: (context, { tenantId, keyId }) =>
+    changeKey(context, tenantId, (tenant, target, command) => tenant.completeRotation(target, keyId, command)),
 });
 
 const cancelRotation = operation({
   id: 'rotations.cancel',
-  summary: 'Takes a rotation back: the key stays, its successor is revoked',
+  summary: 'Cancels a rotation: the key stays, its successor is revoked',
   method: 'POST',
   path: `${ROTATION}/cancel`,
   permission: 'keys:rotate',
-  request: { path: PATH_OF.key, body: emptyBody, bodyBytesMax: BODY_BYTES.none },
+  request: { path: PATH_OF.key, ...EMPTY_BODY },
   response: { body: keyResource },
   errors: ['key_not_rotating', 'successor_rotated', 'precondition_failed'],
-  run: async (context, { tenantId, keyId }) => {
-    const cancelled = await context.change(tenantId, (tenant, target, command) =>
-      tenant.cancelRotation(target, keyId, command),
-    );
-    return changedVersion(cancelled, keyOf(tenantId));
-  },
+  run: (context, { tenantId, keyId }) =>
+    changeKey(context, tenantId, (tenant, target, command) => tenant.cancelRotation(target, keyId, command)),
 });
 
 export const rotationOperations: readonly Operation[] = [listRotations, completeRotation, cancelRotation];

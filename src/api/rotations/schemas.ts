@@ -1,8 +1,8 @@
-/** Shapes of rotations. */
+/** Schemas of rotations, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { RotationView } from '../../../durable-objects/tenant/rotations.ts';
-import { closedObject } from '../../http/bounded.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
 import { cursor, pageLimit, pageOut, timeOut } from '../fields.ts';
 
 const STATES = ['grace', 'completed', 'cancelled'] as const;
@@ -30,7 +30,7 @@ export const rotationList = v.strictObject({ data: v.array(rotationResource), pa
 
 export function toRotationResource(rotation: RotationView): v.InferOutput<typeof rotationResource> {
   return {
-    // A key is the successor in one rotation at most.
+    // A key is the successor of at most one rotation, so its id identifies the rotation.
     id: rotation.successor.replace('key_', 'rot_'),
     predecessor: rotation.predecessor,
     successor: rotation.successor,

@@ -1,6 +1,6 @@
-/** Reading a tenant's record, which several resources need. */
+/** Reading a tenant's record, for several resources. */
 import type { ObjectClient } from '../../object-client.ts';
 
-/** The record of a tenant as its object has it now, or why there is none. */
+/** The record of a tenant as its object has it now, or the failure. */
 export const describeTenant = (objects: ObjectClient, tenantId: string) =>
   objects.tenant(tenantId, (tenant, target) => tenant.describe(target));

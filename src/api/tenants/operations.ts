@@ -1,11 +1,12 @@
 /**
- * Operations on tenants. Two objects are concerned: the tenant's own, which decides, and the directory, which lists.
- * The protocol between them is in domain/tenants/lifecycle.ts.
+ * Operations on tenants. Two objects take part: the tenant's own, which decides, and the directory, which lists. The
+ * protocol between them is in domain/tenants/lifecycle.ts.
  */
 import type { TenantRef } from '../../../domain/tenants/target.ts';
 import { randomId } from '../../crypto/random-id.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
-import { changed, page, unwrap } from '../outcomes.ts';
+import { changed, page } from '../outcomes.ts';
+import { unwrap } from '../problems.ts';
 import { describeTenant } from './describe.ts';
 import {
   createTenantBody,
@@ -34,7 +35,8 @@ const createTenant = operation({
     const { objects } = context;
     const template = await context.command(id);
     const wanted = { tenantId: id, incarnation: randomId('inc') };
-    // Listed first: an entry without a tenant is passed over if the next call never happens; a tenant without an entry would be lost.
+    // The directory first. If the next call never happens, lists leave out an entry without a tenant; a tenant
+    // without an entry would never be found.
     const added = await objects.changeDirectory(template, (directory, command) => directory.add(wanted, command));
     const ref = unwrap(added);
     const created = await objects.createTenant(ref.tenantId, template, (tenant, command) =>
@@ -48,19 +50,20 @@ const createTenant = operation({
   },
 });
 
-/** 80 random bits, in lower case as tenant ids are. */
+/** A tenant id with 80 random bits, in lower case since tenant ids must be. */
 function generatedTenantId(): string {
   const digits = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => (byte & 31).toString(32));
   return `t-${digits.join('')}`;
 }
 
 /**
- * The directory tells which tenants there may be, their own objects what they are. A tenant that does not exist is left out. One
- * whose object does not answer is named apart, so that it does not hide the others.
+ * The directory lists the ids, and each tenant's own object describes the tenant. An entry without a tenant is left
+ * out and removed from the directory. A tenant whose object cannot be reached is named in `unavailable`, so that it
+ * does not hide the others.
  */
 const listTenants = operation({
   id: 'tenants.list',
-  summary: 'Lists tenants; a caller confined to one sees that one',
+  summary: 'Lists tenants; a caller confined to a tenant sees only that one',
   method: 'GET',
   path: TENANTS,
   permission: 'tenants:read',
@@ -102,14 +105,14 @@ const getTenant = operation({
   permission: 'tenants:read',
   request: { path: PATH_OF.tenant },
   response: { body: tenantResource },
-  run: async ({ objects }, { tenantId }) => ({
-    value: toTenantResource(unwrap(await describeTenant(objects, tenantId))),
+  run: async (context, { tenantId }) => ({
+    value: toTenantResource(await context.read(tenantId, (tenant, target) => tenant.describe(target))),
   }),
 });
 
 const updateTenant = operation({
   id: 'tenants.update',
-  summary: 'Changes what is given of a tenant and its settings',
+  summary: 'Changes the given fields and settings of a tenant',
   method: 'PATCH',
   path: TENANT,
   permission: 'tenants:write',
@@ -118,7 +121,7 @@ const updateTenant = operation({
   errors: ['storage_full'],
   run: async (context, { tenantId, body: patch }) => {
     const isOperator = context.caller.confinement === null;
-    // To disable a tenant or to trim its audit log works where there is no room for more.
+    // Disabling a tenant and trimming its audit log must be possible even when there is no room for more data.
     const { status = 'disabled', name, settings = {} } = patch;
     const others = Object.keys(settings).filter((setting) => setting !== 'auditRetentionSeconds');
     const grows = status !== 'disabled' || name !== undefined || others.length > 0;
@@ -131,14 +134,14 @@ const updateTenant = operation({
   },
 });
 
-/** Decided and finished by the directory, which goes on by itself should this request be cut off. */
+/** The directory decides and carries out the deletion. It goes on by itself if this request is cut off. */
 const deleteTenant = operation({
   id: 'tenants.delete',
   summary: 'Deletes a tenant with everything in it',
-  // The audit log goes with the tenant, so that is the operator's to decide.
   method: 'DELETE',
   path: TENANT,
   permission: 'tenants:write',
+  // A deletion removes the audit log too, so only the operator may decide it.
   confined: 'refused',
   request: { path: PATH_OF.tenant },
   response: { status: 204, body: null },

@@ -1,16 +1,27 @@
-/** Shapes of tenants. */
+/** Schemas of tenants, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { LEASE_SECONDS_MAX } from '../../../domain/leases/ledger.ts';
 import { DEFAULT_SETTINGS, type TenantRecord } from '../../../domain/tenants/record.ts';
-import { closedObject } from '../../http/bounded.ts';
-import { cursor, keyPrefix, line, pageLimit, pageOut, seconds, tenantId, timeOut } from '../fields.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
+import {
+  cursor,
+  gracePeriodSeconds,
+  keyPrefix,
+  name,
+  pageLimit,
+  pageOut,
+  seconds,
+  tenantId,
+  timeOut,
+  YEAR_SECONDS,
+} from '../fields.ts';
 
-const GRACE_SECONDS_MAX = 31_536_000;
-const RETENTION_SECONDS_MAX = 10 * 31_536_000;
-/** A day: nobody who takes a key over may wipe out the traces at once. */
+const RETENTION_SECONDS_MAX = 10 * YEAR_SECONDS;
+/** A day, so that somebody who steals a management key cannot erase the traces at once. */
 const AUDIT_RETENTION_SECONDS_MIN = 86_400;
 
-export const gracePeriodSeconds = seconds(GRACE_SECONDS_MAX);
+const status = v.picklist(['active', 'disabled']);
+const storage = v.picklist(['sealed', 'digest']);
 const auditRetentionSeconds = v.pipe(
   seconds(RETENTION_SECONDS_MAX),
   v.minValue(AUDIT_RETENTION_SECONDS_MIN, `must be at least ${AUDIT_RETENTION_SECONDS_MIN} seconds`),
@@ -20,7 +31,7 @@ const settingsIn = closedObject({
   gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
   keyPrefix: v.exactOptional(keyPrefix),
   retentionSeconds: v.exactOptional(seconds(RETENTION_SECONDS_MAX)),
-  storage: v.exactOptional(v.picklist(['sealed', 'digest'])),
+  storage: v.exactOptional(storage),
   allowReveal: v.exactOptional(v.boolean()),
   leaseSeconds: v.exactOptional(seconds(LEASE_SECONDS_MAX)),
   auditRetentionSeconds: v.exactOptional(v.nullable(auditRetentionSeconds)),
@@ -29,15 +40,15 @@ const settingsIn = closedObject({
 export const createTenantBody = v.optional(
   closedObject({
     id: v.exactOptional(tenantId),
-    name: v.exactOptional(line(100)),
+    name: v.exactOptional(name),
     settings: v.exactOptional(settingsIn),
   }),
   {},
 );
 
 export const updateTenantBody = closedObject({
-  name: v.exactOptional(line(100)),
-  status: v.exactOptional(v.picklist(['active', 'disabled'])),
+  name: v.exactOptional(name),
+  status: v.exactOptional(status),
   settings: v.exactOptional(settingsIn),
 });
 
@@ -46,12 +57,12 @@ export const listTenantsQuery = closedObject({ limit: pageLimit, cursor });
 export const tenantResource = v.strictObject({
   id: v.string(),
   name: v.string(),
-  status: v.picklist(['active', 'disabled']),
+  status,
   settings: v.strictObject({
     gracePeriodSeconds: v.number(),
     keyPrefix: v.string(),
     retentionSeconds: v.number(),
-    storage: v.picklist(['sealed', 'digest']),
+    storage,
     allowReveal: v.boolean(),
     leaseSeconds: v.number(),
     auditRetentionSeconds: v.nullable(v.number()),
@@ -64,19 +75,18 @@ export type TenantResource = v.InferOutput<typeof tenantResource>;
 export const tenantList = v.strictObject({
   data: v.array(tenantResource),
   page: pageOut,
-  /** Ids of tenants of this page whose objects did not answer. */
+  /** Ids of tenants of this page whose objects could not be reached. */
   unavailable: v.exactOptional(v.array(v.string())),
 });
 
 export function toTenantResource(tenant: TenantRecord): TenantResource {
-  const { id, name, status, settings, createdAt, updatedAt } = tenant;
   return {
-    id,
-    name,
-    status,
-    // In an answer that an earlier version kept, settings that came later are missing.
-    settings: { ...DEFAULT_SETTINGS, ...settings },
-    createdAt: new Date(createdAt).toISOString(),
-    updatedAt: new Date(updatedAt).toISOString(),
+    id: tenant.id,
+    name: tenant.name,
+    status: tenant.status,
+    // A result that an earlier version kept lacks the settings that were added since.
+    settings: { ...DEFAULT_SETTINGS, ...tenant.settings },
+    createdAt: new Date(tenant.createdAt).toISOString(),
+    updatedAt: new Date(tenant.updatedAt).toISOString(),
   };
 }

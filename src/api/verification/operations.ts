@@ -1,14 +1,14 @@
-/** Verification of customers' keys: the operation that is asked most. */
+/** Verification of customers' keys: the operation that is called most. */
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
-import { type Verified, verifyKeyString } from '../../verify/verify.ts';
+import { type Verification, verifyKeyString } from '../../verify/verify.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
-import { toVerification, type Verification, verification, verifyBody } from './schemas.ts';
+import { toVerificationResource, type VerificationResource, verification, verifyBody } from './schemas.ts';
 
 const NO_SCOPES: readonly string[] = [];
 
 export const verifyKey = operation({
   id: 'keys.verify',
-  summary: 'Tells whether a key string is valid now, and of what',
+  summary: 'Verifies a key string and returns the key that it belongs to',
   method: 'POST',
   path: '/v1/keys/verify',
   permission: 'keys:verify',
@@ -20,7 +20,7 @@ export const verifyKey = operation({
     const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
       (target) => target !== null,
     );
-    // A management key opens Keystead itself; no customer presents one.
+    // Customers have no management keys, so those are not found here (`system: false`).
     const options = { scopes, within, system: false, fresh };
     const verified = await verifyKeyString(key, options, runtime, objects);
     log.verification = verified.code;
@@ -29,16 +29,19 @@ export const verifyKey = operation({
   },
 });
 
-/** Outcomes that follow from a leased key alone. Each is made once and kept as long as the key is. */
-const lasting = new WeakMap<VerifiedKey, Outcome<Verification>>();
+/**
+ * Outcomes that depend on a leased key alone. Each is made once and lives as long as the leased key. LEASE_BYTES in
+ * domain/leases/cache.ts accounts for it.
+ */
+const reused = new WeakMap<VerifiedKey, Outcome<VerificationResource>>();
 
-function outcomeOf(verified: Verified): Outcome<Verification> {
-  const lasts = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
-  if (!lasts) return { value: toVerification(verified) };
-  const known = lasting.get(verified.key);
+function outcomeOf(verified: Verification): Outcome<VerificationResource> {
+  const isReused = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
+  if (!isReused) return { value: toVerificationResource(verified) };
+  const known = reused.get(verified.key);
   if (known !== undefined) return known;
-  const outcome = { value: toVerification(verified), isKept: true };
-  lasting.set(verified.key, outcome);
+  const outcome = { value: toVerificationResource(verified), isReused };
+  reused.set(verified.key, outcome);
   return outcome;
 }
 

@@ -1,18 +1,18 @@
-/** Shapes of a verification. */
+/** Schemas of verification. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changes.ts';
 import type { Warning } from '../../../domain/keys/verification.ts';
-import { closedObject } from '../../http/bounded.ts';
-import type { Verified } from '../../verify/verify.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
+import type { Verification } from '../../verify/verify.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
 import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
 
 export const verifyBody = closedObject({
-  /** Any text: what is no key gets a code, not an error. The body's own limit bounds it. */
+  /** Any text: one that is no key string gets a code, not an error. The size limit of the body bounds it. */
   key: v.string(),
   scopes: v.exactOptional(scopes),
   tenantId: v.exactOptional(tenantId),
-  /** Ask the tenant's object even if an answer is leased. */
+  /** Whether to ask the tenant's object even if the key is leased. */
   fresh: v.exactOptional(v.boolean()),
 });
 
@@ -52,11 +52,11 @@ export const verification = v.strictObject({
   rotation: v.exactOptional(rotationOut),
   warnings: v.array(warningOut),
 });
-export type Verification = v.InferOutput<typeof verification>;
+export type VerificationResource = v.InferOutput<typeof verification>;
 
-export function toVerification(answer: Verified): Verification {
-  if (!('key' in answer)) return { valid: false, code: answer.code, warnings: [] };
-  const { code, tenantId, key, warnings } = answer;
+export function toVerificationResource(verified: Verification): VerificationResource {
+  if (!('key' in verified)) return { valid: false, code: verified.code, warnings: [] };
+  const { code, tenantId, key, warnings } = verified;
   const found = {
     valid: code === 'VALID',
     code,
@@ -72,7 +72,7 @@ export function toVerification(answer: Verified): Verification {
   return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };
 }
 
-function toWarning(warning: Warning): Verification['warnings'][number] {
+function toWarning(warning: Warning): VerificationResource['warnings'][number] {
   switch (warning.code) {
     case 'key_rotated':
       return {

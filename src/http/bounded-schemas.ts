@@ -1,35 +1,39 @@
 /**
- * Shapes of what callers send, bounded while they are looked at. The library's own array looks at every item before a later check of the length, and its
- * own strict object stops at the first unknown field. With these two a body's validation costs what its bounds allow, whatever was sent.
+ * Schemas whose validation has a bounded cost, whatever the caller sent. The library's own array validates every item
+ * before a later check of the length can refuse it, and its own strict object reports only the first unknown field.
  */
 import * as v from 'valibot';
 
-/** Errors that are told at most. An array is left when it has so many, and of an object's unknown fields no more are looked for. */
+/**
+ * Most errors in one response. Validation of an array, and the search for unknown fields, ends when
+ * there are so many.
+ */
 export const ERRORS_MAX = 20;
 
 /**
- * An array of `min` to `max` items, called `noun`. Its length is checked before any item is looked at. `isFine` says the same as the schema of the
- * items, for items that the schema leaves as they are: where all are fine it is all that is asked.
+ * An array of `min` to `max` items; messages call them `noun`. The length is checked before any item. `isValid`
+ * is a fast equivalent of the item's schema, for schemas that do not transform: if all items pass it, the
+ * schema is not used.
  */
 export function boundedArray<T>(
   item: v.GenericSchema<unknown, T>,
   min: number,
   max: number,
   noun: string,
-  isFine?: (value: unknown) => value is T,
+  isValid?: (value: unknown) => value is T,
 ) {
   const items: v.GenericSchema<readonly unknown[], T[]> = v._standardSchema({
     ...v.array(item),
     '~run': (dataset, config) => {
       const { value } = dataset;
-      if (isFine !== undefined && Array.isArray(value) && value.every(isFine)) return { typed: true, value };
+      if (isValid !== undefined && Array.isArray(value) && value.every(isValid)) return { typed: true, value };
       return itemsOf(item, dataset, config);
     },
   });
   return v.pipe(anyArray(min, max, noun), items);
 }
 
-/** The same of anything. */
+/** An array of `min` to `max` items of any kind. */
 export function anyArray(min: number, max: number, noun: string) {
   return v.pipe(
     v.custom<readonly unknown[]>(Array.isArray, 'must be an array'),
@@ -38,12 +42,13 @@ export function anyArray(min: number, max: number, noun: string) {
   );
 }
 
+/** Validates item by item, up to `ERRORS_MAX` issues. */
 function itemsOf<T>(
   item: v.GenericSchema<unknown, T>,
   { value: input }: v.UnknownDataset,
   config: v.Config<v.BaseIssue<unknown>>,
 ): v.OutputDataset<T[], v.BaseIssue<unknown>> {
-  if (!Array.isArray(input)) throw new Error('not an array: the pipe has checked it');
+  if (!Array.isArray(input)) throw new Error('not an array, although the pipe has checked that');
   const value: T[] = [];
   const issues: v.BaseIssue<unknown>[] = [];
   let typed = true;
@@ -62,7 +67,9 @@ function itemsOf<T>(
   return typed ? { typed, value, issues: [first, ...rest] } : { typed, value: input, issues: [first, ...rest] };
 }
 
-/** An object with these fields and no others. Its unknown fields are found in one pass. No array passes for an object. */
+/**
+ * An object with these fields and no others. One pass finds the unknown fields. An array does not count as an object.
+ */
 export function closedObject<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
   const schema = v.strictObject(entries);
   return v._standardSchema({
@@ -72,7 +79,7 @@ export function closedObject<const E extends v.ObjectEntries>(entries: E): v.Str
       if (Array.isArray(input)) return schema['~run']({ value: null }, config);
       const result = schema['~run'](dataset, config);
       if (result.issues === undefined || typeof input !== 'object' || input === null) return result;
-      // The library has told the first.
+      // The library has reported the first one.
       for (const key of unknownOf(input, entries).slice(1)) {
         v._addIssue(schema, 'key', result, config, {
           input: key,
@@ -95,14 +102,15 @@ function unknownOf(input: object, entries: v.ObjectEntries): string[] {
   return names;
 }
 
-/** A body that is an object with one field, a list that may be so long that validating it takes several turns. */
+/** A body with one field: a list that may be so long that it is validated in several turns of the event loop. */
 export type ListBody<T> = {
   readonly field: string;
-  /** The whole, whatever the items are. */
+  /** The schema of the whole body, for items of any kind. */
   readonly whole: v.GenericSchema;
   readonly item: v.GenericSchema<unknown, T>;
 };
 
+/** The body with one `field`, a list of 1 to `max` items; messages call them `noun`. */
 export function listBody<T>(field: string, item: v.GenericSchema<unknown, T>, max: number, noun: string): ListBody<T> {
   return { field, whole: closedObject({ [field]: anyArray(1, max, noun) }), item };
 }
