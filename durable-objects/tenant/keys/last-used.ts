@@ -6,7 +6,8 @@
  * No verification waits for any of this, and none fails because a use cannot be written.
  */
 import type { RotationTable } from '../rotations.ts';
-import type { HotKey, KeyTable } from './table.ts';
+import type { HotKey } from './hot-key.ts';
+import type { KeyTable } from './table.ts';
 
 /** How long after the first use that is not written yet it is. */
 export const FLUSH_AFTER_MS = 3000;

@@ -26,7 +26,7 @@ import type { TenantRecord } from '../../../domain/tenants/record.ts';
 import type { AuditSubject } from '../../audit-log.ts';
 import type { Change, Mutation, MutationContext } from '../mutation.ts';
 import type { KeyGroup } from './group-revocations.ts';
-import { toNew } from './table.ts';
+import { toNew } from './rows.ts';
 
 /** A key to store. `prefix` undefined asks for the tenant's own. */
 export type NewKey = {

@@ -3,7 +3,8 @@
  * on since, and no alarm has written down yet, are looked at and moved, so the numbers are those of the moment itself.
  */
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
-import type { KeyTable, StoredStatus } from './table.ts';
+import type { StoredStatus } from './rows.ts';
+import type { KeyTable } from './table.ts';
 
 export type StatusCounts = {
   readonly counts: Readonly<Record<KeyStatus, number>>;
