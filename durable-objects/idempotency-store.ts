@@ -1,15 +1,19 @@
 /**
- * Kept answers: what a request with an `Idempotency-Key` was answered first, for a day. Written in the mutation's own transaction, so there is an answer
- * exactly when there is an effect. A decided failure is an answer too. Key strings in an answer are kept only sealed.
+ * Kept results: the first result of each request with an `Idempotency-Key`, for a day. A result is written in the
+ * mutation's own transaction, so there is a kept result exactly when there is an effect. A decided failure is a result
+ * too. Key strings are kept only sealed.
  */
 import type { Idempotency } from '../domain/command.ts';
 import { textParts } from './sql/text-parts.ts';
 
-/** How long an answer is kept (contract: 24 h). */
+/** How long a result is kept (contract: 24 h). */
 export const KEPT_FOR_MS = 24 * 60 * 60 * 1000;
 
-/** The tables, the same in every object that keeps answers. Part of released migrations: never edit, append a migration. */
-export const IDEMPOTENCY_SCHEMA = `
+/**
+ * Table and indexes of kept results, the same in every object that keeps any. Part of released migrations: never edit
+ * it, append a migration. The column `fingerprint` holds the request hash, `answer` the result.
+ */
+export const IDEMPOTENCY_TABLES = `
   CREATE TABLE idempotency (
     seq INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
@@ -26,13 +30,15 @@ export const IDEMPOTENCY_SCHEMA = `
 `;
 
 export const IDEMPOTENCY_QUERIES = {
-  find: 'SELECT fingerprint AS requestHash, operation_id, answer, sealed_secrets FROM idempotency WHERE key = ? AND created_at > ? ORDER BY part',
+  find: `SELECT fingerprint AS requestHash, operation_id, answer, sealed_secrets FROM idempotency
+    WHERE key = ? AND created_at > ? ORDER BY part`,
   forget: 'DELETE FROM idempotency WHERE key = ?',
-  insert:
-    'INSERT INTO idempotency (key, part, fingerprint, operation_id, answer, sealed_secrets, sealing_key_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  insert: `INSERT INTO idempotency
+    (key, part, fingerprint, operation_id, answer, sealed_secrets, sealing_key_id, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   first: 'SELECT created_at AS at FROM idempotency ORDER BY created_at LIMIT 1',
-  purge:
-    'DELETE FROM idempotency WHERE seq IN (SELECT seq FROM idempotency WHERE created_at <= ? ORDER BY created_at LIMIT ?)',
+  purge: `DELETE FROM idempotency
+    WHERE seq IN (SELECT seq FROM idempotency WHERE created_at <= ? ORDER BY created_at LIMIT ?)`,
   countOld: 'SELECT count(*) AS n FROM (SELECT 1 FROM idempotency WHERE created_at <= ? LIMIT ?)',
   sealedBefore: `SELECT key, sealed_secrets AS envelope FROM idempotency WHERE sealing_key_id < ? LIMIT ?`,
   sealedAfter: `SELECT key, sealed_secrets AS envelope FROM idempotency WHERE sealing_key_id > ? LIMIT ?`,
@@ -44,10 +50,10 @@ export const IDEMPOTENCY_QUERIES = {
 
 export type KeptResult = {
   readonly requestHash: string;
-  /** The command that was answered so, null for answers from before that was noted. */
+  /** The command that had this result; null for results from before commands were recorded. */
   readonly commandId: string | null;
-  /** JSON of the answer. */
-  readonly answer: string;
+  /** JSON text of the result. */
+  readonly result: string;
   readonly sealedSecrets: Uint8Array | null;
 };
 
@@ -71,15 +77,15 @@ export class IdempotencyStore {
     return {
       requestHash: first.requestHash,
       commandId: first.operation_id,
-      answer: parts.map((part) => part.answer).join(''),
+      result: parts.map((part) => part.answer).join(''),
       sealedSecrets: first.sealed_secrets && new Uint8Array(first.sealed_secrets),
     };
   }
 
-  keep({ key, requestHash, sealedSecrets }: Idempotency, commandId: string, answer: string, now: number): void {
-    // An answer that is too old to be given again may still wait for its purge.
+  keep({ key, requestHash, sealedSecrets }: Idempotency, commandId: string, result: string, now: number): void {
+    // A result that is too old to be returned may still be stored, until it is purged.
     this.#sql.exec(IDEMPOTENCY_QUERIES.forget, key);
-    for (const [part, text] of textParts(answer).entries()) {
+    for (const [part, text] of textParts(result).entries()) {
       const secrets = part === 0 && sealedSecrets !== null ? new Uint8Array(sealedSecrets) : null;
       // The second byte of an envelope names the keyring entry (src/crypto/envelope.ts).
       const sealed = [secrets?.buffer ?? null, secrets?.[1] ?? null];
@@ -87,7 +93,7 @@ export class IdempotencyStore {
     }
   }
 
-  /** When the oldest answer may go (ms), null without any. */
+  /** When the oldest result may be purged (ms); null when there is none. */
   firstDueAt(): number | null {
     const first = this.#sql.exec<{ at: number }>(IDEMPOTENCY_QUERIES.first).toArray()[0];
     return first === undefined ? null : first.at + KEPT_FOR_MS;
@@ -103,7 +109,7 @@ export class IdempotencyStore {
     return this.#sql.exec<{ n: number }>(IDEMPOTENCY_QUERIES.countOld, now - KEPT_FOR_MS, limit).one().n;
   }
 
-  /** Sealed answers under another keyring entry than this one. */
+  /** Sealed key strings under another keyring entry than this one. */
   sealedOtherwise(currentId: number, limit: number): { readonly id: string; readonly envelope: Uint8Array }[] {
     type Row = { key: string; envelope: ArrayBuffer };
     return [IDEMPOTENCY_QUERIES.sealedBefore, IDEMPOTENCY_QUERIES.sealedAfter]
@@ -111,13 +117,13 @@ export class IdempotencyStore {
       .map(({ key, envelope }) => ({ id: key, envelope: new Uint8Array(envelope) }));
   }
 
-  /** Puts `after` in place of `before`, if that is still there. */
+  /** Replaces `before` with `after`, if `before` is still stored. */
   reseal(key: string, before: Uint8Array, after: Uint8Array): void {
     const buffers = [before, after].map((bytes) => new Uint8Array(bytes).buffer);
     this.#sql.exec(IDEMPOTENCY_QUERIES.reseal, buffers[1] ?? null, after[1] ?? null, key, buffers[0] ?? null);
   }
 
-  /** Sealed answers by keyring entry. There are no more than a day's. */
+  /** How many sealed key strings there are by keyring entry. The table holds no more than a day's results. */
   countSealed(): Map<number, number> {
     const rows = this.#sql.exec<{ entry: number; n: number }>(IDEMPOTENCY_QUERIES.countSealed).toArray();
     return new Map(rows.map(({ entry, n }) => [entry, n]));

@@ -1,6 +1,6 @@
 /**
- * Logs: one JSON object a line, the same from the Worker and from the objects. An error is told by its class and where it was thrown; its message
- * stays out, because messages of parsers and databases quote what they were given.
+ * The log: one JSON object per line, from the Worker and from the objects alike. An error is logged by its class and
+ * the place where it was thrown. Its message is left out, because messages of parsers and databases quote their input.
  */
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -8,7 +8,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 let threshold: LogLevel = 'info';
 
-/** The least level that is written (`LOG_LEVEL`). */
+/** Sets the lowest level that is written (`LOG_LEVEL`). */
 export function setLogLevel(level: LogLevel): void {
   threshold = level;
 }
@@ -27,7 +27,7 @@ export function logError(event: string, error: unknown, fields: Readonly<Record<
   logEvent('error', event, { error: name, at: placeOf(error), ...fields });
 }
 
-/** The stack without the message, which stands in its first lines. */
+/** The stack trace without the message, which is in its first lines. */
 function placeOf(error: unknown): string[] {
   if (!(error instanceof Error) || error.stack === undefined) return [];
   return error.stack

@@ -10,8 +10,8 @@ import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup-reports.ts
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/counts.ts';
 import { ENVELOPE_QUERIES } from '../../durable-objects/tenant/keys/envelopes.ts';
 import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/group-revocations.ts';
-import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
+import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
 import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
 import { createTenant } from '../support/api.ts';

@@ -1,24 +1,27 @@
-/** Keys that are verified often, in memory in the form that a verification needs. */
+/** Keys that are verified often, kept in memory in the form that a verification needs. */
 import type { KeyRecord, UsedKey } from '../../../domain/keys/record.ts';
 import { verifiedKeyOf } from '../../../domain/keys/status.ts';
 import type { DecidedKey } from '../../../domain/keys/verification.ts';
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 
 /**
- * A key that is verified often: of its record what decides a verification and notes its use, and what verifications
- * tell of it as JSON text, written once: copying one text out of the object costs less than copying an object of a
- * dozen fields.
+ * A key that is verified often: the fields that decide a verification and record its use, and what verifications
+ * report, as JSON text. The text is made once, because copying one text out of the object costs less than copying an
+ * object of a dozen fields.
  */
 export type HotKey = {
   readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest'>;
   readonly verifiedJson: string;
-  /** The latest use noted (ms), to the minute: kept here, since a use changes neither the record nor its version. */
+  /**
+   * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
+   * version.
+   */
   usedAt: number | null;
 };
 
 /**
- * Beside the text and the scopes. Measured: 400 on the heap, 200 outside for the digest; with two scopes and little
- * metadata 1,150 in all.
+ * What a hot key takes beside its text and scopes. Measured: 400 on the heap and 200 outside of it for the digest; with
+ * two scopes and little metadata 1,150 in all.
  */
 const HOT_KEY_BYTES = 650;
 

@@ -1,6 +1,6 @@
 /**
- * Every statement on `keys` but those of lists, which are made up of parts (scan.ts). test/sql/migrations.test.ts checks
- * with EXPLAIN QUERY PLAN that each works from an index.
+ * The statements of `KeyTable`. test/sql/migrations.test.ts checks with EXPLAIN QUERY PLAN that each of them works from
+ * an index.
  */
 import { STATUS_SQL } from '../../../domain/keys/status.ts';
 import {
@@ -49,7 +49,8 @@ export const KEY_QUERIES = {
     lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
   },
   revocableBySeq: `SELECT ${REVOCABLE_COLUMNS} FROM keys WHERE seq = ?`,
-  revocable: `SELECT ${REVOCABLE_COLUMNS} FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN keys ON id = wanted`,
+  revocable: `SELECT ${REVOCABLE_COLUMNS}
+    FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN keys ON id = wanted`,
   /** Does what `revokeKey` does, and sets what `lifeValues` derives from a revoked record. */
   revokeAll: `UPDATE keys SET updated_at = ?, revoked_at = ?, revoked_by = ?, version = version + 1,
     status = 'revoked', due_at = NULL, ended_at = ? WHERE seq IN (SELECT value FROM json_each(?))`,

@@ -1,6 +1,6 @@
 /**
- * Rows of `keys` and the records made of them: the lists of columns, and the values of a record in the same order.
- * queries.ts puts the lists into statements.
+ * Rows of the table `keys` and the records made of them: the lists of columns, and the values of a record in the same
+ * order.
  */
 import type { KeyRecord, KeyStatus, ListedKey, NewAttributes, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
@@ -10,20 +10,20 @@ import { type StoredState, storedState } from './counts.ts';
  * Columns that every change writes. They are apart from those that only the caller's own update writes, because SQLite
  * rewrites the index entries of every column that a statement sets, even to the same value.
  */
-export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at, lineage,
-  status, due_at, ended_at`;
+export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at,
+  lineage, status, due_at, ended_at`;
 /** Columns that only the caller's own update writes. */
 export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at';
 /** Columns that are written once, when the key is created. */
 export const CONSTANT_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope,
   signing_key_id, sealing_key_id`;
 /** Columns of a `KeyRow`. */
-export const RECORD_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at,
-  expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
+export const RECORD_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
+  updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
   created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status`;
 /** Columns of a `ListedRow`, in its order. */
-export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at, updated_at,
-  expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
+export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
+  updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
   created_by, revoked_by, signing_key_id, sealing_key_id`;
 /** Columns of a `RevocableKey`: none that can be large. */
 export const REVOCABLE_COLUMNS = `seq, id, owner, lineage, updated_at AS updatedAt, revoked_at AS revokedAt,

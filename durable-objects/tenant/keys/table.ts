@@ -1,4 +1,4 @@
-/** Keys in storage: reads and writes of the table `keys`, with the keys that are verified often in memory. */
+/** The table `keys`: what reads and writes it, and the keys that are verified often, in memory. */
 import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
@@ -26,9 +26,9 @@ export class KeyTable {
   readonly counts: Counts;
   readonly groupRevocations: GroupRevocations;
   readonly scan: KeyScan;
-  /** Ids of records that were changed since the last `takeWritten`. */
+  /** Ids of existing records that were changed since the last `takeWritten`. */
   readonly #changed = new Set<string>();
-  /** When the first of what was written since then is due and has ended (ms), null for never. */
+  /** When the first of what was written since then is due, and when the first of it ended (ms); null for never. */
   #dueAt: number | null = null;
   #endedAt: number | null = null;
   readonly #hot = new LruCache<HotKey>();
@@ -41,14 +41,14 @@ export class KeyTable {
     this.scan = new KeyScan(sql, this.counts, this.groupRevocations);
   }
 
-  /** The record with exactly this id (ids compare case-sensitively). */
+  /** The record with this id; undefined when there is none. Ids compare case-sensitively. */
   get(id: string): KeyRecord | undefined {
     return this.#set(KEY_QUERIES.byId, id)[0];
   }
 
   /**
-   * The record for a verification, from memory if it was verified lately. Memory cannot disagree with storage: every write to a row drops it,
-   * and a transaction that does not commit drops all (`forgetHot`).
+   * The record for a verification, from memory if it was verified lately. Memory never differs from storage: every
+   * write to a row drops the key from memory, and a transaction that does not commit drops all (`forgetHot`).
    */
   getHot(id: string): HotKey | undefined {
     const known = this.#hot.get(id);
@@ -60,7 +60,7 @@ export class KeyTable {
     return hot;
   }
 
-  /** Forgets what memory holds of rows: after writes that are not told one by one. */
+  /** Drops all keys from memory. For writes that do not name each row. */
   forgetHot(): void {
     this.#hot.clear();
   }
@@ -72,7 +72,7 @@ export class KeyTable {
     this.counts.follow(null, storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
   }
 
-  /** Writes a record that came to another point of its life, and what time has made of it by `now`. */
+  /** Writes a record whose life went on, with the status that time gives it at `now` (ms). */
   update(record: KeyRecord, now: number): void {
     this.#touch(record.id);
     this.#sql.exec(KEY_QUERIES.update, ...lifeValues(record, now), record.seq);
@@ -80,14 +80,18 @@ export class KeyTable {
     this.counts.follow(storedStateOf(record), storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
   }
 
-  /** Writes a record whose attributes were changed from those of `before`. */
+  /** Writes a record whose attributes differ from those of `before`. */
   updateAttributes(before: KeyRecord, record: KeyRecord, now: number): void {
-    if (record.owner !== null && before.owner !== record.owner) this.groupRevocations.welcome(record.owner, record.seq);
+    if (record.owner !== null && before.owner !== record.owner)
+      this.groupRevocations.addNewcomer(record.owner, record.seq);
     this.#sql.exec(KEY_QUERIES.updateAttributes, ...attributeValues(toNew(record)), record.seq);
     this.update(record, now);
   }
 
-  /** Notes when keys were used last. Not a change of the records; harmless where a row is gone. */
+  /**
+   * Records when keys were used last. This does not count as a change of the records. Rows that were deleted are
+   * skipped.
+   */
   markUsed(uses: readonly (readonly [seq: number, at: number])[]): void {
     this.#sql.exec(KEY_QUERIES.used, JSON.stringify(uses));
   }
@@ -104,8 +108,8 @@ export class KeyTable {
   }
 
   /**
-   * What was written since this was asked last: which existing records were changed, when time changes the first of the written ones, and when the first
-   * of them ended.
+   * What was written since the last call: the ids of changed records, when time changes the first of the written
+   * records next (ms), and when the first of them ended (ms).
    */
   takeWritten(): {
     readonly changed: readonly string[];
@@ -129,7 +133,7 @@ export class KeyTable {
     return this.counts.byEntry('keys').get(0) ?? 0;
   }
 
-  /** The keys with these numbers, in their order; without any that are gone. */
+  /** The keys with these `seq`, in this order; without those that were deleted. */
   listed(seqs: readonly number[]): ListedKey[] {
     if (seqs.length === 0) return [];
     // Raw rows cost half of what objects do.
@@ -137,22 +141,25 @@ export class KeyTable {
     return Array.from(rows, (row) => this.groupRevocations.overlay(toListed(row)));
   }
 
-  /** Keys whose stored status is behind the time, with both statuses, earliest first. */
+  /** Keys whose stored status lags behind the time, with both statuses, earliest first. */
   dueStatuses(now: number, limit: number): (StoredStatus & { readonly now: KeyStatus })[] {
     return this.#sql.exec<StoredStatus & { now: KeyStatus }>(KEY_QUERIES.dueStatuses, now, now, now, limit).toArray();
   }
 
-  /** Keys of a group that their rows do not call revoked, with their stored statuses, `after` exclusive, `upTo` inclusive. */
+  /**
+   * Keys of a group whose rows do not say revoked, with their stored statuses: those after `after`, up to and including
+   * `upTo`.
+   */
   livingStatuses({ kind, value }: KeyGroup, after: number, upTo: number, limit: number): StoredStatus[] {
     return this.#sql.exec<StoredStatus>(KEY_QUERIES.livingStatuses[kind], value, after, upTo, limit).toArray();
   }
 
-  /** Keys whose stored status is behind the time, earliest first. */
+  /** Keys whose stored status lags behind the time, earliest first. */
   due(now: number, limit: number): KeyRecord[] {
     return this.#set(KEY_QUERIES.due, now, limit);
   }
 
-  /** Forgets keys that ended at or before `endedBefore`, earliest first. */
+  /** Deletes up to `limit` keys that ended at or before `endedBefore` (ms), earliest first. */
   purge(endedBefore: number, limit: number): Pick<KeyRecord, 'id' | 'seq' | 'replacedBy'>[] {
     type Row = {
       seq: number;
@@ -169,32 +176,32 @@ export class KeyTable {
     return purged.map(({ id, seq, replaced_by }) => ({ id, seq, replacedBy: replaced_by }));
   }
 
-  /** When the next status change by time is due, null if none will be. */
+  /** When time changes the first stored status (ms); null for never. */
   firstDueAt(): number | null {
     return this.#sql.exec<{ at: number }>(KEY_QUERIES.firstDue).toArray()[0]?.at ?? null;
   }
 
-  /** When the key that ended first did so, null if none has. */
+  /** When the key that ended first did so (ms); null when none has. */
   firstEndedAt(): number | null {
     return this.#sql.exec<{ at: number }>(KEY_QUERIES.firstEnded).toArray()[0]?.at ?? null;
   }
 
-  /** How many rows have a stored status that is behind `now`, counted up to `limit`. */
+  /** How many rows have a status that lags behind `now` (ms), counted up to `limit`. */
   countDue(now: number, limit: number): number {
     return this.#sql.exec<{ n: number }>(KEY_QUERIES.countDue, now, limit).one().n;
   }
 
-  /** How many keys ended at or before `endedBefore`, counted up to `limit`. */
+  /** How many keys ended at or before `endedBefore` (ms), counted up to `limit`. */
   countPurgeable(endedBefore: number, limit: number): number {
     return this.#sql.exec<{ n: number }>(KEY_QUERIES.countPurgeable, endedBefore, limit).one().n;
   }
 
-  /** The keys with these ids, as they stand; without any that are not there. */
+  /** The keys with these ids, pending group revocations applied; without those that do not exist. */
   revocable(ids: readonly string[]): RevocableKey[] {
     return this.#revocable(KEY_QUERIES.revocable, JSON.stringify(ids));
   }
 
-  /** Revokes keys that are not revoked: hundreds in one statement, and without reading what is large in them. */
+  /** Revokes keys that are not revoked yet, hundreds in one statement. Large columns are not read. */
   revokeAll(keys: readonly RevocableKey[], at: number, by: string | null): void {
     if (keys.length === 0) return;
     for (const key of keys) {
@@ -205,7 +212,10 @@ export class KeyTable {
     this.#endedAt = earliest(this.#endedAt, at);
   }
 
-  /** Up to `limit` keys of a group that are not revoked, in creation order, by what their rows and pending revocations say. */
+  /**
+   * Up to `limit` keys of a group that are not revoked, by their rows and by pending revocations: first newcomers of
+   * pending revocations, then the others in creation order.
+   */
   livingOf(group: KeyGroup, limit: number): RevocableKey[] {
     const { groupRevocations } = this;
     const from = groupRevocations.coveredUpTo(group);
@@ -215,7 +225,7 @@ export class KeyTable {
     return [...stillOf, ...later].filter(({ revokedAt }) => revokedAt === null).slice(0, limit);
   }
 
-  /** How many keys `livingOf` would find without a limit, when they are too many to be read. */
+  /** How many keys `livingOf` would find without a limit. For groups that are too large to be read. */
   countLivingOf(group: KeyGroup): number {
     const { groupRevocations } = this;
     const from = groupRevocations.coveredUpTo(group);
@@ -225,23 +235,23 @@ export class KeyTable {
     return later + stillOf.length;
   }
 
-  /** Revokes all keys of a group that exist now, in one write (see group-revocations.ts). */
+  /** Revokes all keys of a group that exist now, in one write (group-revocations.ts). */
   revokeGroup(group: KeyGroup, by: string, commandId: string, now: number): void {
     const upToSeq = this.#lastSeq();
     this.groupRevocations.add({ ...group, revokedAt: now, revokedBy: by, commandId, upToSeq });
     this.forgetHot();
   }
 
-  /** Writes a pending revocation into the next rows of its group; the keys that were written. */
+  /** Writes a pending revocation into the next rows of its group. Returns the keys that were written. */
   writeGroupRevocation(revocation: GroupRevocation, limit: number): RevocableKey[] {
     const { value, kind, upToSeq, writtenToSeq, revokedAt, revokedBy } = revocation;
     const rows = this.#sql
       .exec<RevocableKey>(KEY_QUERIES.livingOf[kind], value, writtenToSeq, upToSeq, limit)
       .toArray();
-    // A newcomer stays, and what an older revocation covers is that one's to write.
+    // Skips newcomers, and keys that an older pending revocation covers: that one writes them.
     const written = rows.filter((record) => this.groupRevocations.of(record)?.id === revocation.id);
     this.revokeAll(written, revokedAt, revokedBy);
-    this.groupRevocations.wrote(revocation, rows.length < limit ? null : (rows.at(-1)?.seq ?? null));
+    this.groupRevocations.markWritten(revocation, rows.length < limit ? null : (rows.at(-1)?.seq ?? null));
     return written;
   }
 
@@ -267,7 +277,10 @@ export class KeyTable {
     return this.#sql.exec<{ seq: number }>(KEY_QUERIES.lastSeq).toArray()[0]?.seq ?? 0;
   }
 
-  /** null lets storage choose. Not while a revocation by owner is pending: a number it covers must not be given to a new key. */
+  /**
+   * The `seq` for a new key; null lets storage choose. Storage may choose a number that a pending group revocation
+   * covers, which must not be given to a new key.
+   */
   #nextSeq(): number | null {
     const { pending } = this.groupRevocations;
     return pending.length === 0 ? null : Math.max(this.#lastSeq(), ...pending.map(({ upToSeq }) => upToSeq)) + 1;
