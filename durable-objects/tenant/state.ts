@@ -235,8 +235,9 @@ export class TenantState {
   }
 
   /**
-   * Makes sure that what memory owes to storage is written soon: uses, and that no lease is out any more. A timer does
-   * it, since setting one needs no write. It fires before the platform evicts an idle object (about 10 s).
+   * Makes sure that what only memory knows is written soon: uses, and that no lease is out any more. A timer does it,
+   * since setting one needs no write. `FLUSH_AFTER_MS` is well below the time after which the platform evicts an idle
+   * object (about 10 s).
    */
   #settleSoon(ms: number): void {
     if (this.#settling) return;

@@ -1,7 +1,7 @@
 /**
  * Lists of keys, a page at a time. `KeyScan` finds the keys that match. Each key of the page is then checked against
- * every filter again, by the functions that verification uses, so an error in the scan could not put a wrong key on a
- * page.
+ * every filter again, its status by the function that verification uses, so an error in the scan could not put a wrong
+ * key on a page.
  */
 
 import type { KeyView, ListedKey } from '../../../domain/keys/record.ts';
