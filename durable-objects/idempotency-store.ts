@@ -3,7 +3,8 @@
  * mutation's own transaction, so there is a kept result exactly when there is an effect. A decided failure is a result
  * too. Key strings are kept only sealed.
  */
-import type { Idempotency } from '../domain/command.ts';
+import type { Command, Idempotency } from '../domain/command.ts';
+import { type Failure, fail, type Mutated } from '../domain/outcome.ts';
 import { textParts } from './sql/text-parts.ts';
 
 /** How long a result is kept (contract: 24 h). */
@@ -80,6 +81,21 @@ export class IdempotencyStore {
       result: parts.map((part) => part.answer).join(''),
       sealedSecrets: first.sealed_secrets && new Uint8Array(first.sealed_secrets),
     };
+  }
+
+  /**
+   * The kept result of the command's `Idempotency-Key`; null when there is none. Fails with `idempotency_key_reused` when
+   * the key came with another request before.
+   */
+  resultOf<T, F = never>({ idempotency, id, retry }: Command, now: number): Mutated<T, F | Failure> | null {
+    const kept = idempotency && this.find(idempotency.key, now);
+    if (!kept) return null;
+    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
+    const result: Mutated<T, F | Failure> = JSON.parse(kept.result);
+    // A call that the Worker repeats is no replay: to its caller it is still the first request. The key strings in hand
+    // are those that were minted for it.
+    const isRetry = retry && kept.commandId === id;
+    return isRetry ? result : { ...result, replay: { sealedSecrets: kept.sealedSecrets } };
   }
 
   keep({ key, requestHash, sealedSecrets }: Idempotency, commandId: string, result: string, now: number): void {

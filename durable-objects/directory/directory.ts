@@ -61,7 +61,7 @@ export const DIRECTORY_QUERIES = {
   addedAgain: 'UPDATE tenants SET added_at = ? WHERE id = ? AND incarnation = ?',
   ofId: 'SELECT id AS tenantId, incarnation, deleting IS NOT NULL AS deleting FROM tenants WHERE id = ?',
   decide: 'UPDATE tenants SET deleting = ?, attempt_at = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL',
-  decided: 'SELECT deleting AS operation, attempts FROM tenants WHERE id = ? AND incarnation = ?',
+  decided: 'SELECT deleting AS command, attempts FROM tenants WHERE id = ? AND incarnation = ?',
   failed: 'UPDATE tenants SET attempts = ?, attempt_at = ? WHERE id = ? AND incarnation = ?',
   remove: 'DELETE FROM tenants WHERE id = ? AND incarnation = ?',
   refuse: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND deleting IS NULL',
@@ -131,7 +131,7 @@ export class Directory extends DurableObject<ObjectBindings> {
     while (this.#isDeleting(ref.tenantId)) await this.#finishAllOf(ref.tenantId);
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
-      const kept = this.#keptResult(command, now);
+      const kept = this.#idempotency.resultOf<TenantRef>(command, now);
       if (kept === null) {
         this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
         this.#keep(command, ok(ref), now);
@@ -159,7 +159,7 @@ export class Directory extends DurableObject<ObjectBindings> {
   async refuse(ref: TenantRef, failure: Failure, command: Command): Promise<Mutated<TenantRef>> {
     if (failure.code !== 'tenant_exists') {
       await this.#finishAllOf(ref.tenantId);
-      const kept = this.#keptResult(command, Date.now());
+      const kept = this.#idempotency.resultOf<TenantRef>(command, Date.now());
       return kept === null || kept.ok ? fail(failure) : kept;
     }
     return this.ctx.storage.transactionSync(() => {
@@ -205,7 +205,7 @@ export class Directory extends DurableObject<ObjectBindings> {
       await this.#finishAllOf(tenantId);
       return ok(null);
     }
-    const kept = this.#keptResult(command, now);
+    const kept = this.#idempotency.resultOf<TenantRef>(command, now);
     if (kept === null || !kept.ok) return kept;
     await this.#finish(kept.value);
     return { ...kept, value: null };
@@ -293,11 +293,11 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   #decidedCommand({ tenantId, incarnation }: TenantRef): Command | null {
-    type Row = { operation: string | null };
+    type Row = { command: string | null };
     const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
-    if (row === undefined || row.operation === null) return null;
+    if (row === undefined || row.command === null) return null;
     // Commands that an earlier version stored lack the fields that were added later.
-    return { onBehalfOf: null, grows: false, ...JSON.parse(row.operation), idempotency: null };
+    return { onBehalfOf: null, grows: false, ...JSON.parse(row.command), idempotency: null };
   }
 
   /** Records when the alarm attempts this deletion next: later after each attempt that failed. */
@@ -382,18 +382,6 @@ export class Directory extends DurableObject<ObjectBindings> {
     const entry = this.#entriesOf(tenantId).find((found) => found.incarnation === incarnation);
     if (entry === undefined) return null;
     return entry.deleting ? 'deleting' : 'listed';
-  }
-
-  /**
-   * The kept result of this `Idempotency-Key`; null when there is none. A call that the Worker repeats is no replay: to
-   * its caller it is still the first request.
-   */
-  #keptResult({ idempotency, id, retry }: Command, now: number): Mutated<TenantRef> | null {
-    const kept = idempotency && this.#idempotency.find(idempotency.key, now);
-    if (!kept) return null;
-    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
-    const result: Result<TenantRef> = JSON.parse(kept.result);
-    return retry && kept.commandId === id ? result : { ...result, replay: { sealedSecrets: null } };
   }
 
   #keep({ idempotency, id }: Command, result: Result<TenantRef>, now: number): void {

@@ -6,7 +6,7 @@
 
 import type { Command } from '../../domain/command.ts';
 import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
-import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
@@ -20,6 +20,7 @@ import type { HotKey } from './keys/hot-key.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
+import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
 import {
   insertTenant,
@@ -129,7 +130,7 @@ export class TenantState {
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
     const { store, tenant, now, command } = context;
-    const known = this.#knownResult(context, mutation);
+    const known = knownResult(context, mutation);
     if (known !== null) return { result: known, changed: null };
 
     const change = mutation.run(context);
@@ -137,7 +138,7 @@ export class TenantState {
     const isChange = change.ok && change.value.audit.length > 0;
     if (isChange) store.audit.append(command, change.value.audit, now);
     const result: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
-    this.#keepResult(command, result, isChange && mutation.again === undefined, now);
+    keepResult(context, result, isChange && mutation.again === undefined);
     const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
     this.#alarm.arm(this.#dueAfter(updated, written, command, now), now);
     if (updated !== tenant) {
@@ -146,46 +147,6 @@ export class TenantState {
     }
     if (!change.ok || !isChange) return { result, changed: null };
     return { result, changed: change.value.concerns ?? written.changed };
-  }
-
-  /** The result of a mutation that was applied before; null when it was not. */
-  #knownResult<T, F>(context: MutationContext, mutation: Mutation<T, F>): Mutated<T, F | Failure> | null {
-    const { command, now } = context;
-    const { idempotency, retry, id } = command;
-    if (idempotency !== null) return this.#keptResult<T, F>(command, now);
-    if (!retry) return null;
-    if (mutation.again !== undefined) {
-      const entry = this.store.audit.recentEntry(id, now);
-      return entry === null ? null : mutation.again(context, entry.at);
-    }
-    const result = this.store.results.find(id);
-    if (result !== null) return JSON.parse(result);
-    // Applied, but so many mutations ago that its result was overwritten. It must not be applied again.
-    if (this.store.audit.recentEntry(id, now) !== null)
-      throw new Error('the result of a repeated command is not kept any more');
-    return null;
-  }
-
-  #keptResult<T, F>(command: Command, now: number): Mutated<T, F | Failure> | null {
-    const { idempotency, retry } = command;
-    const kept = idempotency && this.store.idempotency.find(idempotency.key, now);
-    if (!kept) return null;
-    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
-    const result: Mutated<T, F | Failure> = JSON.parse(kept.result);
-    // A call that the Worker repeats is no replay: to its caller it is still the first request. The key strings in hand
-    // are those that were minted for it.
-    return retry && kept.commandId === command.id
-      ? result
-      : { ...result, replay: { sealedSecrets: kept.sealedSecrets } };
-  }
-
-  #keepResult(command: Command, result: Mutated<unknown, unknown>, isWanted: boolean, now: number): void {
-    const { idempotency, id } = command;
-    if (idempotency === null) {
-      if (isWanted) this.store.results.keep(id, JSON.stringify(result), now);
-    } else if (!NOT_KEPT.has(failureCodeOf(result))) {
-      this.store.idempotency.keep(idempotency, id, JSON.stringify(result), now);
-    }
   }
 
   /** When the first of what a mutation has written is due (ms); null for never. */
@@ -303,7 +264,7 @@ export class TenantState {
   #createNow(wanted: TenantRecord, command: Command, waitMs: number): Mutated<TenantRecord> {
     const existing = this.#tenant;
     if (existing?.incarnation === wanted.incarnation) {
-      return this.#keptResult<TenantRecord, Failure>(command, Date.now()) ?? ok(existing);
+      return this.store.idempotency.resultOf<TenantRecord>(command, Date.now()) ?? ok(existing);
     }
     if (existing !== null) {
       // The directory drops the entry now. So another copy of this creation must not continue if the id becomes free.
@@ -468,20 +429,3 @@ type Applied<T, F> = {
   /** What was changed now; null when nothing was. */
   readonly changed: Concerned | null;
 };
-
-/**
- * Failures that are not kept, since the same request may yet succeed: the Worker mints another prefix, or the caller's
- * permissions change.
- */
-const NOT_KEPT: ReadonlySet<unknown> = new Set([
-  'prefix_mismatch',
-  'would_widen',
-  'outlives_caller',
-  'not_for_confined',
-] satisfies (Failure | PrefixMismatch)['code'][]);
-
-function failureCodeOf(result: Result<unknown, unknown>): unknown {
-  if (result.ok) return null;
-  const { failure } = result;
-  return typeof failure === 'object' && failure !== null && 'code' in failure ? failure.code : null;
-}
