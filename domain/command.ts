@@ -39,6 +39,7 @@ export type Command = {
   readonly ifVersions: readonly number[] | null;
 };
 
+/** What an `Idempotency-Key` is bound to, and what is kept for it. */
 export type Idempotency = {
   /** SHA-256 over caller, method, path and `Idempotency-Key`, in hexadecimal. */
   readonly key: string;

@@ -49,6 +49,7 @@ export type AuditFilter = {
   readonly until?: number;
 };
 
+/** A page of the log: `after` is the `seq` of the last entry seen, null for the newest. */
 export type AuditQuery = { readonly filter: AuditFilter; readonly limit: number; readonly after: number | null };
 
 type AuditRow = {
@@ -208,6 +209,7 @@ export class AuditLog {
     return old;
   }
 
+  /** How many entries are from before `before` (ms), counted up to `limit`. */
   countOld(before: number, limit: number): number {
     return this.#sql.exec<{ n: number }>(AUDIT_QUERIES.countOld, before * SEQ_PER_MS, limit).one().n;
   }

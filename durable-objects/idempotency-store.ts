@@ -49,6 +49,7 @@ export const IDEMPOTENCY_QUERIES = {
     'SELECT sealing_key_id AS entry, count(*) AS n FROM idempotency WHERE sealing_key_id IS NOT NULL GROUP BY 1',
 } as const;
 
+/** A kept result as it is stored. */
 export type KeptResult = {
   readonly requestHash: string;
   /** The command that had this result; null for results from before commands were recorded. */
@@ -65,6 +66,7 @@ export class IdempotencyStore {
     this.#sql = sql;
   }
 
+  /** The result that is kept for a hashed `Idempotency-Key`, whatever the request; null when there is none. */
   find(key: string, now: number): KeptResult | null {
     type Row = {
       requestHash: string;
@@ -84,8 +86,8 @@ export class IdempotencyStore {
   }
 
   /**
-   * The kept result of the command's `Idempotency-Key`; null when there is none. Fails with `idempotency_key_reused` when
-   * the key came with another request before.
+   * The kept result of the command's `Idempotency-Key`; null when there is none. Fails with `idempotency_key_reused`
+   * when the key came with another request before.
    */
   resultOf<T, F = never>({ idempotency, id, retry }: Command, now: number): Mutated<T, F | Failure> | null {
     const kept = idempotency && this.find(idempotency.key, now);
@@ -98,6 +100,7 @@ export class IdempotencyStore {
     return isRetry ? result : { ...result, replay: { sealedSecrets: kept.sealedSecrets } };
   }
 
+  /** Keeps the JSON text of a result. Call it inside the mutation's transaction. */
   keep({ key, requestHash, sealedSecrets }: Idempotency, commandId: string, result: string, now: number): void {
     // A result that is too old to be returned may still be stored, until it is purged.
     this.#sql.exec(IDEMPOTENCY_QUERIES.forget, key);
@@ -115,12 +118,14 @@ export class IdempotencyStore {
     return first === undefined ? null : first.at + KEPT_FOR_MS;
   }
 
+  /** Deletes up to `limit` rows whose time is over, oldest first. Returns how many. */
   purge(now: number, limit: number): number {
     const old = this.countOld(now, limit);
     if (old > 0) this.#sql.exec(IDEMPOTENCY_QUERIES.purge, now - KEPT_FOR_MS, limit);
     return old;
   }
 
+  /** How many rows wait for their purge, counted up to `limit`. */
   countOld(now: number, limit: number): number {
     return this.#sql.exec<{ n: number }>(IDEMPOTENCY_QUERIES.countOld, now - KEPT_FOR_MS, limit).one().n;
   }

@@ -15,6 +15,7 @@ export function setLogLevel(level: LogLevel): void {
 
 const isWritten = (level: LogLevel) => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 
+/** Writes one line. `fields` must hold no secret. */
 export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fields: object): void {
   if (!isWritten(level)) return;
   const line = JSON.stringify({ time: new Date().toISOString(), level, event, ...fields });
@@ -22,6 +23,7 @@ export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fiel
   else console.log(line);
 }
 
+/** Writes one line about an error: its class and place, never its message. */
 export function logError(event: string, error: unknown, fields: Readonly<Record<string, string>> = {}): void {
   const name = error instanceof Error ? error.name : typeof error;
   logEvent('error', event, { error: name, at: placeOf(error), ...fields });

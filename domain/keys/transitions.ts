@@ -48,6 +48,7 @@ export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 
   return { ...record, revokedAt: now, revokedBy: by, updatedAt: now, version: record.version + 1 };
 }
 
+/** What a rotation is asked for. Grace 0 ends the predecessor at once. */
 export type RotationInput = {
   readonly graceMs: number;
   /** Attributes in which the successor differs from its predecessor. An absent field is taken over. */

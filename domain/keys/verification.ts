@@ -17,6 +17,7 @@ export type DecisionCode =
   | 'TENANT_DISABLED'
   | 'INSUFFICIENT_SCOPES';
 
+/** What a valid key's holder should know. Times are milliseconds since the epoch. */
 export type Warning =
   | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
   | { readonly code: 'expiring_soon'; readonly expiresAt: number };

@@ -11,6 +11,7 @@ import { LruCache } from '../memory/lru-cache.ts';
 import { bytesPerCharacter, TEXT_BYTES } from '../memory/size.ts';
 import type { TenantIdentity } from '../tenants/target.ts';
 
+/** A key that is sure not to change while its lease is in force. */
 export type LeasedKey = {
   readonly tenant: TenantIdentity;
   readonly key: VerifiedKey;
@@ -52,6 +53,7 @@ function leaseBytes({ key: { name, owner, metadata, scopes } }: LeasedKey): numb
   return LEASE_BYTES + 2 * width * characters + scopes.length * (TEXT_BYTES + 3 * width);
 }
 
+/** The leases of one isolate, by key id. */
 export class LeaseCache {
   readonly #leases: LruCache<Lease>;
   #lastNow = 0;

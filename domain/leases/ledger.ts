@@ -40,6 +40,7 @@ const SWEEP_RETURNS_AT = 1000;
 /** What a change or a result is about: keys by id, or everything of the tenant. */
 export type Concerned = readonly string[] | 'everything';
 
+/** The leases that one instance of a tenant's object has granted, and the changes that wait for them. */
 export class LeaseLedger {
   /** End of the latest lease on each key (ms). */
   readonly #endOf = new Map<string, number>();

@@ -9,6 +9,7 @@ export function bytesPerCharacter(text: string): 1 | 2 {
   return 1;
 }
 
+/** Bytes of a text of any characters. */
 export function textBytes(text: string): number {
   return TEXT_BYTES + bytesPerCharacter(text) * text.length;
 }

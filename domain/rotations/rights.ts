@@ -14,6 +14,7 @@ import { fail } from '../outcome.ts';
 /** The attributes of a key that a rotation can extend. */
 type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt'>;
 
+/** What a caller may give to a successor. */
 export type RotationRights = {
   /**
    * Whether the successor may have more than its predecessor, or other metadata. True for callers who may change keys

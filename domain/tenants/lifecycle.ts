@@ -49,6 +49,7 @@ export type Confirmation = {
   readonly earlierDeletion: boolean;
 };
 
+/** Asks the directory for the confirmation. Rejects when the directory cannot be reached. */
 export type Confirm = () => Promise<Confirmation>;
 
 /** Result of creating an incarnation that was deleted or given up before it was made. */

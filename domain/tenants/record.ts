@@ -56,6 +56,7 @@ export type TenantRecord = {
   readonly version: number;
 };
 
+/** New values of a tenant's fields. An absent field keeps its value. */
 export type TenantPatch = {
   readonly name?: string;
   readonly status?: TenantStatus;

@@ -8,16 +8,16 @@ import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/
 import { type Confirmation, grantOwner, retryDelayMs } from '../../domain/tenants/lifecycle.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Bound, TenantRef } from '../../domain/tenants/target.ts';
-import { AUDIT_TABLES, type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
+import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { type ObjectBindings, tenantStub } from '../bindings.ts';
-import { IDEMPOTENCY_TABLES, IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
+import { IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
 import { logError } from '../log.ts';
-import { databaseVersion, type Migration, migrate } from '../sql/migrations.ts';
-import { type Page, startOf } from '../sql/paging.ts';
-
-export type DirectoryEntry = TenantRef & { readonly seq: number };
+import { databaseVersion, migrate } from '../sql/migrations.ts';
+import type { Page } from '../sql/paging.ts';
+import { DIRECTORY_QUERIES, type DirectoryEntry, Entries } from './entries.ts';
+import { DIRECTORY_MIGRATIONS } from './migrations.ts';
 
 /** A creation that has not reached the tenant's object after this time never will: its request ended long ago. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
@@ -29,54 +29,11 @@ const PURGE_BATCH = 50;
 /** How long the alarm waits after it failed itself. */
 const ALARM_RETRY_MS = 30_000;
 
-const DIRECTORY_MIGRATIONS: readonly Migration[] = [
-  `
-  CREATE TABLE tenants (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    incarnation TEXT NOT NULL,
-    added_at INTEGER NOT NULL,
-    deleting TEXT             -- the command that decided the deletion, as JSON
-  ) STRICT;
-  CREATE UNIQUE INDEX tenants_by_id ON tenants (id, incarnation);
-  CREATE INDEX tenants_deleting ON tenants (seq) WHERE deleting IS NOT NULL;
-  ${AUDIT_TABLES}
-  ${IDEMPOTENCY_TABLES}
-  `,
-  `
-  ALTER TABLE tenants ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;   -- failed ones to finish the deletion
-  ALTER TABLE tenants ADD COLUMN attempt_at INTEGER;                    -- when the alarm tries to finish it next
-  UPDATE tenants SET attempt_at = 0 WHERE deleting IS NOT NULL;
-  DROP INDEX tenants_deleting;
-  CREATE INDEX tenants_to_delete ON tenants (attempt_at) WHERE deleting IS NOT NULL;
-  ALTER TABLE audit ADD COLUMN on_behalf_of TEXT;
-  ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
-  CREATE TABLE probe (at INTEGER NOT NULL) STRICT;
-  INSERT INTO probe VALUES (0);
-  `,
-];
-
-export const DIRECTORY_QUERIES = {
-  add: 'INSERT INTO tenants (id, incarnation, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-  addedAgain: 'UPDATE tenants SET added_at = ? WHERE id = ? AND incarnation = ?',
-  ofId: 'SELECT id AS tenantId, incarnation, deleting IS NOT NULL AS deleting FROM tenants WHERE id = ?',
-  decide: 'UPDATE tenants SET deleting = ?, attempt_at = ? WHERE id = ? AND incarnation = ? AND deleting IS NULL',
-  decided: 'SELECT deleting AS command, attempts FROM tenants WHERE id = ? AND incarnation = ?',
-  failed: 'UPDATE tenants SET attempts = ?, attempt_at = ? WHERE id = ? AND incarnation = ?',
-  remove: 'DELETE FROM tenants WHERE id = ? AND incarnation = ?',
-  refuse: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND deleting IS NULL',
-  prune: 'DELETE FROM tenants WHERE id = ? AND incarnation = ? AND deleting IS NULL AND added_at < ?',
-  list: 'SELECT seq, id AS tenantId, incarnation FROM tenants WHERE deleting IS NULL AND seq > ? ORDER BY seq LIMIT ?',
-  toDelete: `SELECT id AS tenantId, incarnation FROM tenants
-    WHERE deleting IS NOT NULL AND attempt_at <= ? ORDER BY attempt_at LIMIT ?`,
-  firstToDelete: 'SELECT attempt_at AS at FROM tenants WHERE deleting IS NOT NULL ORDER BY attempt_at LIMIT 1',
-  probe: 'UPDATE probe SET at = ?',
-} as const;
-
 type JobContext = { readonly now: number };
 
 export class Directory extends DurableObject<ObjectBindings> {
   readonly #sql: SqlStorage;
+  readonly #entries: Entries;
   readonly #audit: AuditLog;
   readonly #idempotency: IdempotencyStore;
   readonly #alarmClock: AlarmClock;
@@ -87,18 +44,18 @@ export class Directory extends DurableObject<ObjectBindings> {
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
+    this.#entries = new Entries(this.#sql);
     this.#audit = new AuditLog(this.#sql);
     this.#idempotency = new IdempotencyStore(this.#sql);
     migrate(ctx.storage, DIRECTORY_MIGRATIONS, databaseVersion(this.#sql));
     this.#jobs = [
       {
         name: 'deletions',
-        dueAt: () => this.#sql.exec<{ at: number }>(DIRECTORY_QUERIES.firstToDelete).toArray()[0]?.at ?? null,
+        dueAt: () => this.#entries.firstToDeleteAt(),
         // Each attempt runs on its own and has its next attempt recorded first, so no attempt delays the others or the
         // purge.
         run: ({ now }, limit) => {
-          const due = this.#sql.exec<TenantRef>(DIRECTORY_QUERIES.toDelete, now, limit).toArray();
-          for (const ref of due) {
+          for (const ref of this.#entries.toDelete(now, limit)) {
             this.#postpone(ref, now, false);
             this.ctx.waitUntil(this.#finish(ref).catch(() => {}));
           }
@@ -128,27 +85,30 @@ export class Directory extends DurableObject<ObjectBindings> {
    */
   async add(ref: TenantRef, command: Command): Promise<Mutated<TenantRef>> {
     // Nothing may be decided between this check and the entry, so there is no `await` between them.
-    while (this.#isDeleting(ref.tenantId)) await this.#finishAllOf(ref.tenantId);
+    while (this.#entries.isDeleting(ref.tenantId)) await this.#finishAllOf(ref.tenantId);
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
       const kept = this.#idempotency.resultOf<TenantRef>(command, now);
       if (kept === null) {
-        this.#sql.exec(DIRECTORY_QUERIES.add, ref.tenantId, ref.incarnation, now);
+        this.#entries.add(ref, now);
         this.#keep(command, ok(ref), now);
         return ok(ref);
       }
       if (!kept.ok) return kept;
       // A tenant that was deleted since does not come back when its creation is repeated.
-      if (this.#stateOf(kept.value) !== 'listed') return fail({ code: 'tenant_not_found' });
+      if (this.#entries.stateOf(kept.value) !== 'listed') return fail({ code: 'tenant_not_found' });
       // Its creation is under way again, so `prune` must not drop the entry as abandoned.
-      this.#sql.exec(DIRECTORY_QUERIES.addedAgain, now, kept.value.tenantId, kept.value.incarnation);
+      this.#entries.addAgain(kept.value, now);
       return kept;
     });
   }
 
   /** Called by the tenant's object before it writes anything of a new incarnation. */
   confirm(ref: TenantRef): Confirmation {
-    return { allowed: this.#stateOf(ref) === 'listed', earlierDeletion: this.#isDeleting(ref.tenantId) };
+    return {
+      allowed: this.#entries.stateOf(ref) === 'listed',
+      earlierDeletion: this.#entries.isDeleting(ref.tenantId),
+    };
   }
 
   /**
@@ -163,7 +123,7 @@ export class Directory extends DurableObject<ObjectBindings> {
       return kept === null || kept.ok ? fail(failure) : kept;
     }
     return this.ctx.storage.transactionSync(() => {
-      this.#sql.exec(DIRECTORY_QUERIES.refuse, ref.tenantId, ref.incarnation);
+      this.#entries.refuse(ref);
       this.#keep(command, fail(failure), Date.now());
       return fail(failure);
     });
@@ -191,7 +151,7 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   /** The tenant that is meant, as its object says; null when there is none. */
   async #find(tenantId: string, bound: Bound | null): Promise<TenantRef | null> {
-    if (this.#entriesOf(tenantId).length === 0) return null;
+    if (this.#entries.ofId(tenantId).length === 0) return null;
     const tenant = tenantStub(this.env, objectNameOf(await locatorOf(tenantId)));
     const described = await tenant.describe({ tenantId, bound });
     return described.ok ? { tenantId, incarnation: described.value.incarnation } : null;
@@ -226,14 +186,13 @@ export class Directory extends DurableObject<ObjectBindings> {
     const now = Date.now();
     return this.ctx.storage.transactionSync(() => {
       if (this.#isDecided(command, now)) return null;
-      const state = found && this.#stateOf(found);
+      const state = found && this.#entries.stateOf(found);
       const decided: Result<TenantRef> =
         found === null || state === null ? fail({ code: 'tenant_not_found' }) : ok(found);
       if (decided.ok && state === 'listed') {
-        const { tenantId, incarnation } = decided.value;
+        const { tenantId } = decided.value;
         const attemptAt = now + FINISH_DELETION_AFTER_MS;
-        const stored = JSON.stringify({ ...command, idempotency: null });
-        this.#sql.exec(DIRECTORY_QUERIES.decide, stored, attemptAt, tenantId, incarnation);
+        this.#entries.decide(decided.value, command, attemptAt);
         this.#audit.append(command, [{ action: 'tenant.delete', changes: { tenantId } }], now);
         this.#alarmClock.arm(attemptAt, now);
       }
@@ -242,13 +201,9 @@ export class Directory extends DurableObject<ObjectBindings> {
     });
   }
 
-  #isDeleting(tenantId: string): boolean {
-    return this.#entriesOf(tenantId).some(({ deleting }) => deleting);
-  }
-
   /** Finishes every decided deletion of a tenant with this id. */
   async #finishAllOf(tenantId: string): Promise<void> {
-    const deleting = this.#entriesOf(tenantId).filter((entry) => entry.deleting);
+    const deleting = this.#entries.ofId(tenantId).filter((entry) => entry.deleting);
     await Promise.all(deleting.map((ref) => this.#finish(ref)));
   }
 
@@ -264,10 +219,10 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   async #attempt(ref: TenantRef): Promise<void> {
     try {
-      const command = this.#decidedCommand(ref);
+      const command = this.#entries.decidedCommand(ref);
       if (command === null) return;
       await Promise.all([this.#revokeGrants(ref, command), this.#destroy(ref)]);
-      this.#sql.exec(DIRECTORY_QUERIES.remove, ref.tenantId, ref.incarnation);
+      this.#entries.remove(ref);
     } catch (error) {
       this.#postpone(ref, Date.now(), true);
       logError('deletion_not_finished', error, { tenant: ref.tenantId });
@@ -292,22 +247,13 @@ export class Directory extends DurableObject<ObjectBindings> {
     }
   }
 
-  #decidedCommand({ tenantId, incarnation }: TenantRef): Command | null {
-    type Row = { command: string | null };
-    const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
-    if (row === undefined || row.command === null) return null;
-    // Commands that an earlier version stored lack the fields that were added later.
-    return { onBehalfOf: null, grows: false, ...JSON.parse(row.command), idempotency: null };
-  }
-
   /** Records when the alarm attempts this deletion next: later after each attempt that failed. */
-  #postpone({ tenantId, incarnation }: TenantRef, now: number, failed: boolean): void {
-    type Row = { attempts: number };
-    const row = this.#sql.exec<Row>(DIRECTORY_QUERIES.decided, tenantId, incarnation).toArray()[0];
-    if (row === undefined) return;
-    const attempts = row.attempts + (failed ? 1 : 0);
+  #postpone(ref: TenantRef, now: number, failed: boolean): void {
+    const before = this.#entries.failedAttempts(ref);
+    if (before === null) return;
+    const attempts = before + (failed ? 1 : 0);
     const attemptAt = now + retryDelayMs(attempts);
-    this.#sql.exec(DIRECTORY_QUERIES.failed, attempts, attemptAt, tenantId, incarnation);
+    this.#entries.setAttempts(ref, attempts, attemptAt);
     this.#alarmClock.arm(attemptAt, now);
   }
 
@@ -318,9 +264,9 @@ export class Directory extends DurableObject<ObjectBindings> {
    * nothing. While a deletion is under way, this waits for its end.
    */
   async mayExist(tenantId: string): Promise<boolean> {
-    if (this.#entriesOf(tenantId).some(({ deleting }) => !deleting)) return true;
+    if (this.#entries.ofId(tenantId).some(({ deleting }) => !deleting)) return true;
     await this.#finishAllOf(tenantId);
-    return this.#entriesOf(tenantId).length > 0;
+    return this.#entries.ofId(tenantId).length > 0;
   }
 
   /**
@@ -334,16 +280,12 @@ export class Directory extends DurableObject<ObjectBindings> {
   /** Drops entries whose tenants were found missing, unless their creation may still be under way. */
   prune(missing: readonly TenantRef[]): void {
     const addedBefore = Date.now() - ABANDONED_AFTER_MS;
-    for (const { tenantId, incarnation } of missing) {
-      this.#sql.exec(DIRECTORY_QUERIES.prune, tenantId, incarnation, addedBefore);
-    }
+    for (const ref of missing) this.#entries.prune(ref, addedBefore);
   }
 
   /** Entries in the order of creation. The tenants' objects say which of them exist. */
   list(after: number | null, limit: number): Page<DirectoryEntry> {
-    const found = this.#sql.exec<DirectoryEntry>(DIRECTORY_QUERIES.list, startOf('asc', after), limit + 1).toArray();
-    const items = found.slice(0, limit);
-    return { items, next: found.length > limit ? (items.at(-1)?.seq ?? null) : null };
+    return this.#entries.list(after, limit);
   }
 
   /** The deployment's own audit log. It records deletions of tenants, whose own logs are deleted with them. */
@@ -370,18 +312,6 @@ export class Directory extends DurableObject<ObjectBindings> {
       this.#alarmClock.wentOff();
       this.#alarmClock.arm(now + ALARM_RETRY_MS, now);
     }
-  }
-
-  #entriesOf(tenantId: string): (TenantRef & { readonly deleting: boolean })[] {
-    type Row = TenantRef & { deleting: number };
-    const rows = this.#sql.exec<Row>(DIRECTORY_QUERIES.ofId, tenantId).toArray();
-    return rows.map((row) => ({ ...row, deleting: row.deleting !== 0 }));
-  }
-
-  #stateOf({ tenantId, incarnation }: TenantRef): 'listed' | 'deleting' | null {
-    const entry = this.#entriesOf(tenantId).find((found) => found.incarnation === incarnation);
-    if (entry === undefined) return null;
-    return entry.deleting ? 'deleting' : 'listed';
   }
 
   #keep({ idempotency, id }: Command, result: Result<TenantRef>, now: number): void {

@@ -10,6 +10,7 @@ import type { Mutation } from './mutation.ts';
 import type { TenantStore } from './store.ts';
 import { rewriteTenant } from './table.ts';
 
+/** Changes the tenant's record. Fails with `not_for_confined` when a change is reserved for the operator. */
 export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {
   return {
     about: 'everything',
@@ -26,6 +27,7 @@ export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRig
   };
 }
 
+/** Runs a cleanup pass and records it in the audit log. */
 export function manualCleanup(): Mutation<CleanupReport> {
   return {
     about: [],
@@ -37,6 +39,7 @@ export function manualCleanup(): Mutation<CleanupReport> {
   };
 }
 
+/** A batch of envelopes that the Worker sealed anew. */
 export type ResealBatch = {
   readonly currentId: number;
   readonly items: readonly ResealedItem[];
@@ -44,6 +47,7 @@ export type ResealBatch = {
   readonly walkedTo: number;
 };
 
+/** How many envelopes a batch replaced, and how many are left. */
 export type ResealProgress = { readonly resealed: number; readonly remaining: number };
 
 /** Stores a batch that the Worker sealed anew, each item only if it is still what was taken. */
@@ -71,6 +75,7 @@ export function sealedOtherwise(store: TenantStore, currentId: number): number {
   return remaining;
 }
 
+/** What depends on each keyring entry: numbers by entry. */
 export type Dependents = {
   /** Stored envelopes, those of kept results included, by entry of ENCRYPTION_KEY. */
   readonly envelopes: ReadonlyMap<number, number>;

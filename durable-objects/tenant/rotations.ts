@@ -77,11 +77,13 @@ export class RotationTable {
     this.#sql = sql;
   }
 
+  /** Records a rotation. */
   insert(rotation: Pick<Rotation, 'predecessor' | 'successor' | 'rotatedAt' | 'graceEndsAt' | 'by'>): void {
     const { predecessor, successor, rotatedAt, graceEndsAt, by } = rotation;
     this.#sql.exec(ROTATION_QUERIES.insert, predecessor, successor, rotatedAt, graceEndsAt, by.type, by.id);
   }
 
+  /** Records that the rotation to this successor was cancelled at `now` (ms). */
   cancel(successor: string, now: number): void {
     this.#sql.exec(ROTATION_QUERIES.cancel, now, successor);
   }

@@ -45,6 +45,7 @@ export function readTenantAtStart(sql: SqlStorage, version: number): StoredTenan
   }
 }
 
+/** Reads the tenant from a database of the present version; null when the tenant does not exist. */
 export function readTenant(sql: SqlStorage): StoredTenant | null {
   const row = sql.exec<TenantRow>(READ).toArray()[0];
   return row === undefined ? null : toStored(row);
@@ -86,6 +87,7 @@ export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
   );
 }
 
+/** Records whether an isolate may hold a lease. */
 export function writeLeasesOut(sql: SqlStorage, leasesOut: boolean): void {
   sql.exec('UPDATE tenant SET leases_out = ?', leasesOut ? 1 : 0);
 }

@@ -43,6 +43,7 @@ import * as tenantMutations from './mutations.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 
+/** The result of a verification in the object. */
 export type VerifyResult =
   | { readonly code: 'NOT_FOUND' }
   | {

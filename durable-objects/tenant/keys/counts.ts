@@ -56,6 +56,7 @@ export class Counts {
     return new Map(rows.map(({ entry, n }) => [entry, n]));
   }
 
+  /** Adds `n`, which may be negative, to a count. */
   add(kind: CountKind, entry: number, n: number): void {
     if (n === 0) return;
     const name = `${kind}/${entry}`;
@@ -109,6 +110,7 @@ function statusIndex(state: StoredState | null): number | null {
   return state === null || state.status === null ? null : KEY_STATUSES.indexOf(state.status);
 }
 
+/** The counted fields of a record with this stored status. A key that has ended counts for no signature. */
 export function storedState(signingKeyId: number, sealingKeyId: number | null, status: KeyStatus): StoredState {
   return { signature: hasEnded(status) ? null : signingKeyId, envelope: sealingKeyId, status };
 }

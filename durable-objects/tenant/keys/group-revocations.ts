@@ -10,6 +10,7 @@
 import type { KeyRecord } from '../../../domain/keys/record.ts';
 import { revokeKey } from '../../../domain/keys/transitions.ts';
 
+/** All keys of an owner, or all of a lineage. */
 export type KeyGroup = { readonly kind: 'owner' | 'lineage'; readonly value: string };
 
 export type GroupRevocation = KeyGroup & {
@@ -111,6 +112,7 @@ export class GroupRevocations {
     return revocation === null ? record : revokeKey(record, revocation.revokedAt, revocation.revokedBy);
   }
 
+  /** Stores a revocation of a group. Call it inside the mutation's transaction. */
   add(revocation: Omit<GroupRevocation, 'id' | 'writtenToSeq'>): void {
     const { kind, value, revokedAt, revokedBy, commandId, upToSeq } = revocation;
     const added = this.#sql

@@ -29,6 +29,7 @@ const HOT_KEY_BYTES = 650;
 export const hotBytes = ({ record, verifiedJson }: HotKey) =>
   HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson);
 
+/** The hot key of a record, with the use that is stored. */
 export function hotKeyOf(record: KeyRecord): HotKey {
   return {
     record: {

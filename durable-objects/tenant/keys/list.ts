@@ -19,6 +19,7 @@ export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Rea
  */
 export type ListedKeysJson = string;
 
+/** A page of a list: `after` is the `seq` of the last key seen, null for the beginning. */
 export type KeyListQuery = {
   readonly filter: KeyFilter;
   readonly order: Order;

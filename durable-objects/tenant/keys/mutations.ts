@@ -96,6 +96,7 @@ export function createdView(record: NewRecord, now: number): KeyView {
   return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, now);
 }
 
+/** Changes attributes of a key. Writes nothing when none differs. */
 export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
   return onKey(keyId, ({ store, now }, record) => {
     const updated = updateKey(record, patch, now);
@@ -191,6 +192,7 @@ function revokeGroup(
   return { revoked, audit: null, concerns: 'everything' };
 }
 
+/** Deletes a key with its rotation and its unwritten use. Its audit entries stay. */
 export function deletion(keyId: string): Mutation<null> {
   return {
     about: [keyId],
@@ -206,6 +208,7 @@ export function deletion(keyId: string): Mutation<null> {
   };
 }
 
+/** Rotates a key to the minted successor, and records the rotation. */
 export function rotation(
   keyId: string,
   minted: MintedKey,
@@ -237,6 +240,7 @@ export function rotation(
   };
 }
 
+/** Ends the grace of a predecessor now. */
 export function rotationCompletion(keyId: string): Mutation<KeyView> {
   return onKey(keyId, ({ store, now }, record) => {
     const completed = completeRotation(record, now);
@@ -250,6 +254,7 @@ export function rotationCompletion(keyId: string): Mutation<KeyView> {
   });
 }
 
+/** Takes a rotation back while the predecessor is in grace; revokes the successor. */
 export function rotationCancellation(keyId: string): Mutation<KeyView> {
   return onKey(keyId, ({ store, now, command }, record) => {
     const successor = record.replacedBy === null ? undefined : store.keys.get(record.replacedBy);
@@ -263,6 +268,7 @@ export function rotationCancellation(keyId: string): Mutation<KeyView> {
   });
 }
 
+/** What the Worker needs to open an envelope and to write out the key string. */
 export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array };
 
 /**

@@ -13,6 +13,7 @@ import { type Order, startOf } from '../../sql/paging.ts';
 import type { Counts } from './counts.ts';
 import type { GroupRevocations } from './group-revocations.ts';
 
+/** What a listed key must match: all of the given filters. */
 export type KeyFilter = {
   /** One of these statuses. */
   readonly status?: readonly KeyStatus[];

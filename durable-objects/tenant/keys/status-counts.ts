@@ -20,6 +20,7 @@ export type StatusCounts = {
 /** Keys that are read, some 5 ms. The alarm writes as many in a few passes. */
 export const LOOKED_AT_MAX = 1000;
 
+/** Counts the keys by their status at `now` (ms). */
 export function countByStatus(keys: KeyTable, now: number): StatusCounts {
   const stored = keys.counts.byEntry('status');
   const counts: Record<KeyStatus, number> = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };

@@ -65,6 +65,7 @@ export class KeyTable {
     this.#hot.clear();
   }
 
+  /** Stores a new record. */
   insert(record: NewRecord, now: number): void {
     const values = [...constantValues(record), ...lifeValues(record, now), ...attributeValues(record)];
     this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...values);
@@ -96,6 +97,7 @@ export class KeyTable {
     this.#sql.exec(KEY_QUERIES.used, JSON.stringify(uses));
   }
 
+  /** Deletes a record. */
   remove(record: KeyRecord): void {
     this.#touch(record.id);
     this.counts.follow(storedStateOf(record), null);
