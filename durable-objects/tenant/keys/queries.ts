@@ -1,7 +1,4 @@
-/**
- * The statements of `KeyTable`. test/sql/migrations.test.ts checks with EXPLAIN QUERY PLAN that each of them works from
- * an index.
- */
+/** The statements of `KeyTable`. A test checks with EXPLAIN QUERY PLAN that each of them works from an index. */
 import { STATUS_SQL } from '../../../domain/keys/status.ts';
 import {
   ATTRIBUTE_COLUMNS,
