@@ -1,4 +1,4 @@
-/** What the audit log tells of. The names are part of the API: add, never rename. */
+/** The actions that the audit log records. Their names are part of the API: add to them, never rename one. */
 export const AUDIT_ACTIONS = [
   'tenant.create',
   'tenant.update',

@@ -1,9 +1,10 @@
 /**
- * What an object answers. Expected failures are data, because the class of a thrown error is lost on its way through an RPC; an
- * exception from an object is always a bug or the platform.
+ * Results of calls to an object. Expected failures are data, because an RPC loses the class of a thrown error. An
+ * object throws for the rest: bugs, failures of the platform, a database that a newer version wrote, and a decided
+ * deletion that could not be finished yet.
  */
 
-/** Failures that an object decides. `src/http/problem.ts` maps each of them to HTTP, exhaustively. */
+/** Failures that an object decides. src/api/problems.ts maps each of them to an HTTP problem; the map is exhaustive. */
 export type Failure =
   | { readonly code: 'tenant_not_found' }
   | { readonly code: 'tenant_exists' }
@@ -22,8 +23,8 @@ export type Failure =
   | { readonly code: 'storage_full' };
 
 /**
- * The Worker minted a key string with another prefix than the record calls for; it mints again with this one. Never reaches a
- * caller: it spares every creation and rotation a call that would only ask for the prefix.
+ * The Worker minted a key string with another prefix than the record calls for, and mints again with this one. This
+ * never reaches a caller. It saves every creation and rotation a call that would only ask for the prefix.
  */
 export type PrefixMismatch = { readonly code: 'prefix_mismatch'; readonly prefix: string };
 
@@ -31,7 +32,10 @@ export type Result<T, F = Failure> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: F };
 
-/** The answer to a mutation. `replay` is set when it is the kept answer to an earlier request with the same `Idempotency-Key`. */
+/**
+ * The result of a mutation. `replay` is set when it is the kept result of an earlier request with the same
+ * `Idempotency-Key`.
+ */
 export type Mutated<T, F = Failure> = Result<T, F> & {
   readonly replay?: { readonly sealedSecrets: Uint8Array | null };
 };

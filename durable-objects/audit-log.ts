@@ -1,19 +1,23 @@
 /**
- * The audit log: one entry for each mutation, written in the mutation's own transaction.
+ * The audit log: an entry for each thing that a mutation changed, written in the mutation's own transaction. When a
+ * large group of keys is revoked, the alarm writes the entries of the single keys later (`appendLater`).
  *
- * An entry's `seq` is its time: milliseconds * 1024 plus a counter, never less than the one before plus one. So the log is in
- * one order whatever the clock does, a time range is a range of the primary key and needs no index, and more than 1024 entries in one millisecond
- * borrow from the next. 2^53 holds it until the year 2248.
+ * An entry's `seq` is its time: milliseconds * 1024 plus a counter, and always above the last. So the log has one order
+ * whatever the clock does. A time range is a range of the primary key and needs no index. More than 1024 entries in one
+ * millisecond borrow numbers from the next. Numbers below 2^53 last until the year 2248.
  */
 import type { AuditAction } from '../domain/audit-actions.ts';
 import { actorOf, type Command } from '../domain/command.ts';
 import { mergeBySeq, type Order, type Page, takePage } from './sql/paging.ts';
 
-/** What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new values, counts. */
+/**
+ * What an entry says beside who and when. `changes` never holds a secret: callers put names of fields, old and new
+ * values, and counts into it.
+ */
 export type AuditSubject = {
   readonly action: AuditAction;
   readonly keyId?: string;
-  /** The successor that a rotation made: its log starts with that rotation. */
+  /** The successor that a rotation made. The successor's log starts with that rotation. */
   readonly successorId?: string;
   readonly changes?: Readonly<Record<string, unknown>>;
 };
@@ -37,7 +41,7 @@ export type AuditFilter = {
   readonly action?: string;
   readonly keyId?: string;
   readonly actor?: string;
-  /** Found by walking what the other filters leave: an index would have to be paid for by every mutation. */
+  /** Found by walking the entries that the other filters leave. An index would cost every mutation a write. */
   readonly onBehalfOf?: string;
   /** From this time on (ms, inclusive). */
   readonly since?: number;
@@ -45,6 +49,7 @@ export type AuditFilter = {
   readonly until?: number;
 };
 
+/** A page of the log: `after` is the `seq` of the last entry seen, null for the newest. */
 export type AuditQuery = { readonly filter: AuditFilter; readonly limit: number; readonly after: number | null };
 
 type AuditRow = {
@@ -61,15 +66,21 @@ type AuditRow = {
   changes: string | null;
 };
 
-/** Where an entry comes from: the command, whoever asked for it, and for whom. */
+/** Where an entry comes from: the command, the actor, and whom it acted for. */
 export type AuditOrigin = Pick<Command, 'id' | 'actor' | 'requestId' | 'ip' | 'onBehalfOf'>;
 
 const SEQ_PER_MS = 1024;
-/** How far back a repeated call is looked for. The Worker repeats within seconds; the rest is allowance for clocks. */
+/**
+ * How far back a repeated call is searched for. The Worker repeats within seconds; the rest allows for clocks that
+ * differ.
+ */
 const RETRY_WINDOW_MS = 5 * 60 * 1000;
 
-/** The log's table, the same in every object that keeps one. Part of released migrations: never edit, append a migration. */
-export const AUDIT_SCHEMA = `
+/**
+ * Table and indexes of the log, the same in every object that keeps one. Part of released migrations: never edit it,
+ * comments included (tenant/migrations.ts); append a migration. Its "operation" is a command.
+ */
+export const AUDIT_TABLES = `
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL,         -- the operation
@@ -96,9 +107,15 @@ const newestFirst = (where: string) =>
 export const AUDIT_QUERIES = {
   last: 'SELECT seq FROM audit ORDER BY seq DESC LIMIT 1',
   append: `INSERT INTO audit (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  /** Entries of one command, each an array in the last parameter: 500 statements would take three times as long. */
-  appendAll: `INSERT INTO audit (${COLUMNS}) SELECT ? + key, CASE key WHEN 0 THEN ? ELSE ? || '.' || key END, value ->> 0, ?, ?, value ->> 1, value ->> 2, ?, ?, ?, value ->> 3 FROM json_each(?)`,
-  recent: `SELECT ${COLUMNS} FROM (SELECT ${COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?`,
+  /**
+   * Entries of one command, each an array in the last parameter. 500 single statements would take three times as long.
+   */
+  appendAll: `INSERT INTO audit (${COLUMNS})
+    SELECT ? + key, CASE key WHEN 0 THEN ? ELSE ? || '.' || key END, value ->> 0, ?, ?, value ->> 1, value ->> 2,
+      ?, ?, ?, value ->> 3
+    FROM json_each(?)`,
+  recent: `SELECT ${COLUMNS}
+    FROM (SELECT ${COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq DESC LIMIT ?) WHERE id = ?`,
   since: `SELECT ${COLUMNS} FROM audit WHERE seq >= ? AND id = ? ORDER BY seq LIMIT 1`,
   first: 'SELECT seq FROM audit ORDER BY seq LIMIT 1',
   trim: 'DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < ? ORDER BY seq LIMIT ?)',
@@ -110,19 +127,22 @@ export const AUDIT_QUERIES = {
   walkSuccessor: newestFirst('successor_id = ? AND'),
 } as const;
 
-/** Entries that the search for a repeated call looks at most: the Worker repeats within seconds. */
+/** How many entries the search for a repeated call looks at. The Worker repeats within seconds. */
 const RECENT_MAX = 10_000;
 
 export class AuditLog {
   readonly #sql: SqlStorage;
-  /** The last entry's, null while this instance has not looked. May run ahead of the log when a transaction did not commit. */
+  /**
+   * `seq` of the last entry; null before the first look. After a rollback it may be ahead of the log, which leaves a
+   * gap only.
+   */
   #lastSeq: number | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** One entry for each subject, in order. The first carries the command's id, the others count on from it. */
+  /** Appends one entry for each subject, in order. The first has the command's id, the others that id with a number. */
   append(origin: AuditOrigin, subjects: readonly AuditSubject[], now: number): void {
     const [subject] = subjects;
     if (subjects.length > 1) this.#insertAll(origin, subjects, now);
@@ -143,7 +163,7 @@ export class AuditLog {
     this.#sql.exec(AUDIT_QUERIES.appendAll, ...values);
   }
 
-  /** Entries for keys that an command of earlier changed all together. */
+  /** Appends entries for single keys that an earlier command changed together. */
   appendLater(
     origin: AuditOrigin,
     subjects: readonly (AuditSubject & { readonly keyId: string })[],
@@ -176,37 +196,38 @@ export class AuditLog {
     return Math.max(this.#lastSeq + 1, now * SEQ_PER_MS);
   }
 
-  /** The first entry of an command that was applied at or after `since` (ms), null when it is there no more. */
+  /** The first entry of a command that was applied at or after `since` (ms); null when it was trimmed. */
   entryOf(commandId: string, since: number): AuditEntry | null {
     const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.since, since * SEQ_PER_MS, commandId).toArray()[0];
     return row === undefined ? null : toEntry(row);
   }
 
-  /** Forgets entries from before `before` (ms), oldest first, `limit` at most; how many. */
+  /** Deletes entries from before `before` (ms), oldest first, at most `limit`. Returns how many. */
   trim(before: number, limit: number): number {
     const old = this.countOld(before, limit);
     if (old > 0) this.#sql.exec(AUDIT_QUERIES.trim, before * SEQ_PER_MS, limit);
     return old;
   }
 
+  /** How many entries are from before `before` (ms), counted up to `limit`. */
   countOld(before: number, limit: number): number {
     return this.#sql.exec<{ n: number }>(AUDIT_QUERIES.countOld, before * SEQ_PER_MS, limit).one().n;
   }
 
-  /** Time of the oldest entry (ms), null without any. */
+  /** Time of the oldest entry (ms); null without entries. */
   firstAt(): number | null {
     const first = this.#sql.exec<{ seq: number }>(AUDIT_QUERIES.first).toArray()[0];
     return first === undefined ? null : Math.floor(first.seq / SEQ_PER_MS);
   }
 
-  /** The first entry of an command that was applied lately, null when it was not: asked only for a repeated call. */
+  /** The first entry of a command that was applied lately; null when there is none. Only a repeated call needs it. */
   recentEntry(commandId: string, now: number): AuditEntry | null {
     const since = (now - RETRY_WINDOW_MS) * SEQ_PER_MS;
     const row = this.#sql.exec<AuditRow>(AUDIT_QUERIES.recent, since, RECENT_MAX, commandId).toArray()[0];
     return row === undefined ? null : toEntry(row);
   }
 
-  /** One page, newest first. `also` belongs to the key that is asked for without naming it. */
+  /** One page, newest first. `also` is an entry about the key in the filter that does not name the key itself. */
   list({ filter, limit, after }: AuditQuery, also: AuditEntry | null = null): Page<AuditEntry> {
     const from = filter.since === undefined ? 0 : filter.since * SEQ_PER_MS;
     const until = filter.until === undefined ? Number.MAX_SAFE_INTEGER : filter.until * SEQ_PER_MS;
@@ -223,7 +244,7 @@ export class AuditLog {
       const own = this.#stream(AUDIT_QUERIES.walkKey, keyId, from, before);
       return mergeBySeq(own, this.#stream(AUDIT_QUERIES.walkSuccessor, keyId, from, before), order);
     }
-    // The most frequent actor and actions are not indexed: their entries are found by walking.
+    // The most frequent actor and actions have no index, so their entries are found by walking the log.
     if (actor !== undefined && actor !== 'admin') return this.#stream(AUDIT_QUERIES.walkActor, actor, from, before);
     if (action !== undefined && action !== 'key.create' && action !== 'key.rotate')
       return this.#stream(AUDIT_QUERIES.walkAction, action, from, before);
@@ -239,7 +260,7 @@ function isEmpty(changes: AuditSubject['changes']): boolean {
   return changes === undefined || Object.keys(changes).length === 0;
 }
 
-/** What it costs to read an entry, in small rows: changes may have 30 KB. */
+/** Cost of reading an entry, in small rows. `changes` may have 30 KB. */
 function workOf({ changes }: AuditEntry): number {
   return 1 + (changes?.length ?? 0) / 4000;
 }
@@ -266,7 +287,7 @@ function toEntry(row: AuditRow): AuditEntry {
   };
 }
 
-/** Where an entry came from, for entries that follow from it later. */
+/** The origin of an entry, for later entries that follow from it. */
 export function originOf({ id, actorId, requestId, ip, onBehalfOf }: AuditEntry): AuditOrigin {
   return { id, actor: actorOf(actorId), requestId, ip, onBehalfOf };
 }

@@ -8,8 +8,8 @@ import type { TenantRecord } from '../domain/tenants/record.ts';
 import type { TenantRef, TenantTarget } from '../domain/tenants/target.ts';
 
 /**
- * An object as seen from outside: its public methods, each resolving to plain data. The platform's own stub type says the same, but
- * spreads every union of results over the promise, where it can no longer be narrowed.
+ * An object as its callers see it: its public methods, each resolving to plain data. The platform's own stub type
+ * distributes a union of results over promises, and the union can then no longer be narrowed.
  */
 export type Remote<T> = {
   readonly [K in Exclude<keyof T, keyof DurableObject>]: T[K] extends (...args: infer A) => infer R
@@ -22,38 +22,38 @@ type ObjectNamespace<T> = {
   get(id: DurableObjectId): T;
 };
 
-/** The namespaces, by what their objects are seen as. */
+/** The bindings of the object namespaces. `T` and `D` are the types that the caller sees the objects as. */
 export type ObjectBindings<T = TenantPeer, D = DirectoryPeer> = {
   readonly TENANTS: ObjectNamespace<T>;
   readonly DIRECTORY: ObjectNamespace<D>;
 };
 
-/** What the directory asks of a tenant's object (domain/tenants/lifecycle.ts). */
+/** What the directory calls on a tenant's object (domain/tenants/lifecycle.ts). */
 export type TenantPeer = {
   describe(target: TenantTarget): Promise<Result<TenantRecord>>;
   destroy(incarnation: string): Promise<void>;
   revokeKeys(target: TenantTarget, which: { readonly owner: string }, command: Command): Promise<Result<unknown>>;
 };
 
-/** What a tenant's object asks of the directory. */
+/** What a tenant's object calls on the directory. */
 export type DirectoryPeer = {
   confirm(ref: TenantRef): Promise<Confirmation>;
 };
 
 /**
- * A fresh stub for the object that holds a tenant. `objectName` comes from `objectNameOf` in the Worker, which derives it alike from a
- * tenant id and from a key string.
+ * A new stub for the object that holds a tenant. `objectName` comes from `objectNameOf` (domain/tenants/locator.ts),
+ * which gives the same name for a tenant id and for a key string of that tenant.
  */
 export function tenantStub<T>(env: Pick<ObjectBindings<T, unknown>, 'TENANTS'>, objectName: string): T {
   return env.TENANTS.get(tenantIds.getOrMake(objectName, ID_BYTES, () => env.TENANTS.idFromName(objectName)));
 }
 
-/** Ids by name: making one takes a hash and a wrapped object. An id may be used in any request, a stub may not. */
+/** Ids by name. Making an id costs a hash and a wrapped object. An id may be used in any request, a stub may not. */
 const tenantIds = new LruCache<DurableObjectId>();
-/** An id with its name: most of it is outside of the heap. */
+/** An id with its name (bytes). Most of it is outside of the heap. */
 const ID_BYTES = 1000;
 
-/** A fresh stub for the directory. */
+/** A new stub for the directory. */
 export function directoryStub<D>(env: Pick<ObjectBindings<unknown, D>, 'DIRECTORY'>): D {
   return env.DIRECTORY.get(env.DIRECTORY.idFromName('directory'));
 }

@@ -1,6 +1,6 @@
 /**
- * Logs: one JSON object a line, the same from the Worker and from the objects. An error is told by its class and where it was thrown; its message
- * stays out, because messages of parsers and databases quote what they were given.
+ * The log: one JSON object per line, from the Worker and from the objects alike. An error is logged by its class and
+ * the place where it was thrown. Its message is left out, because messages of parsers and databases quote their input.
  */
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -8,13 +8,14 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 let threshold: LogLevel = 'info';
 
-/** The least level that is written (`LOG_LEVEL`). */
+/** Sets the lowest level that is written (`LOG_LEVEL`). */
 export function setLogLevel(level: LogLevel): void {
   threshold = level;
 }
 
 const isWritten = (level: LogLevel) => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 
+/** Writes one line. `fields` must hold no secret. */
 export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fields: object): void {
   if (!isWritten(level)) return;
   const line = JSON.stringify({ time: new Date().toISOString(), level, event, ...fields });
@@ -22,12 +23,13 @@ export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fiel
   else console.log(line);
 }
 
+/** Writes one line about an error: its class and place, never its message. */
 export function logError(event: string, error: unknown, fields: Readonly<Record<string, string>> = {}): void {
   const name = error instanceof Error ? error.name : typeof error;
   logEvent('error', event, { error: name, at: placeOf(error), ...fields });
 }
 
-/** The stack without the message, which stands in its first lines. */
+/** The stack trace without the message, which is in its first lines. */
 function placeOf(error: unknown): string[] {
   if (!(error instanceof Error) || error.stack === undefined) return [];
   return error.stack

@@ -1,4 +1,4 @@
-/** What an update changed, for the audit entry. */
+/** What an update changed, as the audit entry records it. */
 import type { KeyAttributes, KeyRecord } from './record.ts';
 
 const FIELDS = [
@@ -11,8 +11,8 @@ const FIELDS = [
 ] as const satisfies readonly (keyof KeyAttributes)[];
 
 /**
- * Old and new value of each attribute that differs; none when nothing does. Metadata is the caller's own data and may be large:
- * the entry says only that it changed.
+ * Old and new value of each attribute that differs; empty when none does. Metadata is the caller's own data and may be
+ * large, so the entry says only that it changed.
  */
 export function changesBetween(before: KeyRecord, after: KeyRecord): Record<string, unknown> {
   const changes: Record<string, unknown> = {};

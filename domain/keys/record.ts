@@ -1,18 +1,18 @@
 /**
- * The key record: what a tenant's object knows of one key.
+ * The key record: what a tenant's object keeps of one key.
  *
- * It holds a digest and a sealed envelope, never the key string: a copy of this record verifies nothing. Status is not a field
- * but a function of the record and the time (see status.ts), so that no alarm has to run for an answer to be right.
+ * It holds a digest and a sealed envelope, never the key string, so a copy of the record verifies nothing. The status
+ * is not a field. It follows from the record and the time (status.ts), so it is right even when no alarm has run.
  */
 
-/** Identity of a key at its birth, minted by the Worker, which alone holds the secrets. */
+/** A key as the Worker mints it. Only the Worker holds the secrets that this takes. */
 export type MintedKey = {
-  /** `key_` and 17 base62 characters, time-ordered. */
+  /** `key_` and 17 base62 characters, in time order. */
   readonly id: string;
   readonly prefix: string;
-  /** Last four characters of the key string; they belong to its checksum, so they tell nothing about the secret. */
+  /** Last four characters of the key string. They belong to its checksum, not to its random part or its signature. */
   readonly lastFour: string;
-  /** 20 bytes of the HMAC over the key string that the key string itself does not carry. */
+  /** 20 bytes of the HMAC over the key string, other bytes than those that the key string itself carries. */
   readonly digest: Uint8Array;
   /** AES-GCM envelope of the key string's bytes. */
   readonly envelope: Uint8Array;
@@ -22,27 +22,30 @@ export type MintedKey = {
   readonly sealingKeyId: number;
 };
 
-/** A minted key as the tenant keeps it: without envelope where it wants nothing recoverable stored. */
+/** A minted key as the tenant stores it: without its envelope when the tenant keeps nothing recoverable. */
 export type StoredKey = Omit<MintedKey, 'envelope' | 'sealingKeyId'> & Pick<KeyRecord, 'envelope' | 'sealingKeyId'>;
 
-/** What the caller chooses about a key. */
+/** The attributes of a key that the caller chooses. */
 export type KeyAttributes = {
   readonly name: string;
   readonly owner: string | null;
   readonly scopes: readonly string[];
-  /** JSON text of an object; the object never looks inside. */
+  /** JSON text of an object. The tenant's object never parses it. */
   readonly metadata: string;
   /** Milliseconds since the epoch, null for never. */
   readonly expiresAt: number | null;
   readonly enabled: boolean;
 };
 
-/** The same for a key that is to be stored, with the scopes as they are stored: JSON text of an array, one value to copy and not a hundred. */
+/**
+ * The attributes of a key that is about to be stored. Its scopes are the JSON text of an array, as in storage: one text
+ * to copy between Worker and object instead of up to a hundred.
+ */
 export type NewAttributes = Omit<KeyAttributes, 'scopes'> & { readonly scopes: string };
 
-/** All times are milliseconds since the epoch. */
+/** A key record. All times are milliseconds since the epoch. */
 export type KeyRecord = KeyAttributes & {
-  /** Creation order within the tenant; 0 until stored. */
+  /** Creation order within the tenant; 0 until the record is stored. */
   readonly seq: number;
   readonly id: string;
   readonly prefix: string;
@@ -59,28 +62,31 @@ export type KeyRecord = KeyAttributes & {
   readonly replaces: string | null;
   readonly replacedBy: string | null;
   readonly rotatedAt: number | null;
-  /** The first key of the chain of rotations that this one belongs to, by id; null while it is in none. */
+  /** Id of the first key of the chain of rotations that this key belongs to; null while it belongs to none. */
   readonly lineage: string | null;
-  /** Ids of the actors who made and who revoked it (see `actorOf`); null when not noted or not revoked. */
+  /** Ids of the actors who created and who revoked the key (see `actorOf`); null when not recorded or not revoked. */
   readonly createdBy: string | null;
   readonly revokedBy: string | null;
-  /** What the row says of the status, which may lag behind the time; what it was when the record was read. */
+  /** The status in the row when the record was read. It may lag behind the time. */
   readonly storedStatus: KeyStatus;
-  /** End of grace of a predecessor. Never later than its `expiresAt` (kept by rotate and update). */
+  /** End of grace of a predecessor. Never later than its `expiresAt`: `rotateKey` and `updateKey` see to that. */
   readonly graceEndsAt: number | null;
 };
 
-/** What decides a key's status, beside the time. */
+/** The fields that decide a key's status, together with the time. */
 export type KeyTimes = Pick<KeyRecord, 'revokedAt' | 'graceEndsAt' | 'expiresAt' | 'enabled'>;
 
-/** Counts in storage name a status by its place here: append only. */
+/** All statuses. Stored counts name a status by its index here, so append only. */
 export const KEY_STATUSES = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'] as const;
 export type KeyStatus = (typeof KEY_STATUSES)[number];
 
-/** What noting a use looks at. */
+/** The fields that are needed to record a use of a key. */
 export type UsedKey = Pick<KeyRecord, 'seq' | 'id' | 'createdAt' | 'replaces'>;
 
-/** What a verification needs to know of a key, and what it tells: all that leaves the object on the hot path. */
+/**
+ * What a verification needs to know of a key and reports about it. Nothing else leaves the object when a key is
+ * verified.
+ */
 export type VerifiedKey = Pick<
   KeyRecord,
   | 'id'
@@ -101,13 +107,15 @@ export type VerifiedKey = Pick<
 /** A record that is about to be stored. */
 export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;
 
-/** What the object tells of a key that it made: the rest is as it was asked for, which the caller knows. */
+/** What the object reports of a key that it created. The caller knows the rest, since it asked for it. */
 export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'createdAt' | 'createdBy'>;
 
-/** A record as it leaves the object: without what only storage needs, with the status at the moment of reading. */
+/** A record as it leaves the object: without what only storage needs, with the status at the time of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & { readonly status: KeyStatus };
 
-/** A record as lists read it: without what no list shows, its scopes the JSON text of an array as they are stored. */
+/**
+ * A record as lists read it: without what no list shows. Its scopes are the JSON text of an array, as they are stored.
+ */
 export type ListedKey = Omit<KeyRecord, 'digest' | 'envelope' | 'scopes' | 'storedStatus'> & {
   readonly scopes: string;
 };

@@ -1,7 +1,8 @@
 /**
- * Scope matching. A scope is segments separated by `:`. A granted scope covers a wanted one when they are equal, or when the granted
- * one ends in a segment `*` and the wanted one starts with everything before that `*`. So `invoices:*` covers `invoices:read` and
- * `invoices:lines:read`, but neither `invoices` nor `invoicesx:read`; `*` covers all.
+ * Scope matching. A scope consists of segments separated by `:`. A granted scope covers a wanted scope when the two are
+ * equal, or when the granted one ends in a segment `*` and the wanted one starts with everything before that `*`. So
+ * `invoices:*` covers `invoices:read` and `invoices:lines:read`, but neither `invoices` nor `invoicesx:read`. The scope
+ * `*` covers all.
  */
 
 /** Whether one granted scope covers one wanted scope. */

@@ -1,10 +1,13 @@
 /**
- * What time makes of a key record. Every reader (verification, lists, the alarm) asks these functions, so that an answer is
- * true to the millisecond whether or not an alarm has run.
+ * The status of a key record at a given time. Verification, lists and the alarm all derive it here, so it is right to
+ * the millisecond whether or not an alarm has run.
  */
 import type { KeyRecord, KeyStatus, KeyTimes, KeyView, VerifiedKey } from './record.ts';
 
-/** Status of a key at `now`; the first match in the contract's order. A bound is over at the stored millisecond itself. */
+/**
+ * Status of a key at `now` (ms): the first that applies, in the order of the contract. A key is past its grace or its
+ * expiry at that very millisecond.
+ */
 export function statusOf(record: KeyTimes, now: number): KeyStatus {
   if (record.revokedAt !== null) return 'revoked';
   if (record.graceEndsAt !== null && now >= record.graceEndsAt) return 'rotated';
@@ -13,7 +16,10 @@ export function statusOf(record: KeyTimes, now: number): KeyStatus {
   return record.graceEndsAt === null ? 'active' : 'rotating';
 }
 
-/** The same decision in SQL, for lists, over the columns of `keys`; both parameters are `now`. A test compares the two. */
+/**
+ * The same decision as an SQL expression over the columns of `keys`, for lists. Both parameters are `now`. A test
+ * compares the two.
+ */
 export const STATUS_SQL = `CASE
   WHEN revoked_at IS NOT NULL THEN 'revoked'
   WHEN grace_ends_at <= ? THEN 'rotated'
@@ -22,17 +28,23 @@ export const STATUS_SQL = `CASE
   WHEN grace_ends_at IS NULL THEN 'active'
   ELSE 'rotating' END`;
 
-/** Whether a key in this status has come to its end, so that retention counts for it. */
+/**
+ * Whether a key in this status has ended for good or until it gets a new expiry. The tenant's retention runs from then
+ * on.
+ */
 export function hasEnded(status: KeyStatus): boolean {
   return status === 'revoked' || status === 'rotated' || status === 'expired';
 }
 
-/** When time alone changes the status next (ms), null if it never does. Grace ends no later than expiry, so one bound decides. */
+/**
+ * When the status changes next without anybody changing the key (ms); null if it never does. Grace ends no later than
+ * expiry, so the earlier of the two decides.
+ */
 export function nextTransitionAt(record: KeyTimes, now: number): number | null {
   return hasEnded(statusOf(record, now)) ? null : (record.graceEndsAt ?? record.expiresAt);
 }
 
-/** When the key came to its end (ms), null while it lives. */
+/** When the key ended (ms); null while it has not. */
 export function endedAt(record: KeyTimes, now: number): number | null {
   return hasEnded(statusOf(record, now)) ? (record.revokedAt ?? record.graceEndsAt ?? record.expiresAt) : null;
 }

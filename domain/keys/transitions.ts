@@ -1,30 +1,32 @@
 /**
- * Every change of a key that a caller can ask for, as pure functions of record, input and time. Nothing else decides whether a change is
- * allowed or what it leaves behind.
+ * Every change of a key that a caller can ask for, as pure functions of record, input and time. Nothing else decides
+ * whether a change is allowed or what it leaves behind.
  *
  * Rules that must never break:
- * - a revoked or rotated-out key never becomes valid again; an expired one only by an explicit new `expiresAt`, never by rotation;
- * - only an active key rotates, so a key has at most one successor;
- * - grace never outlives the key's own expiry;
- * - a change keeps every field that it does not name.
+ * - A revoked or rotated-out key never becomes valid again. An expired one does only by an explicit new `expiresAt`,
+ *   never by rotation.
+ * - Only an active key rotates, so a key has at most one successor.
+ * - Grace never outlives the key's own expiry.
+ * - A change keeps every field that it does not name.
  */
 import { fail, ok } from '../outcome.ts';
 import { type RotationRights, refusalOf } from '../rotations/rights.ts';
 import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { hasEnded, statusOf } from './status.ts';
 
-/** A fresh record at version 1. `expiresAt` must lie after `now`. */
+/** A new record at version 1. Fails with `expiry_in_past` unless `expiresAt` lies after `now`. */
 export function createKey(minted: StoredKey, attributes: NewAttributes, by: string, now: number) {
   if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
   return ok(newRecord(minted, attributes, by, now));
 }
 
-/** Absent keeps the field. */
+/** New values of attributes. An absent field keeps its value. */
 export type KeyPatch = Partial<KeyAttributes>;
 
 /**
- * Changes what the caller named. A revoked or rotated-out key takes no change. A new expiry must lie in the future; on a key in grace an
- * earlier expiry pulls the end of grace with it, a later one does not extend it.
+ * Changes the attributes that the caller named. Fails with `key_not_active` for a revoked or rotated-out key, and with
+ * `expiry_in_past` unless a new expiry lies after `now`. On a key in grace an earlier expiry brings the end of grace
+ * forward; a later one does not extend it.
  */
 export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
   const status = statusOf(record, now);
@@ -36,7 +38,7 @@ export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
   return ok(graceOutlives ? { ...updated, graceEndsAt: expiresAt } : updated);
 }
 
-/** Ends a key for good. Idempotent: `record` itself comes back when it is revoked already. */
+/** Ends a key for good. Idempotent: returns `record` itself when it is revoked already. */
 export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>>(
   record: T,
   now: number,
@@ -46,17 +48,18 @@ export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 
   return { ...record, revokedAt: now, revokedBy: by, updatedAt: now, version: record.version + 1 };
 }
 
+/** What a rotation is asked for. Grace 0 ends the predecessor at once. */
 export type RotationInput = {
   readonly graceMs: number;
-  /** What the successor has otherwise than its predecessor; absent keeps. */
+  /** Attributes in which the successor differs from its predecessor. An absent field is taken over. */
   readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt'>>;
   readonly rights: RotationRights;
 };
 
 /**
- * One step from an active key to a predecessor in grace and an active successor. The successor takes over every attribute that is not
- * overridden, `expiresAt` included: a rotation by itself prolongs nothing. Grace 0 ends the predecessor at once. A long grace is no privilege: the
- * predecessor never lives longer than it would have without the rotation.
+ * Turns an active key into a predecessor in grace and an active successor. The successor takes over every attribute
+ * that is not overridden, `expiresAt` included, so a rotation by itself prolongs nothing. Grace 0 ends the predecessor
+ * at once. A long grace gives away nothing: the predecessor never lives longer than it would have without the rotation.
  */
 export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, by: string, now: number) {
   const status = statusOf(record, now);
@@ -86,7 +89,7 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
   });
 }
 
-/** Ends the grace of a predecessor now. Idempotent: `record` itself comes back when it is over already. */
+/** Ends the grace of a predecessor now. Idempotent: returns `record` itself when its grace is over already. */
 export function completeRotation(record: KeyRecord, now: number) {
   const status = statusOf(record, now);
   if (status === 'rotated') return ok(record);
@@ -95,8 +98,8 @@ export function completeRotation(record: KeyRecord, now: number) {
 }
 
 /**
- * Takes a rotation back while the predecessor is in grace: the successor is revoked, the predecessor is as if never rotated. Not when the
- * successor was rotated on, since that would leave its own successor without an origin.
+ * Takes a rotation back while the predecessor is in grace: revokes the successor and restores the predecessor. Fails
+ * with `successor_rotated` when the successor was rotated on, since its own successor would then replace a revoked key.
  */
 export function cancelRotation(predecessor: KeyRecord, successor: KeyRecord | undefined, by: string, now: number) {
   const status = statusOf(predecessor, now);

@@ -1,13 +1,13 @@
 /**
- * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Whether the key string is
- * well-formed and signed was decided before, in the Worker, which alone holds the secrets.
+ * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Before
+ * that the Worker, which alone holds the secrets, has checked that the key string is well-formed and signed.
  */
 import type { TenantStatus } from '../tenants/record.ts';
 import type { KeyRecord, KeyStatus, KeyTimes } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
-/** Codes that only a record can decide, in no particular order; `decide` states the order. */
+/** The codes that a record decides. `decide` gives their order. */
 export type DecisionCode =
   | 'VALID'
   | 'REVOKED'
@@ -17,16 +17,17 @@ export type DecisionCode =
   | 'TENANT_DISABLED'
   | 'INSUFFICIENT_SCOPES';
 
+/** What a valid key's holder should know. Times are milliseconds since the epoch. */
 export type Warning =
   | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
   | { readonly code: 'expiring_soon'; readonly expiresAt: number };
 
-/** What of a key a decision looks at. */
+/** The fields of a key that a decision depends on. */
 export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'>;
 
 export type Decision = { readonly code: DecisionCode; readonly warnings: readonly Warning[] };
 
-/** How long before its expiry a valid key carries `expiring_soon` (contract: 7 days). */
+/** How long before its expiry a valid key carries the warning `expiring_soon` (contract: 7 days). */
 export const EXPIRING_SOON_MS = 7 * 24 * 60 * 60 * 1000;
 
 const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
@@ -39,8 +40,8 @@ const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
 };
 
 /**
- * Decides a verification at `now` (ms). First match in the order: tenant disabled, revoked, rotated, expired, disabled, scopes.
- * Only a `VALID` answer has warnings.
+ * Decides a verification at `now` (ms): the first that applies of tenant disabled, revoked, rotated, expired, disabled,
+ * scopes. Only `VALID` comes with warnings.
  */
 export function decide(
   tenant: TenantStatus,
@@ -56,8 +57,8 @@ export function decide(
 }
 
 /**
- * Whether the answer may be leased: a valid one, and one that stands for good. Other refusals may be lifted at any time, and whoever waits
- * for that must not wait for a lease as well.
+ * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
+ * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease.
  */
 export function mayLease(code: DecisionCode): boolean {
   return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';

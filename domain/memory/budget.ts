@@ -1,28 +1,31 @@
 /**
- * One budget of bytes for all that an isolate keeps in caches. A heap has 128 MB on Cloudflare, the Worker and any
- * number of objects may share it, and how large an entry is, callers decide: so bounds by number, or one for each
- * cache, bound nothing. Every cache accounts for its entries here, and when the budget is used up, the entry that was
- * not used for longest goes, whichever cache holds it. What one tenant leaves is there for another, and what an object
- * cached before the platform evicted it ages out like the rest: nobody is told when an object goes, and a finalizer
- * runs at no certain time.
+ * One budget of bytes for everything that an isolate keeps in caches. Cloudflare gives an isolate 128 MB, the Worker
+ * and any number of objects may share it, and callers decide how large an entry is. So a bound on the number of
+ * entries, or a bound for each cache, would bound nothing. Every cache accounts for its entries here. When the budget
+ * is used up, the least recently used entry is evicted, whichever cache holds it. Room that one tenant does not use is
+ * free for others. What an object cached before the platform evicted it ages out like the rest: nothing tells when an
+ * object is evicted, and finalizers run at no certain time.
  *
- * The trade-off is that of every such cache: somebody who uses very many keys once each takes the room of others who
- * use few keys often. What has fallen out costs its next user the work that the cache spared, and is never a wrong
- * answer.
+ * The trade-off is that of every such cache: a caller who uses very many keys once each takes the room of others who
+ * use few keys often. An evicted entry costs its next user the work that the cache would have saved, and never leads to
+ * a wrong result.
  */
 
-/** What a budget accounts for: one entry of a cache. */
+/** One entry of a cache, as the budget sees it. */
 export type Accounted = {
-  /** What it takes at the most, with all that is kept only for its sake. */
+  /** Upper bound of what the entry takes, with everything that is kept only for its sake. */
   readonly bytes: number;
-  /** Its neighbours in the order of use; the budget's own. */
+  /** Neighbours in the order of use. Only the budget writes them. */
   older: Accounted | null;
   newer: Accounted | null;
-  /** Takes it out of its cache. */
+  /** Removes the entry from its cache. */
   evict(): void;
 };
 
-/** An entry with a larger share than this is not kept: what it spares is not worth what hundreds of others spare. */
+/**
+ * A larger entry than this share of the budget is not kept: it would push out hundreds of others and save the work of
+ * one.
+ */
 const ENTRY_SHARE_MAX = 1 / 64;
 
 export class MemoryBudget {
@@ -35,17 +38,17 @@ export class MemoryBudget {
     this.bytesMax = bytesMax;
   }
 
-  /** What all entries together are accounted for. Never above `bytesMax`. */
+  /** Sum of all entries. Never above `bytesMax` when `add` has returned. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether something of this size may be kept at all. */
+  /** Whether an entry of this size may be kept at all. */
   admits(bytes: number): boolean {
     return bytes <= this.bytesMax * ENTRY_SHARE_MAX;
   }
 
-  /** Accounts for an entry as the latest used, and evicts others while there is no room. */
+  /** Adds an entry as the most recently used, and evicts others until there is room. */
   add(entry: Accounted): void {
     this.#bytes += entry.bytes;
     this.#append(entry);
@@ -56,7 +59,7 @@ export class MemoryBudget {
     }
   }
 
-  /** Makes an entry the latest used. */
+  /** Makes an entry the most recently used. */
   touch(entry: Accounted): void {
     if (entry === this.#newest) return;
     this.#detach(entry);
@@ -90,8 +93,8 @@ export class MemoryBudget {
 const MIB = 1024 * 1024;
 
 /**
- * The budget of this isolate: module state is what the Worker and the objects that share an isolate share as well. A
- * good third of Cloudflare's 128 MB leaves the rest to requests under way, of which a bulk creation takes most, and to what
- * the collector has not collected yet; it holds what some 20,000 keys of the usual size take.
+ * The budget of this isolate. The Worker and the objects in one isolate share module state, so they share this budget
+ * too. It is a good third of Cloudflare's 128 MB. The rest is for requests under way, of which a bulk creation takes
+ * most, and for garbage that is not collected yet. The budget holds about 20,000 keys of the usual size.
  */
 export const isolateMemory = new MemoryBudget(52 * MIB);

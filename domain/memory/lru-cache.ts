@@ -1,7 +1,6 @@
 /**
- * A cache of values that are costly to make, bounded by the bytes of a budget that it shares with all caches of the
- * isolate: its least recently used entries go when they are the least recently used of all. So an entry may be gone at
- * any `set`, of whatever cache.
+ * A cache of values that are costly to make. It is bounded by a budget of bytes that all caches of the isolate share,
+ * so any `set`, of whatever cache, may evict entries of this one.
  */
 import { type Accounted, isolateMemory, type MemoryBudget } from './budget.ts';
 
@@ -13,7 +12,7 @@ export class LruCache<V> {
     this.#budget = budget;
   }
 
-  /** The value under this key, which becomes the latest used. */
+  /** The value under this key, which becomes the most recently used; undefined when there is none. */
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
@@ -21,7 +20,7 @@ export class LruCache<V> {
     return entry.value;
   }
 
-  /** The value under this key, made if it is not there. `bytes` as for `set`. */
+  /** The value under this key; made and kept if there is none. `bytes` as for `set`. */
   getOrMake(key: string, bytes: number, make: () => V): V {
     const known = this.get(key);
     if (known !== undefined) return known;
@@ -31,9 +30,9 @@ export class LruCache<V> {
   }
 
   /**
-   * Keeps the value in place of the one before. `bytes` is an upper bound for what the value and the text of the key
-   * take; the entry itself is accounted for here. A value that is too large for the budget is not kept, and the one
-   * before is gone all the same.
+   * Keeps the value in place of the one before. `bytes` is an upper bound of what the value and the text of the key
+   * take; the entry itself is added here. A value that is too large for the budget is not kept, and the one before is
+   * removed all the same.
    */
   set(key: string, value: V, bytes: number): void {
     this.delete(key);
@@ -57,10 +56,10 @@ export class LruCache<V> {
 }
 
 /**
- * What an entry takes beside its key and value: itself, and its place in a map that may have twice the places that it
- * needs. Measured, like the sizes of the entries of each cache, on workerd: the heap after a collection with 20,000 to
- * 50,000 entries, less that with 10, divided by their number; for what the runtime keeps outside of the heap, the
- * memory of the process.
+ * What an entry takes beside its key and value: the entry itself and its place in a map, which may have twice the
+ * places that it needs. Measured on workerd like the sizes that each cache states: the heap after a collection with
+ * 20,000 to 50,000 entries, less the heap with 10, divided by their number. For what the runtime keeps outside of the
+ * heap, the memory of the process was measured instead.
  */
 export const ENTRY_BYTES = 80;
 

@@ -1,13 +1,15 @@
 /**
- * What of a tenant only the operator of the deployment may change, and nobody who is confined to the tenant: what protects the operator, and the tenant's
- * customers, from the tenant's own administrators.
+ * Changes of a tenant that only the operator of the deployment may make, not callers who are confined to the tenant.
+ * They protect the operator, and the tenant's customers, from the tenant's own administrators.
  *
- * - A tenant that was disabled stays so until the operator enables it. Whoever is confined to it may disable it, to stop all its keys at once, and
- *   cannot take that back.
- * - Whether key strings are kept and shown again may only be tightened: `allowReveal` switched off, `storage` changed to `digest`.
- * - The audit log may only be kept longer, not shorter.
+ * - Only the operator enables a disabled tenant. A confined caller may disable it, which stops all its keys at once,
+ *   but cannot take that back.
+ * - A confined caller may only tighten whether key strings are kept and shown again: switch `allowReveal` off, change
+ *   `storage` to `digest`.
+ * - A confined caller may only lengthen the retention of the audit log.
  *
- * Name, prefix, grace, retention of ended keys and leases concern the tenant alone, within bounds that hold for everybody.
+ * Name, prefix, grace, retention of ended keys and leases concern the tenant alone, within bounds that hold for every
+ * caller.
  */
 import type { TenantRecord } from './record.ts';
 
@@ -16,7 +18,7 @@ export type TenantUpdateRights = {
   readonly isOperator: boolean;
 };
 
-/** What an update changes that is reserved for the operator, null for nothing. */
+/** Which change in an update is reserved for the operator; null for none. */
 export function reservedFor(before: TenantRecord, after: TenantRecord): 'status' | 'settings' | null {
   if (before.status === 'disabled' && after.status !== 'disabled') return 'status';
   const [from, to] = [before.settings, after.settings];
@@ -25,7 +27,7 @@ export function reservedFor(before: TenantRecord, after: TenantRecord): 'status'
   return isKeptShorter(from.auditRetentionSeconds, to.auditRetentionSeconds) ? 'settings' : null;
 }
 
-/** null is for ever. */
+/** Whether the retention gets shorter. null means for ever. */
 function isKeptShorter(before: number | null, after: number | null): boolean {
   return after !== null && (before === null || after < before);
 }

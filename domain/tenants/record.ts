@@ -1,22 +1,28 @@
 /**
- * The tenant record and its settings. The object of a tenant keeps exactly one; its absence means that the tenant does not exist.
+ * The tenant record and its settings. A tenant's object keeps exactly one record. If there is none, the tenant does not
+ * exist.
  */
 
 export type TenantStatus = 'active' | 'disabled';
 
 export type TenantSettings = {
-  /** Grace that a rotation gives when it does not say. */
+  /** Grace of a rotation that names none. */
   readonly gracePeriodSeconds: number;
-  /** Prefix of keys whose creation does not name one. */
+  /** Prefix of a key whose creation names none. */
   readonly keyPrefix: string;
-  /** How long an ended key stays listed before cleanup purges it. */
+  /** How long an ended key stays listed before the cleanup deletes it. */
   readonly retentionSeconds: number;
-  /** `sealed`: the key string is kept in an AES-GCM envelope. `digest`: nothing recoverable is kept. */
+  /**
+   * `sealed`: the key string is kept in an AES-GCM envelope. `digest`: nothing is kept that a key string can be
+   * recovered from.
+   */
   readonly storage: 'sealed' | 'digest';
   readonly allowReveal: boolean;
-  /** How long an isolate may answer for a key without asking (leases/ledger.ts); 0 turns that off. */
+  /**
+   * How long an isolate may decide about a key without asking the object (domain/leases/ledger.ts); 0 turns leases off.
+   */
   readonly leaseSeconds: number;
-  /** How long entries of the audit log are kept (seconds), null for ever. */
+  /** How long entries of the audit log are kept; null for ever. */
   readonly auditRetentionSeconds: number | null;
 };
 
@@ -33,16 +39,16 @@ export const DEFAULT_SETTINGS: TenantSettings = {
 export type TenantRecord = {
   readonly id: string;
   /**
-   * Minted anew at each creation of the tenant. It tells two tenants apart that had the same id one after the other, and makes a
-   * repeated creation recognisable.
+   * Minted anew at each creation. It tells two tenants apart that had the same id one after the other, and identifies a
+   * repeated creation.
    */
   readonly incarnation: string;
   readonly name: string;
   readonly status: TenantStatus;
   readonly settings: TenantSettings;
   /**
-   * The longest lease that may be in force: the setting, or a longer one before until the change to it has been waited for. An object that
-   * starts anew goes by this.
+   * The longest lease that may be in force. While a change to a shorter `leaseSeconds` waits, this is still the longer
+   * value of before. An object that starts anew goes by it.
    */
   readonly leaseSecondsInForce: number;
   readonly createdAt: number;
@@ -50,13 +56,14 @@ export type TenantRecord = {
   readonly version: number;
 };
 
+/** New values of a tenant's fields. An absent field keeps its value. */
 export type TenantPatch = {
   readonly name?: string;
   readonly status?: TenantStatus;
   readonly settings?: Partial<TenantSettings>;
 };
 
-/** A tenant at version 1; settings that are not given have their defaults. */
+/** A tenant at version 1. Settings that are not given have their defaults. */
 export function newTenant(
   id: string,
   incarnation: string,
@@ -69,7 +76,7 @@ export function newTenant(
   return { id, incarnation, name: input.name, status: 'active', settings, leaseSecondsInForce, ...times, version: 1 };
 }
 
-/** What a patch would change, old and new value of each field, null when nothing. */
+/** What a patch would change: old and new value of each field; null when nothing. */
 export function changedFields(tenant: TenantRecord, patch: TenantPatch): Record<string, unknown> | null {
   const { name, status, settings } = updateTenant(tenant, patch, tenant.updatedAt);
   const before = { name: tenant.name, status: tenant.status, ...tenant.settings };
@@ -79,7 +86,7 @@ export function changedFields(tenant: TenantRecord, patch: TenantPatch): Record<
   return Object.fromEntries(changed.map((field) => [field, { from: before[field], to: after[field] }]));
 }
 
-/** Absent keeps; settings are merged one by one. */
+/** The tenant after an update. Absent fields keep their values; settings are merged one by one. */
 export function updateTenant(tenant: TenantRecord, patch: TenantPatch, now: number): TenantRecord {
   const settings = { ...tenant.settings, ...patch.settings };
   return {

@@ -1,16 +1,20 @@
 /**
- * The object's one alarm. It is only ever moved to an earlier time, except when it has gone off: a new reason to wake must not postpone what is due
- * already. A fresh instance does not know what the alarm is set for, so its first look asks for all that is due.
+ * The object's one alarm. Until it has gone off it only ever moves to an earlier time, so that a new reason to wake
+ * never postpones what is due already. A new instance does not know what the alarm is set for, so its first call looks
+ * at everything that is due.
  */
 
-/** How far ahead an alarm is set at most: the platform takes no dates after 2189. One that finds nothing due sets the next. */
+/**
+ * How far ahead an alarm is set at most, since the platform takes no dates after 2189. An alarm that finds nothing due
+ * sets the next one.
+ */
 const AHEAD_MAX_MS = 365 * 24 * 60 * 60 * 1000;
 
 export class AlarmClock {
   readonly #storage: DurableObjectStorage;
-  /** When everything that the alarm is for is due next (ms), null for never. */
+  /** When the first of everything that the alarm serves is due (ms); null for never. */
   readonly #nextDueAt: (now: number) => number | null;
-  /** When the alarm is set for, null for never, undefined when this instance does not know. */
+  /** When the alarm is set for (ms); null when it is not set, undefined when this instance does not know. */
   #at: number | null | undefined;
 
   constructor(storage: DurableObjectStorage, nextDueAt: (now: number) => number | null) {
@@ -19,8 +23,8 @@ export class AlarmClock {
   }
 
   /**
-   * Sees to it that the alarm goes off at `time` or before; null for nothing new. Belongs to the transaction that it is called in. The platform
-   * reports a failure to whoever waits for the answer, so there is nothing to await here.
+   * Makes sure that the alarm goes off at `time` (ms) or before; null adds nothing new. Part of the transaction that it
+   * is called in. The platform reports a failure to whoever waits for the call's result, so nothing is awaited here.
    */
   arm(time: number | null, now: number): void {
     const dueAt = this.#at === undefined ? earliest(time, this.#nextDueAt(now)) : time;
@@ -32,23 +36,23 @@ export class AlarmClock {
     this.#at = wakeAt;
   }
 
-  /** Sees to an alarm for all that is due next. */
+  /** Makes sure that the alarm goes off for everything that is due next. */
   armForAll(now: number): void {
     this.arm(this.#nextDueAt(now), now);
   }
 
-  /** The alarm has gone off. */
+  /** Call this when the alarm has gone off. */
   wentOff(): void {
     this.#at = null;
   }
 
-  /** After a transaction that did not commit: what it set is not known any more. */
+  /** Call this after a transaction that did not commit: what it set the alarm to is void. */
   forget(): void {
     this.#at = undefined;
   }
 }
 
-/** The earliest of some times, null when there is none. */
+/** The earliest of some times; null when there is none. */
 export function earliest(...times: readonly (number | null)[]): number | null {
   const set = times.filter((time) => time !== null);
   return set.length === 0 ? null : Math.min(...set);

@@ -1,14 +1,15 @@
 /**
- * What an alarm runs, as a list of jobs. Each knows since when it is due, takes a bounded batch at a time, and says what it did. Whoever adds a job
- * adds it to one list; when to wake, what is left and what to report follow from the list.
+ * What an alarm runs: a list of jobs. Each job knows from when on it is due, does a bounded batch at a time, and
+ * reports what it did. A new job is added to the list and nowhere else: when to wake, what is left and what to report
+ * follow from the list.
  */
 
 export type Job<Context, Done> = {
   readonly name: string;
-  /** From when on it has something to do (ms), null while it never will. */
+  /** From when on the job has something to do (ms); null for never. */
   readonly dueAt: (context: Context) => number | null;
-  /** Does up to `limit` rows of what is due. Call inside a transaction. */
+  /** Handles up to `limit` of the rows that are due. Call it inside a transaction. */
   readonly run: (context: Context, limit: number) => Partial<Done>;
-  /** Rows that are due now, counted up to `limit`. */
+  /** How many rows are due now, counted up to `limit`. */
   readonly remaining: (context: Context, limit: number) => number;
 };

@@ -1,23 +1,32 @@
 /**
- * Schema migrations of an object's database: an append-only list, each applied once, in order, in one transaction with the record of it.
- * `PRAGMA user_version` is refused by the platform, so the version lives in a table.
+ * Migrations of an object's database: an append-only list. Each is applied once, in order, in one transaction with the
+ * new version number. The platform refuses `PRAGMA user_version`, so the version is kept in a table.
  */
 import { logEvent } from '../log.ts';
 
-/** SQL statements that lead from version n to version n + 1. Never edit one that has been released: append another. */
+/** SQL statements that lead from version n to version n + 1. Never edit a released one: append another. */
 export type Migration = string;
 
-/** Message of the error that refuses a database of a later version. It crosses the call, so the Worker can tell. */
+/**
+ * Message of the error for a database that a newer version wrote. The message survives the RPC, so the Worker
+ * recognises the error by it (src/object-client.ts).
+ */
 export const NEWER_DATABASE = 'the database was written by a newer version of Keystead';
 
-/** Version of the schema in this database; 0 for one that was never set up, which this leaves without a single byte. */
-export function schemaVersion(sql: SqlStorage): number {
+/**
+ * The version of this database: how many migrations were applied; 0 when it was never set up. Reading it writes
+ * nothing.
+ */
+export function databaseVersion(sql: SqlStorage): number {
   const found = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
   if (found.length === 0) return 0;
   return sql.exec<{ version: number }>('SELECT version FROM schema_version').one().version;
 }
 
-/** Applies what is missing after version `from`. Call inside `transactionSync` when other writes belong to it. */
+/**
+ * Applies the migrations after version `from`. Call it inside `transactionSync` when other writes belong to it. Throws
+ * `NEWER_DATABASE` when the database knows more migrations than this program.
+ */
 export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[], from: number): void {
   const { sql } = storage;
   if (from === migrations.length) return;

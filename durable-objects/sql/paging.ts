@@ -1,23 +1,26 @@
 /**
- * Keyset paging over rows in `seq` order. A page does a bounded amount of work, whatever the filters are: when matches are thin it may come
- * back short, even empty, with a place to go on from. So no list costs more for being deep or for the tenant being large. Lists of keys, the largest,
- * have a faster way (keys/scan.ts).
+ * Keyset paging over rows in `seq` order. A page does a bounded amount of work, whatever the filters are. When few rows
+ * match it may come back short, even empty, with the position where to continue. So a page costs no more when it is
+ * deep in a list or the tenant is large. Lists of keys, the largest, have a faster way
+ * (durable-objects/tenant/keys/scan.ts).
  */
 
 export type Order = 'asc' | 'desc';
 
 export type Page<T> = {
   readonly items: readonly T[];
-  /** `seq` after which the next page starts, null at the end. */
+  /** `seq` after which the next page starts; null at the end. */
   readonly next: number | null;
 };
 
-/** Work that one page does at most, in small rows read (some 3 microseconds each). */
+/** Work of one page at most, in small rows read (some 3 microseconds each). */
 export const PAGE_WORK_MAX = 2000;
 
 type Sequenced = { readonly seq: number };
 
-/** Takes the first `limit` matches from candidates that come in `seq` order. `workOf` tells what one costs, in small rows. */
+/**
+ * Takes the first `limit` matches from candidates in `seq` order. `workOf` gives the cost of a candidate in small rows.
+ */
 export function takePage<T extends Sequenced>(
   candidates: Iterable<T>,
   limit: number,
@@ -39,7 +42,7 @@ export function takePage<T extends Sequenced>(
   return { items, next: null };
 }
 
-/** Merges two streams that are each in `seq` order into one. A row that stands in both comes once. */
+/** Merges two streams, each in `seq` order, into one. A row that is in both comes once. */
 export function* mergeBySeq<T extends Sequenced>(left: Iterable<T>, right: Iterable<T>, order: Order): Generator<T> {
   const [a, b] = [left[Symbol.iterator](), right[Symbol.iterator]()];
   let [x, y] = [a.next(), b.next()];
@@ -55,7 +58,7 @@ export function* mergeBySeq<T extends Sequenced>(left: Iterable<T>, right: Itera
   }
 }
 
-/** The open bound from which a walk in this order starts: beyond every row, or after the last one seen. */
+/** The exclusive bound from which a walk in this order starts: beyond every row, or the last row seen. */
 export function startOf(order: Order, after: number | null): number {
   return after ?? (order === 'asc' ? -1 : Number.MAX_SAFE_INTEGER);
 }

@@ -1,9 +1,12 @@
-/** Long texts in several rows. */
+/** Long texts that take several rows. */
 
-/** Characters of one row: rows end at 2 MB, and a character may take three bytes. */
+/** Characters per row. A row holds at most 2 MB, and a character may take three bytes. */
 const PART_CHARACTERS = 500_000;
 
-/** The text in parts that fit a row each. None ends within a surrogate pair, whose halves storage would replace. */
+/**
+ * Splits a text into parts that fit into a row each. No part ends within a surrogate pair, because storage would
+ * replace each half.
+ */
 export function textParts(text: string): string[] {
   if (text.length <= PART_CHARACTERS) return [text];
   const parts: string[] = [];

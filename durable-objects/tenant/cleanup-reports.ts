@@ -1,6 +1,6 @@
 /** Reports of cleanup passes, in storage. */
 
-/** What a cleanup pass did: rows of each kind. */
+/** What a cleanup pass did: how many rows of each kind. */
 export type CleanupCounts = {
   readonly expired: number;
   readonly rotationsEnded: number;
@@ -16,21 +16,25 @@ export type CleanupReport = CleanupCounts & {
   readonly trigger: CleanupTrigger;
   readonly startedAt: number;
   readonly durationMs: number;
-  /** Rows still due after the pass, counted up to `REMAINING_MAX` of each kind. */
+  /** Rows that are still due after the pass, counted up to a bound for each job (cleanup.ts). */
   readonly remaining: number;
 };
 
-/** Reports kept; older ones go as new ones come. */
+/** Reports that are kept. A new report replaces the oldest. */
 export const REPORTS_KEPT = 100;
 
 export const CLEANUP_QUERIES = {
-  insert:
-    'INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq',
-  amend:
-    'UPDATE cleanups SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining) = (?, ?, ?, ?, ?, ?, ?) WHERE seq = ?',
+  insert: `INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged,
+      idempotency_purged, audit_trimmed, remaining)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
+  amend: `UPDATE cleanups
+    SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining)
+      = (?, ?, ?, ?, ?, ?, ?)
+    WHERE seq = ?`,
   trim: 'DELETE FROM cleanups WHERE seq <= ?',
-  latest:
-    'SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining FROM cleanups ORDER BY seq DESC LIMIT ?',
+  latest: `SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged,
+      audit_trimmed, remaining
+    FROM cleanups ORDER BY seq DESC LIMIT ?`,
 } as const;
 
 export class CleanupReports {
@@ -40,7 +44,7 @@ export class CleanupReports {
     this.#sql = sql;
   }
 
-  /** A pass by alarm that goes on with what the one before left over is told in the same report. */
+  /** Stores a report. A pass by the alarm that continues the one before is added to the same report. */
   append(report: Omit<CleanupReport, 'seq'>): CleanupReport {
     const [latest] = this.#latest(1);
     const goesOn = latest?.trigger === 'alarm' && latest.remaining > 0 && report.trigger === 'alarm';
@@ -69,7 +73,7 @@ export class CleanupReports {
     return amended;
   }
 
-  /** Newest first. */
+  /** All kept reports, newest first. */
   list(): CleanupReport[] {
     return this.#latest(REPORTS_KEPT);
   }
@@ -101,7 +105,7 @@ export class CleanupReports {
   }
 }
 
-/** In the order of the columns. */
+/** The counts in the order of the columns. */
 function countsOf(report: Omit<CleanupReport, 'seq'>): number[] {
   const { durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining } = report;
   return [durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining];

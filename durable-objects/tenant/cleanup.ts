@@ -1,15 +1,21 @@
 /**
- * The cleanup pass, run by the alarm or by hand: takes a batch of each job that is due (jobs.ts) and reports what it did. Each pass is short
- * and each row idempotent, so a pass that is cut off loses nothing. No answer waits for a pass: readers compare times themselves.
+ * The cleanup pass, run by the alarm or by hand. It runs a batch of each job that is due (jobs.ts) and reports what it
+ * did. Each pass is short and handles each row idempotently, so a pass that is cut off loses nothing. No result depends
+ * on whether a pass has run: readers compare times themselves.
  */
 import type { CleanupCounts, CleanupReport, CleanupTrigger } from './cleanup-reports.ts';
 import { TENANT_JOBS, type TenantJobContext } from './jobs.ts';
 
-/** Rows of each job that a pass takes at most: some milliseconds in all, during which the object serves nobody else. */
+/**
+ * Rows of each job that one pass handles at most: some milliseconds in all. Meanwhile the object serves nobody else.
+ */
 export const CLEANUP_BATCH = 100;
 const REMAINING_MAX = 10_000;
 
-/** One pass at `now` (ms) with its report; an alarm that found nothing to do leaves none. Call inside a transaction. */
+/**
+ * Runs one pass at `now` (ms) and returns its report. A pass by the alarm that found nothing to do stores no report.
+ * Call it inside a transaction.
+ */
 export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): CleanupReport {
   const { store, now } = context;
   const done = { expired: 0, rotationsEnded: 0, purged: 0, idempotencyPurged: 0, auditTrimmed: 0 };

@@ -1,4 +1,7 @@
-/** The jobs of a tenant's object: they make stored rows catch up with what time and group revocations have decided, and forget what is old. */
+/**
+ * The jobs of a tenant's object. They write into the rows what time and group revocations have decided, and delete what
+ * is old.
+ */
 
 import { isoTime } from '../../domain/keys/changes.ts';
 import { statusOf } from '../../domain/keys/status.ts';
@@ -13,7 +16,7 @@ export type TenantJobContext = { readonly store: TenantStore; readonly tenant: T
 
 type TenantJob = Job<TenantJobContext, CleanupCounts>;
 
-/** Writes down statuses that the time has changed. */
+/** Writes statuses that time has changed. */
 const statuses: TenantJob = {
   name: 'statuses',
   dueAt: ({ store }) => store.keys.firstDueAt(),
@@ -40,7 +43,7 @@ const groupRevocations: TenantJob = {
     if (revocation === undefined) return {};
     const written = store.keys.writeGroupRevocation(revocation, limit);
     const { kind, value, commandId, revokedAt } = revocation;
-    // Revocations from before this was noted have their one entry only.
+    // Group revocations from before commands were recorded have one audit entry only.
     const entry = commandId === null ? null : store.audit.entryOf(commandId, revokedAt);
     if (entry === null) return {};
     const changes = { [kind]: value, revokedAt: isoTime(revokedAt) };
@@ -52,7 +55,7 @@ const groupRevocations: TenantJob = {
   remaining: ({ store }) => store.keys.groupRevocations.pending.length,
 };
 
-/** Forgets keys whose retention is over. */
+/** Deletes keys whose retention is over. */
 const retention: TenantJob = {
   name: 'retention',
   dueAt: ({ store, tenant }) => {
@@ -63,7 +66,7 @@ const retention: TenantJob = {
     const purged = store.keys.purge(now - tenant.settings.retentionSeconds * 1000, limit);
     for (const { id, seq, replacedBy } of purged) {
       store.rotations.forget({ id, replacedBy });
-      // Its `seq` may be given to a new key.
+      // A new key may get the same `seq`.
       store.lastUsed.forget(seq);
     }
     return { purged: purged.length };
@@ -72,14 +75,14 @@ const retention: TenantJob = {
     store.keys.countPurgeable(now - tenant.settings.retentionSeconds * 1000, limit),
 };
 
-/** Rows of kept answers are large at times: one may hold 500,000 characters. */
-const KEPT_ANSWERS_BATCH = 20;
+/** Fewer rows than for other jobs, because these can be large: one may hold 500,000 characters. */
+const KEPT_RESULTS_BATCH = 20;
 
-/** Forgets answers that were kept long enough. */
+/** Deletes results that were kept long enough. */
 const idempotency: TenantJob = {
-  name: 'kept_answers',
+  name: 'kept_results',
   dueAt: ({ store }) => store.idempotency.firstDueAt(),
-  run: ({ store, now }) => ({ idempotencyPurged: store.idempotency.purge(now, KEPT_ANSWERS_BATCH) }),
+  run: ({ store, now }) => ({ idempotencyPurged: store.idempotency.purge(now, KEPT_RESULTS_BATCH) }),
   remaining: ({ store, now }, limit) => store.idempotency.countOld(now, limit),
 };
 
@@ -92,7 +95,7 @@ const auditRetention: TenantJob = {
     const { auditRetentionSeconds } = tenant.settings;
     const firstAt = auditRetentionSeconds === null ? null : store.audit.firstAt();
     if (firstAt === null || auditRetentionSeconds === null) return null;
-    // Late enough for many entries at once: else each would wake the object for itself.
+    // Late enough for many entries at once. Otherwise each entry would wake the object on its own.
     return firstAt + auditRetentionSeconds * 1000 + AUDIT_SLACK_MS;
   },
   run: ({ store, tenant, now }, limit) => {
@@ -106,7 +109,7 @@ const auditRetention: TenantJob = {
   },
 };
 
-/** Drops the envelopes of a tenant that wants nothing recoverable kept. */
+/** Drops the envelopes of a tenant that keeps nothing recoverable. */
 const envelopes: TenantJob = {
   name: 'envelopes',
   dueAt: ({ store, tenant }) => (tenant.settings.storage === 'digest' && store.envelopes.any() ? 0 : null),
@@ -114,7 +117,7 @@ const envelopes: TenantJob = {
     if (tenant.settings.storage === 'digest' && store.envelopes.any()) store.envelopes.shed();
     return {};
   },
-  // Not counted: it is no row that is due.
+  // Envelopes are not rows that are due, so they are not counted.
   remaining: () => 0,
 };
 
@@ -127,7 +130,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   envelopes,
 ];
 
-/** When the first of the jobs is due (ms), null when none ever is. */
+/** When the first of the jobs is due (ms); null when none is. */
 export function firstDueAt(context: TenantJobContext): number | null {
   return earliest(...TENANT_JOBS.map((job) => job.dueAt(context)));
 }

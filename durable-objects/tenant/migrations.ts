@@ -1,9 +1,13 @@
 /**
- * Database of a tenant's object. Every index serves a named query (keys/table.ts, audit.ts); partial ones hold only rows that the query can want.
- * An index on one column is in `seq` order within equal values, since SQLite ends each entry with the rowid.
+ * The database of a tenant's object. Every index serves a named query (the `*_QUERIES` constants of the files that use
+ * the tables). A partial index holds only rows that its queries can select. An index on one column is in `seq` order
+ * within equal values, since SQLite ends each entry with the rowid.
+ *
+ * SQLite stores the text of a CREATE statement, comments in it included. So that text never changes, and a database
+ * that was upgraded has the same as a new one.
  */
-import { AUDIT_SCHEMA } from '../audit-log.ts';
-import { IDEMPOTENCY_SCHEMA } from '../idempotency-store.ts';
+import { AUDIT_TABLES } from '../audit-log.ts';
+import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrations.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/counts.ts';
 
@@ -45,7 +49,8 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     envelope BLOB,
     signing_key_id INTEGER NOT NULL,
     sealing_key_id INTEGER,
-    -- What the last write or alarm made of the columns above; readers that need the truth of this moment ask statusOf().
+    -- What the last write or alarm made of the columns above; readers that need the truth of this moment ask \
+statusOf().
     status TEXT NOT NULL,
     due_at INTEGER,           -- when time alone changes the status next
     ended_at INTEGER          -- when the key came to its end
@@ -59,14 +64,14 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   CREATE INDEX keys_by_due ON keys (due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX keys_by_end ON keys (ended_at) WHERE ended_at IS NOT NULL;
 
-  -- Revocations of all keys of an owner that are not yet in each key's own row (keys/owner-revocations.ts).
+  -- Revocations of all keys of an owner that are not yet in each key's own row. Replaced by group_revocations below.
   CREATE TABLE owner_revocations (
     owner TEXT PRIMARY KEY,
     revoked_at INTEGER NOT NULL,
     up_to_seq INTEGER NOT NULL,
     written_to_seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  -- Keys that came to such an owner afterwards.
+  -- Keys that were given to such an owner afterwards.
   CREATE TABLE owner_newcomers (
     owner TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -88,7 +93,7 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   CREATE UNIQUE INDEX rotations_by_successor ON rotations (successor);
   CREATE INDEX rotations_cancelled ON rotations (seq) WHERE cancelled_at IS NOT NULL;
 
-  -- How many keys there are and what they depend on (keys/counts.ts).
+  -- How many keys there are and which keyring entries they depend on (keys/counts.ts).
   CREATE TABLE counts (
     kind TEXT NOT NULL,
     entry INTEGER NOT NULL,
@@ -96,7 +101,7 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     PRIMARY KEY (kind, entry)
   ) STRICT, WITHOUT ROWID;
 
-  -- Where jobs that walk all keys go on (keys/envelopes.ts).
+  -- Where jobs that walk all keys continue (keys/envelopes.ts).
   CREATE TABLE walks (
     name TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
@@ -114,12 +119,13 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     remaining INTEGER NOT NULL
   ) STRICT;
 
-  ${AUDIT_SCHEMA}
-  ${IDEMPOTENCY_SCHEMA}
+  ${AUDIT_TABLES}
+  ${IDEMPOTENCY_TABLES}
   `,
-  // While every status is in the index still.
+  // Runs before the next migration, which takes most statuses out of the index that this one reads.
   STATUS_COUNTS_MIGRATION,
-  // Whether leases may be out; who made and revoked a key; lineages; revocations of whole groups; results of the latest mutations.
+  // Records whether leases may be out, who created and revoked a key, lineages, revocations of whole groups, and the
+  // results of the latest mutations.
   `
   ALTER TABLE tenant ADD COLUMN leases_out INTEGER NOT NULL DEFAULT 1;
   ALTER TABLE keys ADD COLUMN lineage TEXT;
@@ -129,8 +135,8 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   ALTER TABLE idempotency ADD COLUMN operation_id TEXT;
   ALTER TABLE cleanups ADD COLUMN audit_trimmed INTEGER NOT NULL DEFAULT 0;
 
-  -- The first key of each chain of rotations, for those that were rotated already. A chain goes on where a key in it
-  -- was deleted: what that key replaced, or what replaced it, still names it.
+  -- Writes the first key of each chain of rotations into the keys that were rotated already. A deleted key does not end
+  -- a chain: the key that it replaced, or the one that replaced it, still names it.
   CREATE TABLE links (successor TEXT PRIMARY KEY, predecessor TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO links SELECT id, replaces FROM keys WHERE replaces IS NOT NULL;
   INSERT INTO links SELECT successor, predecessor FROM rotations WHERE true ON CONFLICT DO NOTHING;
@@ -145,11 +151,12 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   DROP TABLE links;
   CREATE INDEX keys_living_by_lineage ON keys (lineage) WHERE lineage IS NOT NULL AND revoked_at IS NULL;
 
-  -- Fewer pages for a creation and a rotation to write. Living and revoked keys of an owner apart, each in creation order.
+  -- A creation and a rotation write fewer pages. The index has living and revoked keys of an owner apart, each in
+  -- creation order.
   DROP INDEX keys_by_owner;
   CREATE INDEX keys_by_owner ON keys (owner, (revoked_at IS NULL)) WHERE owner IS NOT NULL;
-  -- Nearly all keys are active, have the tenant's own prefix and were made by the administrator: those are found by walking. Keys in grace are few among
-  -- those that are due, and each has its rotation.
+  -- Nearly all keys are active, have the tenant's own prefix and were made by the administrator. Those are found by
+  -- walking the table. Keys in grace are in the list of rotations.
   DROP INDEX keys_by_status;
   CREATE INDEX keys_by_status ON keys (status) WHERE status <> 'active' AND status <> 'rotating';
   DROP INDEX keys_by_prefix;
@@ -158,7 +165,8 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
   DROP INDEX audit_by_action;
   CREATE INDEX audit_by_action ON audit (action) WHERE action <> 'key.create' AND action <> 'key.rotate';
 
-  -- Revocations of all keys of an owner or a lineage that are not yet in each key's own row (keys/group-revocations.ts).
+  -- Revocations of all keys of an owner or a lineage that are not yet in each key's own row
+  -- (keys/group-revocations.ts).
   CREATE TABLE group_revocations (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,       -- owner, lineage
@@ -169,7 +177,7 @@ export const TENANT_MIGRATIONS: readonly Migration[] = [
     up_to_seq INTEGER NOT NULL,
     written_to_seq INTEGER NOT NULL
   ) STRICT;
-  -- Keys that came to such an owner afterwards.
+  -- Keys that were given to such an owner afterwards.
   CREATE TABLE group_newcomers (
     revocation INTEGER NOT NULL,
     seq INTEGER NOT NULL,

@@ -1,4 +1,8 @@
-/** What a mutation is made of. How it runs (transaction, audit entries, kept result, alarm, leases) is the same for all: `TenantState.mutate`. */
+/**
+ * What a mutation of an existing tenant consists of. `TenantState.mutate` runs it: in one transaction the change, its
+ * audit entries, the kept result and the alarm, then the wait for leases. Creating and deleting the tenant itself are
+ * no mutations in this sense (state.ts).
+ */
 
 import type { Command } from '../../domain/command.ts';
 import type { Failure, Result } from '../../domain/outcome.ts';
@@ -13,13 +17,13 @@ export type MutationContext = {
   readonly command: Command;
 };
 
-/** What a mutation did, all of it made inside the transaction: whatever repeats the call gets this very value again. */
+/** What a mutation did. All of it is made inside the transaction; a repeated call gets the same value again. */
 export type Change<T> = {
-  /** The answer: plain data that survives JSON. */
+  /** The result's value: plain data that survives JSON. */
   readonly value: T;
-  /** What the audit entries say: one for each thing that was changed, none when there was nothing to change. */
+  /** What the audit entries say: one for each thing that was changed; empty when nothing had to be changed. */
   readonly audit: readonly AuditSubject[];
-  /** Whether the change concerns every key of the tenant; else it concerns those that were written. */
+  /** Set when the change concerns every key of the tenant. Otherwise it concerns the keys that were written. */
   readonly concerns?: 'everything';
   /** The tenant's own record, if it was changed. */
   readonly tenant?: TenantRecord;
@@ -27,15 +31,15 @@ export type Change<T> = {
 
 export type Mutation<T, F = Failure> = {
   /**
-   * What the answer tells something about, changed or not: ids of keys, or everything of the tenant. A refusal or a repetition waits until
-   * changes of these that are under way have returned.
+   * What the result tells something about, changed or not: keys by id, or everything of the tenant. A refusal, or a
+   * result without a change of its own, waits until changes of these that are under way have returned.
    */
   readonly about: readonly string[] | 'everything';
-  /** Decides first and writes then, so that a failure has written nothing. */
+  /** Decides first and writes then, so a failure has written nothing. */
   readonly run: (context: MutationContext) => Result<Change<T>, F>;
   /**
-   * For a value that need not be kept: how a repeated call makes it again. The mutation was applied at `at` (ms), and has its audit
-   * entry.
+   * For a result that need not be kept: makes it again for a repeated call. The mutation was applied at `at` (ms) and
+   * has its audit entry.
    */
   readonly again?: (context: MutationContext, at: number) => Result<T, F>;
 };

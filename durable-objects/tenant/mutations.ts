@@ -1,4 +1,4 @@
-/** The mutations of a tenant beside those of its keys. */
+/** The mutations of a tenant other than those of its keys (keys/mutations.ts). */
 
 import { fail, ok } from '../../domain/outcome.ts';
 import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
@@ -10,6 +10,7 @@ import type { Mutation } from './mutation.ts';
 import type { TenantStore } from './store.ts';
 import { rewriteTenant } from './table.ts';
 
+/** Changes the tenant's record. Fails with `not_for_confined` when a change is reserved for the operator. */
 export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {
   return {
     about: 'everything',
@@ -26,6 +27,7 @@ export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRig
   };
 }
 
+/** Runs a cleanup pass and records it in the audit log. */
 export function manualCleanup(): Mutation<CleanupReport> {
   return {
     about: [],
@@ -37,16 +39,18 @@ export function manualCleanup(): Mutation<CleanupReport> {
   };
 }
 
+/** A batch of envelopes that the Worker sealed anew. */
 export type ResealBatch = {
   readonly currentId: number;
   readonly items: readonly ResealedItem[];
-  /** Where the next batch starts; 0 at the beginning. */
+  /** `seq` where the next batch starts; 0 for the beginning. */
   readonly walkedTo: number;
 };
 
+/** How many envelopes a batch replaced, and how many are left. */
 export type ResealProgress = { readonly resealed: number; readonly remaining: number };
 
-/** Takes over a batch that the Worker sealed anew. */
+/** Stores a batch that the Worker sealed anew, each item only if it is still what was taken. */
 export function resealing({ currentId, items, walkedTo }: ResealBatch): Mutation<ResealProgress> {
   return {
     about: [],
@@ -64,15 +68,16 @@ export function resealing({ currentId, items, walkedTo }: ResealBatch): Mutation
   };
 }
 
-/** How many envelopes are not sealed with this keyring entry. */
+/** How many envelopes are sealed with another keyring entry than this one. */
 export function sealedOtherwise(store: TenantStore, currentId: number): number {
   let remaining = 0;
   for (const [entry, n] of dependents(store).envelopes) if (entry !== currentId) remaining += n;
   return remaining;
 }
 
+/** What depends on each keyring entry: numbers by entry. */
 export type Dependents = {
-  /** Stored envelopes, kept answers included, by entry of ENCRYPTION_KEY. */
+  /** Stored envelopes, those of kept results included, by entry of ENCRYPTION_KEY. */
   readonly envelopes: ReadonlyMap<number, number>;
   /** Living keys by entry of HMAC_SECRET. */
   readonly signatures: ReadonlyMap<number, number>;

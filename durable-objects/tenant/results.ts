@@ -1,16 +1,19 @@
 /**
- * Results of the latest mutations, so that a call which is repeated because its answer was lost gets the first answer again, whole, though the
- * object was started anew meanwhile and others changed the same keys. Mutations with an `Idempotency-Key` need none: their answer is kept for a
- * day anyway (idempotency.ts).
+ * Results of the latest mutations. A call that the Worker repeats because the result was lost on its way gets the first
+ * result again, even if the object was started anew meanwhile or others changed the same keys. Mutations with an
+ * `Idempotency-Key` need no row here: their results are kept for a day anyway (../idempotency-store.ts).
  *
- * The Worker repeats a call within a second or two, so only the last `ROWS` are kept, written over and over in place: the table neither grows nor
- * needs a purge.
+ * The Worker repeats a call within a second or two. So only the last `ROWS` rows are kept and overwritten in turn: the
+ * table neither grows nor needs a purge.
  */
 import { textParts } from '../sql/text-parts.ts';
 
-/** Rows kept. Above what one object can be asked to change within the Worker's retries. */
+/**
+ * Rows kept. If so many changes come between a call and its repetition that its result is overwritten, the repetition
+ * fails; it never applies the change twice (`TenantState`).
+ */
 const ROWS = 256;
-/** Rows are written over from the start when this one was the last: a result of many rows must not write over itself. */
+/** Rows that one result may take. A result that took more than `ROWS` would overwrite itself. */
 const ROWS_OF_ONE_RESULT_MAX = 32;
 
 export const RESULT_QUERIES = {
@@ -21,17 +24,17 @@ export const RESULT_QUERIES = {
 
 export class Results {
   readonly #sql: SqlStorage;
-  /** Slot of the next row, null while this instance has not looked. */
+  /** Slot of the next row; null before the first look. */
   #next: number | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** Keeps the JSON text of a result. Call inside the mutation's transaction. */
+  /** Keeps the JSON text of a result. Call it inside the mutation's transaction. */
   keep(commandId: string, result: string, now: number): void {
     const parts = textParts(result);
-    if (parts.length > ROWS_OF_ONE_RESULT_MAX) throw new Error('a result larger than any answer can be');
+    if (parts.length > ROWS_OF_ONE_RESULT_MAX) throw new Error('the result is too large to be kept');
     this.#next ??= (this.#sql.exec<{ slot: number }>(RESULT_QUERIES.last).toArray()[0]?.slot ?? -1) + 1;
     for (const [part, text] of parts.entries()) {
       this.#next %= ROWS;
@@ -40,7 +43,7 @@ export class Results {
     }
   }
 
-  /** The JSON text of the result, null when it is not among the latest. */
+  /** The JSON text of the result; null when it is not among the latest. */
   find(commandId: string): string | null {
     const parts = this.#sql.exec<{ result: string }>(RESULT_QUERIES.find, commandId).toArray();
     return parts.length === 0 ? null : parts.map(({ result }) => result).join('');

@@ -1,6 +1,7 @@
 /**
- * Rotations as an operator watches them: which key replaced which, by whom, and whether the switch has happened. What time and later changes made of a rotation
- * is read off the predecessor's record, so that there is one truth about a grace period. A row goes with its predecessor, that of a cancelled rotation with its successor.
+ * Rotations as an operator watches them: which key replaced which, by whom, and whether the switch has happened. What
+ * became of a rotation is read from the predecessor's record, so that a grace period is stored in one place. A row is
+ * deleted with its predecessor, the row of a cancelled rotation with its successor.
  */
 
 import type { Actor } from '../../domain/command.ts';
@@ -42,11 +43,14 @@ type RotationRow = {
 const COLUMNS =
   'predecessor, successor, rotated_at, grace_ends_at, cancelled_at, actor_type, actor_id, successor_first_used_at';
 
-/** Rotations that a page of those in grace judges at most, in SQL; some 5 ms. */
-const JUDGED_MAX = 1000;
-/** Of those that SQL takes for being in grace, how many are looked at: revocations by owner may have ended them, which their rows do not say yet. */
-const LOOKED_AT_MAX = 200;
-/** What a rotation costs whose predecessor is read, in small rows. */
+/** Rotations whose state one page of rotations in grace checks in SQL: some 5 ms. */
+const CHECKED_MAX = 1000;
+/**
+ * How many of those that SQL finds in grace are read. Pending group revocations may have ended them, which their rows
+ * do not say yet.
+ */
+const READ_MAX = 200;
+/** Cost of a rotation whose predecessor is read, in small rows. */
 const VIEW_WORK = 9;
 
 export const ROTATION_QUERIES = {
@@ -56,7 +60,8 @@ export const ROTATION_QUERIES = {
   forget: 'DELETE FROM rotations WHERE successor = ?',
   forgetCancelled: 'DELETE FROM rotations WHERE successor = ? AND cancelled_at IS NOT NULL',
   walk: `SELECT seq, ${COLUMNS} FROM rotations WHERE seq < ? ORDER BY seq DESC`,
-  judge: `SELECT count(*) AS n, min(at) AS last, json_group_array(at) FILTER (WHERE status IN ('active', 'rotating', 'disabled')) AS living
+  check: `SELECT count(*) AS n, min(at) AS last,
+      json_group_array(at) FILTER (WHERE status IN ('active', 'rotating', 'disabled')) AS living
     FROM (
       SELECT at, iif(id IS NULL OR cancelled_at IS NOT NULL, NULL, ${STATUS_SQL}) AS status
       FROM (SELECT seq AS at, predecessor, cancelled_at FROM rotations WHERE seq < ? ORDER BY seq DESC LIMIT ?)
@@ -72,21 +77,23 @@ export class RotationTable {
     this.#sql = sql;
   }
 
+  /** Records a rotation. */
   insert(rotation: Pick<Rotation, 'predecessor' | 'successor' | 'rotatedAt' | 'graceEndsAt' | 'by'>): void {
     const { predecessor, successor, rotatedAt, graceEndsAt, by } = rotation;
     this.#sql.exec(ROTATION_QUERIES.insert, predecessor, successor, rotatedAt, graceEndsAt, by.type, by.id);
   }
 
+  /** Records that the rotation to this successor was cancelled at `now` (ms). */
   cancel(successor: string, now: number): void {
     this.#sql.exec(ROTATION_QUERIES.cancel, now, successor);
   }
 
-  /** Notes the first use of a key that replaced another; later ones change nothing. */
+  /** Records the first use of a key that replaced another. Later uses change nothing. */
   markFirstUse(successor: string, at: number): void {
     this.#sql.exec(ROTATION_QUERIES.firstUse, at, successor);
   }
 
-  /** A key is gone: the rotation that replaced it goes along, and a cancelled one that made it. */
+  /** Called when a key is deleted: deletes the rotation that replaced it, and a cancelled one that made it. */
   forget({ id, replacedBy }: Pick<KeyRecord, 'id' | 'replacedBy'>): void {
     if (replacedBy !== null) this.#sql.exec(ROTATION_QUERIES.forget, replacedBy);
     this.#sql.exec(ROTATION_QUERIES.forgetCancelled, id);
@@ -109,17 +116,17 @@ export class RotationTable {
     return takePage(views, query.limit, matches, () => VIEW_WORK);
   }
 
-  /** Few of many rotations are in grace. */
+  /** Few of many rotations are in grace, so SQL finds them before any record is read. */
   #inGrace(limit: number, after: number | null, view: (rotation: Rotation) => RotationView, now: number) {
-    type Judged = { n: number; last: number | null; living: string };
-    const bindings = [now, now, startOf('desc', after), JUDGED_MAX];
-    const { n, last, living } = this.#sql.exec<Judged>(ROTATION_QUERIES.judge, ...bindings).one();
+    type Checked = { n: number; last: number | null; living: string };
+    const bindings = [now, now, startOf('desc', after), CHECKED_MAX];
+    const { n, last, living } = this.#sql.exec<Checked>(ROTATION_QUERIES.check, ...bindings).one();
     const all: number[] = JSON.parse(living);
-    const seqs = all.sort((a, b) => b - a).slice(0, LOOKED_AT_MAX);
+    const seqs = all.sort((a, b) => b - a).slice(0, READ_MAX);
     const rows = this.#sql.exec<RotationRow>(ROTATION_QUERIES.chosen, JSON.stringify(seqs)).toArray();
     const page = takePage(rows.map(toRotation).map(view), limit, ({ state }) => state === 'grace');
     if (page.next !== null) return page;
-    return { ...page, next: seqs.length < all.length ? (seqs.at(-1) ?? null) : n < JUDGED_MAX ? null : last };
+    return { ...page, next: seqs.length < all.length ? (seqs.at(-1) ?? null) : n < CHECKED_MAX ? null : last };
   }
 
   *#walk(state: RotationState | undefined, after: number | null, view: (rotation: Rotation) => RotationView) {

@@ -1,24 +1,26 @@
 /**
- * The state of a tenant's object and how it changes: one transaction for each mutation, memory that follows only what was committed, the alarm
- * for what is due next, and the leases that a change waits for. The public methods in tenant.ts are all made of `read`, `mutate` and `verify`.
+ * The state of a tenant's object and how it changes: reads and mutations, uses and leases, the creation and deletion of
+ * the tenant, and the alarm. Each mutation is one transaction. Memory follows only what was committed. A change returns
+ * when no lease on the old state is left.
  */
 
 import type { Command } from '../../domain/command.ts';
 import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
-import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import { logError } from '../log.ts';
-import { migrate, schemaVersion } from '../sql/migrations.ts';
+import { databaseVersion, migrate } from '../sql/migrations.ts';
 import { cleanUp } from './cleanup.ts';
 import { firstDueAt } from './jobs.ts';
+import type { HotKey } from './keys/hot-key.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
-import type { HotKey } from './keys/table.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
+import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
 import {
   insertTenant,
@@ -29,20 +31,20 @@ import {
   writeLeasesOut,
 } from './table.ts';
 
-/** Passes that one alarm makes, others being served between them. */
+/** Passes that one alarm makes. Others are served between them. */
 const PASSES_PER_ALARM = 20;
-/** How long the alarm waits after a pass that threw, so that work is never dropped and a bug does not spin. */
+/** How long the alarm waits after a pass that threw, so that no work is dropped and a bug does not spin. */
 const ALARM_RETRY_MS = 30_000;
 
 /**
- * An object's database ends at 10 GB on Cloudflare. From here on only what ends something is taken, so that there is always room to revoke, disable
- * and delete, and to trim the audit log.
+ * Cloudflare ends an object's database at 10 GB. Above this size only mutations that end something are accepted, so
+ * there is always room to revoke, disable and delete, and to trim the audit log.
  */
 const GROWS_UP_TO_BYTES = 10_000_000_000 - 200_000_000;
 
 const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
 
-/** At once, or when changes that an answer tells of have returned. */
+/** A result: at once, or when the changes that it tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
 const TAKEN = fail({ code: 'tenant_exists' });
@@ -56,11 +58,11 @@ export class TenantState {
   #leasesOut = false;
   #tenant: TenantRecord | null = null;
   #settling = false;
-  /** Whether nobody has verified since this instance woke up for a tenant that slept. */
+  /** Whether this instance found a stored tenant at its start and nobody has asked for a lease since. */
   #isFresh = false;
-  /** Creations that wait for the directory. What was decided about one meanwhile is the answer to it. */
+  /** Creations that wait for the directory. `refused` is the result of one that was cancelled meanwhile. */
   readonly #creations = new Set<{ readonly incarnation: string; refused: Result<never> | null }>();
-  /** Incarnations that this instance has deleted itself, so that it knows the leases on them. */
+  /** Incarnations that this instance deleted itself. The leases on them are in its ledger. */
   readonly #destroyed = new Set<string>();
 
   constructor(storage: DurableObjectStorage) {
@@ -77,39 +79,44 @@ export class TenantState {
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
-  /** The tenant of a database that an earlier version wrote. One that never held a tenant stays empty: a question about it must leave nothing behind. */
+  /**
+   * The tenant of a database that an earlier version wrote; null when there is none. A database that was never set up
+   * stays empty, since a question about an unknown tenant must store nothing.
+   */
   #bringUpToDate(): StoredTenant | null {
-    const version = schemaVersion(this.#storage.sql);
+    const version = databaseVersion(this.#storage.sql);
     if (version === 0) return null;
     migrate(this.#storage, TENANT_MIGRATIONS, version);
     return readTenant(this.#storage.sql);
   }
 
-  /** What is committed of the tenant's row, null while the tenant does not exist. */
+  /** The tenant's record as it was committed; null while the tenant does not exist. */
   get tenant(): TenantRecord | null {
     return this.#tenant;
   }
 
   /**
-   * Answers about the tenant that is meant. `tells` names the keys whose state the answer tells, so that it does not tell of a change before that
-   * has returned; null for an answer that tells of changes as soon as they are committed.
+   * Reads something of the tenant that is meant. `about` names the keys whose state the result tells, so that the
+   * result waits until changes of these have returned. It gives null for a result that may show a change as soon as it
+   * is committed.
    */
   read<T>(
     target: TenantTarget,
-    answer: (tenant: TenantRecord, now: number) => Result<T>,
-    tells: (result: Result<T>) => Concerned | null = () => null,
+    compute: (tenant: TenantRecord, now: number) => Result<T>,
+    about: (result: Result<T>) => Concerned | null = () => null,
   ): Later<Result<T>> {
     const now = Date.now();
     if (this.#tenant === null || !isMeant(this.#tenant, target)) return this.#missing(now);
-    const result = answer(this.#tenant, now);
-    const about = tells(result);
-    return about === null ? result : this.#after(this.#leases.telling(about, this.#inForceMs, now), result);
+    const result = compute(this.#tenant, now);
+    const concerned = about(result);
+    return concerned === null ? result : this.#after(this.#leases.telling(concerned, this.#inForceMs, now), result);
   }
 
   /**
-   * Runs a mutation: change, audit entries, kept result and alarm in one transaction. A repeated call of an command that was applied already, and
-   * a request whose `Idempotency-Key` was answered before, get the first result again. The change is committed at once; the answer waits until no
-   * isolate holds a lease from before, and until changes by others that it tells of have returned.
+   * Runs a mutation: change, audit entries, kept result and alarm in one transaction. The first result is returned
+   * again when the command was applied already, and when the same `Idempotency-Key` had a result before. The change is
+   * committed at once. The result waits until no isolate holds a lease on the old state, and until changes by others
+   * that it tells of have returned.
    */
   mutate<T, F>(target: TenantTarget, command: Command, mutation: Mutation<T, F>): Later<Mutated<T, F | Failure>> {
     const now = Date.now();
@@ -117,71 +124,32 @@ export class TenantState {
     if (tenant === null || !isMeant(tenant, target)) return this.#missing(now);
     if (command.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
     const context = { store: this.store, tenant, now, command };
-    const { answer, changed } = this.#transaction(() => this.#apply(context, mutation));
-    return this.#after(this.#leases.answer(changed, mutation.about, this.#inForceMs, now), answer);
+    const { result, changed } = this.#transaction(() => this.#apply(context, mutation));
+    return this.#after(this.#leases.mutation(changed, mutation.about, this.#inForceMs, now), result);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
     const { store, tenant, now, command } = context;
-    const known = this.#knownResult(context, mutation);
-    if (known !== null) return { answer: known, changed: null };
+    const known = knownResult(context, mutation);
+    if (known !== null) return { result: known, changed: null };
 
     const change = mutation.run(context);
     const written = store.keys.takeWritten();
     const isChange = change.ok && change.value.audit.length > 0;
     if (isChange) store.audit.append(command, change.value.audit, now);
-    const answer: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
-    this.#keepResult(command, answer, isChange && mutation.again === undefined, now);
+    const result: Mutated<T, F> = change.ok ? ok(change.value.value) : change;
+    keepResult(context, result, isChange && mutation.again === undefined);
     const updated = (change.ok ? change.value.tenant : undefined) ?? tenant;
     this.#alarm.arm(this.#dueAfter(updated, written, command, now), now);
     if (updated !== tenant) {
       this.#tenant = updated;
       this.#alarm.armForAll(now);
     }
-    if (!change.ok || !isChange) return { answer, changed: null };
-    return { answer, changed: change.value.concerns ?? written.changed };
+    if (!change.ok || !isChange) return { result, changed: null };
+    return { result, changed: change.value.concerns ?? written.changed };
   }
 
-  /** What a mutation that was applied before has to answer again, null for one that was not. */
-  #knownResult<T, F>(context: MutationContext, mutation: Mutation<T, F>): Mutated<T, F | Failure> | null {
-    const { command, now } = context;
-    const { idempotency, retry, id } = command;
-    if (idempotency !== null) return this.#keptResult<T, F>(command, now);
-    if (!retry) return null;
-    if (mutation.again !== undefined) {
-      const entry = this.store.audit.recentEntry(id, now);
-      return entry === null ? null : mutation.again(context, entry.at);
-    }
-    const result = this.store.results.find(id);
-    if (result !== null) return JSON.parse(result);
-    // Applied, but so many mutations ago that its result is gone. It must not be applied again.
-    if (this.store.audit.recentEntry(id, now) !== null)
-      throw new Error('the result of a repeated command is not kept any more');
-    return null;
-  }
-
-  #keptResult<T, F>(command: Command, now: number): Mutated<T, F | Failure> | null {
-    const { idempotency, retry } = command;
-    const kept = idempotency && this.store.idempotency.find(idempotency.key, now);
-    if (!kept) return null;
-    if (kept.requestHash !== idempotency.requestHash) return fail({ code: 'idempotency_key_reused' });
-    const answer: Mutated<T, F | Failure> = JSON.parse(kept.answer);
-    // The Worker's own repetition is still the first request of its caller. Its key strings are those that were minted for it.
-    return retry && kept.commandId === command.id
-      ? answer
-      : { ...answer, replay: { sealedSecrets: kept.sealedSecrets } };
-  }
-
-  #keepResult(command: Command, answer: Mutated<unknown, unknown>, isWanted: boolean, now: number): void {
-    const { idempotency, id } = command;
-    if (idempotency === null) {
-      if (isWanted) this.store.results.keep(id, JSON.stringify(answer), now);
-    } else if (!NOT_KEPT.has(failureCodeOf(answer))) {
-      this.store.idempotency.keep(idempotency, id, JSON.stringify(answer), now);
-    }
-  }
-
-  /** When what a mutation has written is due first (ms), null for never. */
+  /** When the first of what a mutation has written is due (ms); null for never. */
   #dueAfter(
     { settings }: TenantRecord,
     { dueAt, endedAt }: { readonly dueAt: number | null; readonly endedAt: number | null },
@@ -198,16 +166,20 @@ export class TenantState {
 
   // ---- verification ----
 
-  /** Notes that a key was used at `now`. Nothing is written yet, and the verification does not depend on whether it can be. */
+  /**
+   * Records in memory that a key was used at `now`. Nothing is written yet, so the verification succeeds even when
+   * storage takes no writes.
+   */
   noteUse(hot: HotKey, now: number): void {
     this.store.lastUsed.note(hot, now);
     if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
   /**
-   * Grants a lease on a key: for how long (ms), 0 for none. The first of a busy time is noted in storage before the answer leaves. If that cannot be
-   * written the platform gives up this object, and the Worker asks again without wanting a lease. A tenant that slept until now gets none with its
-   * first answer: that spares a write, and a change its wait, where nothing more may follow.
+   * Grants a lease on a key. Returns its length (ms), 0 when none is granted. The first lease of a busy time is
+   * recorded in storage before the result leaves the object. If that write fails, the platform resets this object, and
+   * the Worker asks again without wanting a lease. The first verification after a sleep gets no lease: often no second
+   * one follows, and then the object saves a write, and a change saves its wait.
    */
   grantLease(tenant: TenantRecord, keyId: string, now: number): number {
     const leaseMs = tenant.settings.leaseSeconds * 1000;
@@ -224,8 +196,9 @@ export class TenantState {
   }
 
   /**
-   * Sees to it that what memory owes to storage is written soon: uses, and that no lease is out any more. By a timer, since that needs no write, and
-   * sooner than the platform takes an idle object from memory (about 10 s).
+   * Makes sure that what only memory knows is written soon: uses, and that no lease is out any more. A timer does it,
+   * since setting one needs no write. `FLUSH_AFTER_MS` is well below the time after which the platform evicts an idle
+   * object (about 10 s).
    */
   #settleSoon(ms: number): void {
     if (this.#settling) return;
@@ -259,9 +232,12 @@ export class TenantState {
     else if (this.#leasesOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, this.#leases.endOfAll - now));
   }
 
-  // ---- the tenant's own life (tenants/lifecycle.ts) ----
+  // ---- creation and deletion of the tenant (domain/tenants/lifecycle.ts) ----
 
-  /** Creates the tenant, if the directory confirms that it may. The same incarnation again is the same creation repeated. */
+  /**
+   * Creates the tenant, if the directory confirms it. A call with the same incarnation is a repetition of the same
+   * creation.
+   */
   async create(tenant: TenantRecord, command: Command, confirm: Confirm): Promise<Mutated<TenantRecord>> {
     const creation: { readonly incarnation: string; refused: Result<never> | null } = {
       incarnation: tenant.incarnation,
@@ -272,7 +248,7 @@ export class TenantState {
       const { allowed, earlierDeletion } = await confirm();
       if (!allowed) return NOT_CONFIRMED;
       if (creation.refused !== null) return creation.refused;
-      // A key string of an earlier tenant of this id may still be leased.
+      // Leases on keys of an earlier tenant with this id may still be in force.
       const now = Date.now();
       const known = this.#leases.telling([], LEASE_MAX_MS, now);
       const waitMs = earlierDeletion ? this.#deletionWaitMs(null, now) : known;
@@ -288,18 +264,19 @@ export class TenantState {
   #createNow(wanted: TenantRecord, command: Command, waitMs: number): Mutated<TenantRecord> {
     const existing = this.#tenant;
     if (existing?.incarnation === wanted.incarnation) {
-      return this.#keptResult<TenantRecord, Failure>(command, Date.now()) ?? ok(existing);
+      return this.store.idempotency.resultOf<TenantRecord>(command, Date.now()) ?? ok(existing);
     }
     if (existing !== null) {
-      // The directory drops the entry now, so another copy of this creation must not go on if the id becomes free.
+      // The directory drops the entry now. So another copy of this creation must not continue if the id becomes free.
       this.#refuseCreations(wanted.incarnation, TAKEN);
       return TAKEN;
     }
-    // Until the leases on an earlier tenant have ended, answers about this one wait for them, also if this instance does not live as long.
+    // Until the leases on an earlier tenant have ended, results about this one wait for them. The stored record says
+    // so, since a later instance of this object must wait as well.
     const tenant = waitMs === 0 ? wanted : { ...wanted, leaseSecondsInForce: LEASE_SECONDS_MAX };
     const { createdAt, name, settings } = tenant;
     this.#transaction(() => {
-      migrate(this.#storage, TENANT_MIGRATIONS, schemaVersion(this.store.sql));
+      migrate(this.#storage, TENANT_MIGRATIONS, databaseVersion(this.store.sql));
       insertTenant(this.store.sql, tenant);
       if (waitMs > 0) writeLeasesOut(this.store.sql, true);
       this.store.audit.append(command, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
@@ -316,18 +293,24 @@ export class TenantState {
     return ok(tenant);
   }
 
-  #refuseCreations(incarnation: string, answer: Result<never>): void {
-    for (const creation of this.#creations) if (creation.incarnation === incarnation) creation.refused = answer;
+  #refuseCreations(incarnation: string, result: Result<never>): void {
+    for (const creation of this.#creations) if (creation.incarnation === incarnation) creation.refused = result;
   }
 
-  /** Notes that the change which led to this tenant has been waited for: its setting is what is in force. A later change sees to itself. */
+  /**
+   * Records that the change which led to this tenant was waited for, so no longer lease than its setting is in force.
+   * Does nothing after a later change, which calls this itself.
+   */
   settleLeases({ incarnation, version }: TenantRecord): void {
     const tenant = this.#tenant;
     if (tenant?.incarnation !== incarnation || tenant.version !== version) return;
     this.#tenant = settleLeases(this.store.sql, tenant);
   }
 
-  /** Deletes everything, alarm included, if it is of this incarnation; resolves when no lease on any of it is left. Idempotent. */
+  /**
+   * Deletes everything, alarm included, if it belongs to this incarnation. Resolves when no lease on any of it is left.
+   * Idempotent.
+   */
   async destroy(incarnation: string): Promise<void> {
     this.#refuseCreations(incarnation, NOT_CONFIRMED);
     const tenant = this.#tenant;
@@ -338,16 +321,16 @@ export class TenantState {
     }
     const waitMs = this.#leases.change('everything', tenant.leaseSecondsInForce * 1000, now);
     const { store } = this;
-    // Memory first: from here on every question is answered as if the tenant had never been.
+    // Memory first: from here on the tenant does not exist for any call.
     this.#tenant = null;
     this.#leasesOut = false;
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
-    // Both in one turn: what a creation writes meanwhile must not be deleted along.
+    // Both calls in one turn. Otherwise what a creation writes in between would be deleted too.
     try {
       await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
     } catch (error) {
-      // It is still there, so the next attempt must find it.
+      // It is still stored, so the next attempt must find it.
       this.#tenant = tenant;
       this.store = store;
       throw error;
@@ -357,8 +340,9 @@ export class TenantState {
   }
 
   /**
-   * How long leases on deleted tenants of this id may last from `now` on (ms). What this instance deleted itself it has in its ledger; about a
-   * deletion that an earlier instance did not see to its end no row is left, so the longest lease that there can be is assumed.
+   * How long leases on deleted tenants of this id may last from `now` on (ms). The ledger has those on a tenant that
+   * this instance deleted. No row is left of a tenant that an earlier instance deleted, so for those the longest
+   * possible lease is assumed.
    */
   #deletionWaitMs(incarnation: string | null, now: number): number {
     const known = this.#leases.telling('everything', LEASE_MAX_MS, now);
@@ -368,7 +352,10 @@ export class TenantState {
 
   // ---- the alarm ----
 
-  /** The alarm has gone off: makes passes until nothing is due, or others may have waited long enough, and sets the next alarm. */
+  /**
+   * Call this when the alarm has gone off: makes passes until nothing is due, at most `PASSES_PER_ALARM`, and sets the
+   * next alarm.
+   */
   async runAlarm(): Promise<void> {
     this.#alarm.wentOff();
     for (let pass = 0; pass < PASSES_PER_ALARM; pass++) {
@@ -378,18 +365,18 @@ export class TenantState {
     this.#alarm.armForAll(Date.now());
   }
 
-  /** One pass; whether there is more to do. */
+  /** Makes one pass. Returns whether there is more to do. */
   #pass(): boolean {
     const tenant = this.#tenant;
     if (tenant === null) return false;
     const now = Date.now();
     const { remaining } = this.#transaction(() => cleanUp({ store: this.store, tenant, now }, 'alarm'));
-    // Nobody waits for an alarm: what it changes, time has decided already.
+    // No call waits for an alarm: what it writes, time or a group revocation has decided before.
     this.store.keys.takeWritten();
     return remaining > 0;
   }
 
-  /** After an alarm that failed: sets the next one, since the platform gives up on an alarm that throws a few times. */
+  /** Sets the next alarm after one that failed, since the platform gives up on an alarm that throws a few times. */
   armAfterFailure(): void {
     this.#alarm.wentOff();
     const now = Date.now();
@@ -400,23 +387,23 @@ export class TenantState {
     return this.#tenant === null ? null : firstDueAt({ store: this.store, tenant: this.#tenant, now });
   }
 
-  // ---- what all of them share ----
+  // ---- shared by all of the above ----
 
-  /** The longest lease that may be in force (ms), also on what was deleted. */
+  /** The longest lease that may be in force (ms), on a deleted tenant too. */
   get #inForceMs(): number {
     return this.#tenant === null ? LEASE_MAX_MS : this.#tenant.leaseSecondsInForce * 1000;
   }
 
-  /** That there is no such tenant, told when it is true everywhere. */
+  /** The result that there is no such tenant. It waits until this is true for every isolate. */
   #missing(now: number): Later<{ readonly ok: false; readonly failure: { readonly code: 'tenant_not_found' } }> {
     return this.#after(this.#leases.telling([], LEASE_MAX_MS, now), fail({ code: 'tenant_not_found' }));
   }
 
-  #after<T>(waitMs: number, answer: T): Later<T> {
-    return waitMs === 0 ? answer : scheduler.wait(waitMs).then(() => answer);
+  #after<T>(waitMs: number, result: T): Later<T> {
+    return waitMs === 0 ? result : scheduler.wait(waitMs).then(() => result);
   }
 
-  /** A transaction that takes memory back with it when it does not commit. */
+  /** Runs a transaction. When it does not commit, what it changed in memory is undone. */
   #transaction<T>(run: () => T): T {
     const tenant = this.#tenant;
     try {
@@ -438,21 +425,7 @@ export class TenantState {
 }
 
 type Applied<T, F> = {
-  readonly answer: Mutated<T, F>;
-  /** What was changed now, null when nothing was. */
+  readonly result: Mutated<T, F>;
+  /** What was changed now; null when nothing was. */
   readonly changed: Concerned | null;
 };
-
-/** Failures after which the same request may yet succeed: the Worker mints anew, or the caller's permissions change. */
-const NOT_KEPT: ReadonlySet<unknown> = new Set([
-  'prefix_mismatch',
-  'would_widen',
-  'outlives_caller',
-  'not_for_confined',
-] satisfies (Failure | PrefixMismatch)['code'][]);
-
-function failureCodeOf(answer: Result<unknown, unknown>): unknown {
-  if (answer.ok) return null;
-  const { failure } = answer;
-  return typeof failure === 'object' && failure !== null && 'code' in failure ? failure.code : null;
-}

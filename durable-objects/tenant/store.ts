@@ -1,4 +1,4 @@
-/** Everything that a tenant's object keeps, in one place: the tables, and the little that lives in memory between writes. */
+/** Everything that a tenant's object keeps: its tables, and the uses that memory holds until they are written. */
 
 import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
 import { viewOf } from '../../domain/keys/status.ts';
@@ -35,7 +35,7 @@ export class TenantStore {
     this.results = new Results(sql);
   }
 
-  /** A key with its latest use, which storage may not know yet. */
+  /** A key with its latest use, which may not be stored yet. */
   getKey(id: string): KeyRecord | undefined {
     const record = this.keys.get(id);
     return record && this.lastUsed.overlay(record);
@@ -52,13 +52,16 @@ export class TenantStore {
     return viewOf(this.lastUsed.overlay(record), now);
   }
 
-  /** When a key that replaced another was first used, if storage does not know it yet. */
+  /** When a key that replaced another was first used (ms), if that is not stored yet; null otherwise. */
   firstUseOf(keyId: string): number | null {
     const record = this.lastUsed.any ? this.keys.get(keyId) : undefined;
     return record === undefined ? null : this.lastUsed.firstUseOf(record.seq);
   }
 
-  /** The audit log. The log of a key that was revoked with its whole group has the entry of that, until the key has its own. */
+  /**
+   * A page of the audit log. A key that was revoked with its whole group may not have its own entry yet; until then its
+   * log shows the entry of the group.
+   */
   listAudit(query: AuditQuery): Page<AuditEntry> {
     const { keyId } = query.filter;
     const record =

@@ -1,4 +1,4 @@
-/** The one row of the tenant, in storage. */
+/** The table `tenant` and its one row. */
 import type { TenantRecord, TenantStatus } from '../../domain/tenants/record.ts';
 import { DEFAULT_SETTINGS } from '../../domain/tenants/record.ts';
 
@@ -21,29 +21,31 @@ const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force
 export type StoredTenant = {
   readonly record: TenantRecord;
   /**
-   * Whether an isolate may hold a lease: set before the first one of a busy time is granted, cleared when the last has ended. So an object that
-   * starts anew knows whether a change has to wait. It says whether, never until when: no two machines' clocks are compared.
+   * Whether an isolate may hold a lease. Set before the first lease of a busy time is granted, cleared when the last
+   * has ended, so an object that starts anew knows whether a change has to wait. It says only whether, not until when,
+   * because the clocks of two machines are never compared.
    */
   readonly leasesOut: boolean;
-  /** Whether revocations of groups are still to be written to their keys' rows. */
+  /** Whether group revocations are still to be written into the rows of their keys. */
   readonly hasGroupRevocations: boolean;
 };
 
-/** One statement for all that an object needs at its start: preparing one costs more than running it. */
+/** One statement for everything that an object needs at its start: preparing a statement costs more than running it. */
 const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
   (SELECT version FROM schema_version) AS schema_version FROM tenant`;
 
-/** What an object that slept finds, when its database is of the present version; null otherwise, for whatever reason. */
+/** What an object finds at its start, if its database is of version `version`; null otherwise. */
 export function readTenantAtStart(sql: SqlStorage, version: number): StoredTenant | null {
   try {
     const row = sql.exec<TenantRow & { schema_version: number }>(READ).toArray()[0];
     return row === undefined || row.schema_version !== version ? null : toStored(row);
   } catch {
-    // A table or column is not there: never set up, or of an earlier version.
+    // A table or column is missing: the database was never set up, or an earlier version wrote it.
     return null;
   }
 }
 
+/** Reads the tenant from a database of the present version; null when the tenant does not exist. */
 export function readTenant(sql: SqlStorage): StoredTenant | null {
   const row = sql.exec<TenantRow>(READ).toArray()[0];
   return row === undefined ? null : toStored(row);
@@ -55,7 +57,7 @@ function toStored(row: TenantRow): StoredTenant {
     incarnation: row.incarnation,
     name: row.name,
     status: row.status,
-    // A setting that came later than the row has its default.
+    // A setting that was added after the row was written has its default.
     settings: { ...DEFAULT_SETTINGS, ...JSON.parse(row.settings) },
     leaseSecondsInForce: row.lease_seconds_in_force,
     createdAt: row.created_at,
@@ -66,7 +68,7 @@ function toStored(row: TenantRow): StoredTenant {
   return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations };
 }
 
-/** Writes the row of a tenant that comes into being: no lease is out. */
+/** Writes the row of a new tenant. No lease is out. */
 export function insertTenant(sql: SqlStorage, tenant: TenantRecord): void {
   const { id, incarnation, createdAt } = tenant;
   sql.exec(
@@ -76,7 +78,7 @@ export function insertTenant(sql: SqlStorage, tenant: TenantRecord): void {
   );
 }
 
-/** Writes what can change of a tenant. */
+/** Writes everything of a tenant that can change. */
 export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
   sql.exec(
     'UPDATE tenant SET name = ?, status = ?, settings = ?, lease_seconds_in_force = ?, updated_at = ?, version = ?',
@@ -85,11 +87,12 @@ export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
   );
 }
 
+/** Records whether an isolate may hold a lease. */
 export function writeLeasesOut(sql: SqlStorage, leasesOut: boolean): void {
   sql.exec('UPDATE tenant SET leases_out = ?', leasesOut ? 1 : 0);
 }
 
-/** Notes that no lease from before the current setting is left. */
+/** Records that no lease from before the current setting is left. */
 export function settleLeases(sql: SqlStorage, tenant: TenantRecord): TenantRecord {
   const { leaseSeconds } = tenant.settings;
   if (tenant.leaseSecondsInForce === leaseSeconds) return tenant;

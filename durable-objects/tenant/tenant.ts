@@ -1,9 +1,12 @@
 /**
- * The object of one tenant: it decides. Each method reads the clock once and then runs synchronously to its end, its writes in one
- * transaction with the audit entry and the alarm. Nothing here ever waits between a read and a write, so calls cannot interleave.
+ * The object of one tenant. It decides about the tenant's keys. The class is a thin list of methods: the rules are pure
+ * functions in domain/, state.ts runs them in transactions.
  *
- * It never sees a key string: it is given digests and sealed envelopes. Rules are pure functions in keys/ and tenants/; this class
- * brings them together with storage and reads like a table of contents.
+ * A mutation or a read runs synchronously from its first read to its last write, and its writes are one transaction
+ * with the audit entries and the alarm. So calls cannot interleave within it. A method may wait before that, and a
+ * change waits afterwards until no lease on the old state is left.
+ *
+ * The object never sees a key string. It receives digests and sealed envelopes.
  */
 
 import { DurableObject } from 'cloudflare:workers';
@@ -40,6 +43,7 @@ import * as tenantMutations from './mutations.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 
+/** The result of a verification in the object. */
 export type VerifyResult =
   | { readonly code: 'NOT_FOUND' }
   | {
@@ -48,11 +52,11 @@ export type VerifyResult =
       /** JSON text of a `VerifiedKey`. */
       readonly keyJson: string;
       readonly warnings: readonly Warning[];
-      /** How long the record is sure not to change (ms), 0 for no promise. */
+      /** How long the record is sure not to change (ms); 0 when no lease was granted. */
       readonly leaseMs: number;
     };
 
-/** Keys that are taken in and stored in one turn. */
+/** Up to so many keys are received and stored in one turn. */
 const KEYS_PER_TURN = 50;
 
 export type CleanupOverview = { readonly reports: readonly CleanupReport[]; readonly nextAlarmAt: number | null };
@@ -67,14 +71,14 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   // ---- the tenant ----
 
-  /** Creates the tenant. The same incarnation again is the same creation repeated. */
+  /** Creates the tenant. A call with the same incarnation is a repetition of the same creation. */
   create(
     ref: TenantRef,
     input: { readonly name: string; readonly settings: Partial<TenantSettings> },
     command: Command,
   ): Promise<Mutated<TenantRecord>> {
     const tenant = newTenant(ref.tenantId, ref.incarnation, input, Date.now());
-    // The tenant of the management keys is in no list and is never deleted.
+    // The tenant of the management keys is not listed in the directory and is never deleted.
     const isSystem = ref.tenantId === SYSTEM_TENANT_ID;
     const confirm = async () =>
       isSystem ? { allowed: true, earlierDeletion: false } : directoryStub(this.env).confirm(ref);
@@ -100,25 +104,29 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return updated;
   }
 
-  /** Deletes all that this object holds, if it holds this incarnation. Idempotent. */
+  /** Deletes everything in this object, if it holds this incarnation. Idempotent. Returns when no lease is left. */
   async destroy(incarnation: string): Promise<void> {
     await this.#state.destroy(incarnation);
   }
 
   // ---- keys ----
 
-  /** Stores keys that the Worker minted: all, or none. Answers what the caller does not know of them. */
+  /** Stores keys that the Worker minted: all, or none. Returns what the caller does not know of them. */
   async createKeys(
     target: TenantTarget,
     newKeys: readonly NewKey[],
     command: Command,
   ): Promise<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
-    // To take them in and to store them has a turn each: some megabytes at most.
+    // Receiving and storing them take a turn each, so that others are served in between: they are some megabytes at
+    // most.
     if (newKeys.length > KEYS_PER_TURN) await scheduler.wait(0);
     return this.#state.mutate(target, command, keyMutations.creation(newKeys, keyMutations.created));
   }
 
-  /** Stores one, and answers all of it: for a caller who would not ask for the very same when the request is repeated. */
+  /**
+   * Stores one key and returns all of it. For callers whose repeated request may ask for something else, a later
+   * default expiry for example, so that they cannot complete the result themselves.
+   */
   createWholeKey(
     target: TenantTarget,
     newKey: NewKey,
@@ -149,7 +157,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     );
   }
 
-  /** One step of a page by offset; the caller goes on where it stopped. */
+  /** One step of a page by offset. The caller continues where it stopped. */
   listKeysByOffset(
     target: TenantTarget,
     query: OffsetQuery,
@@ -181,7 +189,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.mutate(target, command, keyMutations.revocation(keyId, input));
   }
 
-  /** Revokes the keys with these ids, or all of an owner's: all, or none. */
+  /** Revokes the keys with these ids, or every key of an owner: all, or none. */
   revokeKeys(
     target: TenantTarget,
     which: { readonly ids: readonly string[] } | { readonly owner: string },
@@ -192,15 +200,15 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.mutate(target, command, mutation);
   }
 
-  /** Forgets the record; the audit trail stays. */
+  /** Deletes the record. Its audit entries stay. */
   deleteKey(target: TenantTarget, keyId: string, command: Command): Later<Mutated<null>> {
     return this.#state.mutate(target, command, keyMutations.deletion(keyId));
   }
 
-  /** Hands out the envelope of a key whose tenant allows it, null otherwise. Recorded either way. */
+  /** Returns the envelope of a key if the tenant allows it, null otherwise. The audit log records both. */
   async revealKey(target: TenantTarget, keyId: string, command: Command): Promise<Mutated<Revealed | null>> {
     const decided = this.#state.mutate(target, command, keyMutations.disclosure(keyId));
-    // Read before anything is waited for: as it was decided about.
+    // Read in the same turn as the decision, before anything is waited for.
     const record = this.#state.tenant === null ? undefined : this.#state.store.keys.get(keyId);
     const revealed = await decided;
     if (!revealed.ok) return revealed;
@@ -209,9 +217,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /**
-   * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from it: a record with
-   * this id but another digest belongs to another key string. Without `wantsLease` nothing is written for the answer, so that it needs no write
-   * to succeed.
+   * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from
+   * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision needs
+   * no write, so it also succeeds when storage takes none.
    */
   verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyResult {
     const { tenant, store } = this.#state;
@@ -226,7 +234,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, leaseMs };
   }
 
-  /** Notes that a key was verified under a lease. */
+  /** Records that a key was verified under a lease. */
   noteLeasedUse(keyId: string): void {
     const { tenant, store } = this.#state;
     const hot = tenant === null ? undefined : store.keys.getHot(keyId);
@@ -235,7 +243,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   // ---- rotation ----
 
-  /** Rotates an active key to the minted successor: both in one step, or nothing. */
+  /** Rotates an active key to the minted successor: both records are written, or none. */
   rotateKey(
     target: TenantTarget,
     keyId: string,
@@ -276,7 +284,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   // ---- audit, encryption, cleanup ----
 
-  /** The log tells of a change as soon as it is committed, before the change has returned. */
+  /** A page of the audit log. It shows a change as soon as it is committed, before the change has returned. */
   listAudit(target: TenantTarget, query: AuditQuery): Later<Result<Page<AuditEntry>>> {
     return this.#state.read(target, () => ok(this.#state.store.listAudit(query)));
   }
@@ -286,7 +294,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.read(target, () => ok(tenantMutations.dependents(this.#state.store)));
   }
 
-  /** The next batch of what is not sealed with this keyring entry, for the Worker to seal anew. */
+  /** The next batch of envelopes that are sealed with another keyring entry, for the Worker to seal anew. */
   takeForReseal(
     target: TenantTarget,
     currentId: number,
@@ -294,20 +302,20 @@ export class Tenant extends DurableObject<ObjectBindings> {
   ): Later<Result<{ readonly items: readonly SealedItem[]; readonly walkedTo: number; readonly remaining: number }>> {
     return this.#state.read(target, () => {
       const { items, walkedTo } = this.#state.store.envelopes.sealedOtherwise(currentId, limit);
-      const answers = this.#state.store.idempotency
+      const results = this.#state.store.idempotency
         .sealedOtherwise(currentId, limit - items.length)
         .map((item) => ({ kind: 'answer' as const, ...item }));
       const remaining = tenantMutations.sealedOtherwise(this.#state.store, currentId);
-      return ok({ items: [...items, ...answers], walkedTo, remaining });
+      return ok({ items: [...items, ...results], walkedTo, remaining });
     });
   }
 
-  /** Takes over a batch that was sealed anew, each item only if it is still what was taken. */
+  /** Stores a batch that was sealed anew, each item only if it is still what was taken. */
   reseal(target: TenantTarget, batch: ResealBatch, command: Command): Later<Mutated<ResealProgress>> {
     return this.#state.mutate(target, command, tenantMutations.resealing(batch));
   }
 
-  /** Runs the pass that the alarm runs, now. */
+  /** Runs a cleanup pass now, the same that the alarm runs. */
   runCleanup(target: TenantTarget, command: Command): Later<Mutated<CleanupReport>> {
     return this.#state.mutate(target, command, tenantMutations.manualCleanup());
   }
@@ -318,8 +326,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /**
-   * Makes stored state catch up with the time, a few bounded passes per alarm, and arms the next. The platform gives up on an alarm that
-   * throws a few times; this one arms itself again instead, so that nothing due is ever dropped.
+   * Writes what time has changed, in a few bounded passes, and sets the next alarm. The platform gives up on an alarm
+   * that throws a few times, so after an error this one sets itself again: nothing that is due is dropped.
    */
   override async alarm(): Promise<void> {
     try {
@@ -338,5 +346,5 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 }
 
-/** What a list tells of: of the keys that are not in it as well. */
+/** A list depends on every key of the tenant, also on those that it does not contain. */
 const anyKey = () => 'everything' as const;

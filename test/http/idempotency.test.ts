@@ -202,7 +202,7 @@ describe('a mutation with an Idempotency-Key', () => {
     const kept = await runInDurableObject(await tenantObject('idem-text'), (_, { storage }) => {
       const answers = new IdempotencyStore(storage.sql);
       answers.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
-      return answers.find('k', Date.now())?.answer === text;
+      return answers.find('k', Date.now())?.result === text;
     });
     expect(kept).toBe(true);
   });

@@ -23,13 +23,13 @@ describe('an answer to a mutation', () => {
   };
 
   it('waits for what others are changing, where it found a part of its work done', () => {
-    expect(underWay().answer(['idle'], ['idle', 'done'], L, 0)).toBe(outlastMs(L));
-    expect(underWay().answer(['idle'], ['idle'], L, 0)).toBe(0);
-    expect(underWay().answer(null, ['done'], L, 0)).toBe(outlastMs(L));
+    expect(underWay().mutation(['idle'], ['idle', 'done'], L, 0)).toBe(outlastMs(L));
+    expect(underWay().mutation(['idle'], ['idle'], L, 0)).toBe(0);
+    expect(underWay().mutation(null, ['done'], L, 0)).toBe(outlastMs(L));
   });
 
   it('waits for nothing where it only added something', () => {
-    expect(LeaseLedger.ofStart(true, L, 0).answer([], [], L, 0)).toBe(0);
+    expect(LeaseLedger.ofStart(true, L, 0).mutation([], [], L, 0)).toBe(0);
   });
 });
 

@@ -257,7 +257,7 @@ export class World {
     const ids = keys.map((key) => this.#recordOf(key).id);
     const instance = this.#instance;
     const [inForceMs, now] = [this.#inForceSeconds * 1000, this.#objectClock.now(t)];
-    const waitMs = this.#ledger.answer(changed, ids, inForceMs, now);
+    const waitMs = this.#ledger.mutation(changed, ids, inForceMs, now);
     const isSkipped = this.#sabotage === 'no wait' || (changed === null && this.#sabotage === 'told at once');
     this.#later(t + (isSkipped ? 0 : waitMs) / this.#objectClock.rate, (end) => {
       // Who waits at an object that dies gets no answer.

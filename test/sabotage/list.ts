@@ -266,10 +266,10 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'results are not kept, so a repeated call applies again',
-    file: STATE,
+    file: 'durable-objects/tenant/repeated-calls.ts',
     patches: [
-      ['const result = this.store.results.find(id);', 'const result = null;'],
-      ['if (this.store.audit.recentEntry(id, now) !== null)\n      throw', 'if (now < 0) throw'],
+      ['const result = store.results.find(id);', 'const result = null;'],
+      ['if (store.audit.recentEntry(id, now) !== null)\n    throw', 'if (now < 0) throw'],
     ],
     noticedBy: [SETTLING],
   },

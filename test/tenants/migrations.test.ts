@@ -1,7 +1,7 @@
 /** Schema migrations are all applied, or none. That databases of earlier versions open is tested in process/upgrade. */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/sql/migrations.ts';
+import { databaseVersion, migrate, NEWER_DATABASE } from '../../durable-objects/sql/migrations.ts';
 import { TENANT_MIGRATIONS } from '../../durable-objects/tenant/migrations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
@@ -20,10 +20,10 @@ const hasNext = ({ sql }: DurableObjectStorage) =>
 describe('migrations', () => {
   it('bring a database to the newest version, once', async () => {
     await inTenant('migrated', (storage) => {
-      const before = schemaVersion(storage.sql);
+      const before = databaseVersion(storage.sql);
       expect(before).toBe(TENANT_MIGRATIONS.length);
       migrate(storage, [...TENANT_MIGRATIONS, NEXT], before);
-      expect([schemaVersion(storage.sql), hasNext(storage)]).toEqual([before + 1, true]);
+      expect([databaseVersion(storage.sql), hasNext(storage)]).toEqual([before + 1, true]);
       migrate(storage, [...TENANT_MIGRATIONS, NEXT], before + 1);
       expect(storage.sql.exec('SELECT count(*) AS n FROM next').one().n).toBe(1);
     });
@@ -31,10 +31,10 @@ describe('migrations', () => {
 
   it('leave nothing behind when one of them fails', async () => {
     await inTenant('half-migrated', (storage) => {
-      const before = schemaVersion(storage.sql);
+      const before = databaseVersion(storage.sql);
       const broken = [...TENANT_MIGRATIONS, NEXT, 'INSERT INTO nowhere VALUES (1)'];
       expect(() => migrate(storage, broken, before)).toThrow('nowhere');
-      expect([schemaVersion(storage.sql), hasNext(storage)]).toEqual([before, false]);
+      expect([databaseVersion(storage.sql), hasNext(storage)]).toEqual([before, false]);
     });
   });
 

@@ -1,24 +1,30 @@
 /**
- * Numbers that would take a walk over all keys to find out, kept along with every change in one small table: how many keys there are, and how many
- * depend on each keyring entry.
+ * Numbers that would otherwise take a walk over all keys: how many keys there are, how many are in each stored status,
+ * and how many depend on each keyring entry. They are kept in one small table and updated with every change.
  */
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
 import { hasEnded } from '../../../domain/keys/status.ts';
 
 /**
- * `envelope`: stored envelopes by entry of ENCRYPTION_KEY. `signature`: living keys by entry of HMAC_SECRET. `status`: keys by stored status,
- * its place in `KEY_STATUSES`.
+ * What is counted, and what the `entry` of each count is.
+ *
+ * - `keys`: all keys; the entry is 0.
+ * - `envelope`: stored envelopes, by entry of ENCRYPTION_KEY.
+ * - `signature`: living keys, by entry of HMAC_SECRET.
+ * - `status`: keys, by the index of their stored status in `KEY_STATUSES`.
  */
 export type CountKind = 'keys' | 'envelope' | 'signature' | 'status';
 
 /**
- * Counts the keys that were there before statuses were counted, once for each tenant: a walk over the index of statuses, some 40 ms for a million keys.
- * The numbers are places in `KEY_STATUSES` and stay as they are.
+ * Counts the keys that existed before statuses were counted, once for each tenant. It walks the index of statuses,
+ * which takes some 40 ms for a million keys. The numbers are indexes in `KEY_STATUSES` and must not change. Part of
+ * released migrations: never edit it.
  */
 export const STATUS_COUNTS_MIGRATION = `
   INSERT INTO counts (kind, entry, n)
   SELECT 'status', CASE status
-    WHEN 'active' THEN 0 WHEN 'rotating' THEN 1 WHEN 'rotated' THEN 2 WHEN 'disabled' THEN 3 WHEN 'expired' THEN 4 ELSE 5 END, count(*)
+      WHEN 'active' THEN 0 WHEN 'rotating' THEN 1 WHEN 'rotated' THEN 2 WHEN 'disabled' THEN 3 WHEN 'expired' THEN 4
+      ELSE 5 END, count(*)
   FROM keys GROUP BY status;
 `;
 
@@ -26,29 +32,31 @@ export const COUNT_QUERIES = {
   ofKind: 'SELECT entry, n FROM counts WHERE kind = ? AND n <> 0',
 } as const;
 
-/** Adds to several counts in one statement. */
+/** The statement that adds to `rows` counts. */
 const addAll = (rows: number) =>
-  `INSERT INTO counts (kind, entry, n) VALUES ${Array(rows).fill('(?, ?, ?)').join(', ')} ON CONFLICT (kind, entry) DO UPDATE SET n = n + excluded.n`;
+  `INSERT INTO counts (kind, entry, n) VALUES ${Array(rows).fill('(?, ?, ?)').join(', ')}
+    ON CONFLICT (kind, entry) DO UPDATE SET n = n + excluded.n`;
 
-/** Counts that one statement adds to: three bound parameters each, of 100 that the platform allows. */
+/** Counts in one statement: three bound parameters each, of the 100 that the platform allows. */
 const ROWS_MAX = 30;
 
 export class Counts {
   readonly #sql: SqlStorage;
-  /** What the transaction under way has added to each count so far. */
+  /** What the current transaction has added to each count so far. */
   readonly #added = new Map<string, { readonly kind: CountKind; readonly entry: number; n: number }>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** Number by entry (0 for `keys`), without zeros. */
+  /** The counts of a kind by entry, without zeros. */
   byEntry(kind: CountKind): Map<number, number> {
     this.flush();
     const rows = this.#sql.exec<{ entry: number; n: number }>(COUNT_QUERIES.ofKind, kind).toArray();
     return new Map(rows.map(({ entry, n }) => [entry, n]));
   }
 
+  /** Adds `n`, which may be negative, to a count. */
   add(kind: CountKind, entry: number, n: number): void {
     if (n === 0) return;
     const name = `${kind}/${entry}`;
@@ -57,7 +65,7 @@ export class Counts {
     else added.n += n;
   }
 
-  /** Writes what was added: once, at the end of a transaction, unless somebody looks before. */
+  /** Writes what was added. Called once at the end of a transaction, and before a count is read. */
   flush(): void {
     if (this.#added.size === 0) return;
     const rows = [...this.#added.values()].filter(({ n }) => n !== 0);
@@ -68,17 +76,19 @@ export class Counts {
     }
   }
 
-  /** Forgets what was added: after a transaction that did not commit. */
+  /** Drops what was added. Call it after a transaction that did not commit. */
   discard(): void {
     this.#added.clear();
   }
 
-  /** Follows one record from what was stored to what is stored now; null for not there. */
+  /**
+   * Updates the counts for one record that was stored as `before` and is now stored as `after`; null means not stored.
+   */
   follow(before: StoredState | null, after: StoredState | null): void {
     this.add('keys', 0, (after === null ? 0 : 1) - (before === null ? 0 : 1));
     this.#move('signature', before?.signature ?? null, after?.signature ?? null);
     this.#move('envelope', before?.envelope ?? null, after?.envelope ?? null);
-    this.#move('status', placeOf(before), placeOf(after));
+    this.#move('status', statusIndex(before), statusIndex(after));
   }
 
   #move(kind: CountKind, from: number | null, to: number | null): void {
@@ -88,18 +98,19 @@ export class Counts {
   }
 }
 
-/** What of a record is counted. */
+/** The fields of a stored record that are counted. */
 export type StoredState = {
   readonly signature: number | null;
   readonly envelope: number | null;
-  /** null for a change that does not concern it. */
+  /** null for a change that leaves the status as it is. */
   readonly status: KeyStatus | null;
 };
 
-function placeOf(state: StoredState | null): number | null {
+function statusIndex(state: StoredState | null): number | null {
   return state === null || state.status === null ? null : KEY_STATUSES.indexOf(state.status);
 }
 
+/** The counted fields of a record with this stored status. A key that has ended counts for no signature. */
 export function storedState(signingKeyId: number, sealingKeyId: number | null, status: KeyStatus): StoredState {
   return { signature: hasEnded(status) ? null : signingKeyId, envelope: sealingKeyId, status };
 }

@@ -1,16 +1,21 @@
 /**
- * Stored envelopes while the key they are sealed with changes. Both jobs walk the keys in `seq` order, a bounded stretch at a time, from a place that is
- * kept in storage: so they resume after any interruption, need no index, and leave alone what others change meanwhile.
+ * Jobs that rewrite the stored envelopes of all keys. Both walk the keys in `seq` order, a bounded stretch at a time,
+ * and keep their position in storage. So they continue after any interruption, need no index, and do not disturb other
+ * changes.
  *
- * Resealing: the Worker takes a batch, opens and seals it anew, and hands it back; each envelope is replaced only if it is still the one
- * that was taken. Shedding: a tenant that no longer wants anything recoverable has its envelopes dropped.
+ * Resealing: the Worker takes a batch, opens and seals it anew, and hands it back. Each envelope is replaced only if it
+ * is still the one that was taken. Shedding: drops the envelopes of a tenant that no longer keeps anything recoverable.
  */
 import type { Counts } from './counts.ts';
 
+/**
+ * `kind` is the purpose that the envelope is bound to (src/crypto/envelope.ts), so its values never change: `key` for a
+ * key string, `answer` for the key strings of a kept result.
+ */
 export type SealedItem = { readonly kind: 'key' | 'answer'; readonly id: string; readonly envelope: Uint8Array };
 export type ResealedItem = SealedItem & { readonly resealed: Uint8Array };
 
-/** Rows that one stretch of a walk looks at: a few milliseconds of work. */
+/** Rows that one stretch of a walk reads: a few milliseconds of work. */
 const STRETCHES = { reseal: 1000, shed: 250 } as const;
 
 export const ENVELOPE_QUERIES = {
@@ -33,7 +38,10 @@ export class Envelopes {
     this.#counts = counts;
   }
 
-  /** Up to `limit` envelopes of the next stretch that are not sealed with this entry, and the place where the stretch ends. */
+  /**
+   * Up to `limit` envelopes of the next stretch that are sealed with another entry, and the `seq` where the stretch
+   * ends.
+   */
   sealedOtherwise(currentId: number, limit: number): { readonly items: SealedItem[]; readonly walkedTo: number } {
     const items: SealedItem[] = [];
     let walkedTo = 0;
@@ -46,7 +54,7 @@ export class Envelopes {
     return { items, walkedTo };
   }
 
-  /** Puts a new envelope in place of the one it was made from, if that is still there. */
+  /** Replaces the envelope `before` with `after`. Returns false when `before` is no longer stored. */
   replace(id: string, before: Uint8Array, after: Uint8Array): boolean {
     // The second byte of an envelope names the keyring entry (src/crypto/envelope.ts).
     const [from = 0, to = 0] = [before[1], after[1]];
@@ -58,7 +66,7 @@ export class Envelopes {
     return true;
   }
 
-  /** Where the next stretch starts; 0 begins again. */
+  /** Sets the `seq` after which the next stretch starts; 0 starts from the beginning. */
   resumeFrom(walk: Walk, seq: number): void {
     this.#sql.exec(ENVELOPE_QUERIES.moveTo, walk, seq);
   }

@@ -1,33 +1,37 @@
 /**
- * Revoking a whole group of keys in one step, however many there are: all keys of an owner, or all of a lineage. The step writes one row:
- * everything of this group up to this `seq` is revoked as of this time. From then on each of those keys reads as revoked; the alarm writes it into
- * their own rows afterwards, in batches, each key with its own audit entry, and drops the row when none is left.
+ * Revokes a whole group of keys in one step, however many they are: all keys of an owner, or all of a lineage. The step
+ * writes one row, which says that every key of the group up to a `seq` is revoked as of a time. From then on each of
+ * those keys reads as revoked. Later the alarm writes the revocation into the keys' own rows, in batches, each with an
+ * audit entry, and deletes the row when all are written.
  *
- * Small groups never come here: their rows are written at once (keys/mutations.ts). So a row here stands for more than `DIRECT_MAX` keys, and
- * however often somebody revokes, there are fewer rows than keys / DIRECT_MAX.
+ * Small groups have no row here: their keys are written at once (mutations.ts). Each row stands for more than
+ * `DIRECT_MAX` keys, so however often somebody revokes, there are fewer rows than keys / `DIRECT_MAX`.
  */
 import type { KeyRecord } from '../../../domain/keys/record.ts';
 import { revokeKey } from '../../../domain/keys/transitions.ts';
 
+/** All keys of an owner, or all of a lineage. */
 export type KeyGroup = { readonly kind: 'owner' | 'lineage'; readonly value: string };
 
 export type GroupRevocation = KeyGroup & {
   readonly id: number;
   readonly revokedAt: number;
-  /** Id of the actor; null for revocations from before actors were noted. */
+  /** Id of the actor; null for revocations from before actors were recorded. */
   readonly revokedBy: string | null;
-  /** The audit entry of the whole, which the entries of the keys name; null as above. */
+  /**
+   * The command, whose audit entry stands for the whole group; null for revocations from before commands were recorded.
+   */
   readonly commandId: string | null;
-  /** The last key that existed at that time. */
+  /** `seq` of the last key that existed when the group was revoked. */
   readonly upToSeq: number;
-  /** Keys up to this one have it in their own rows. */
+  /** `seq` up to which the keys' own rows say so. */
   readonly writtenToSeq: number;
 };
 
-const COLUMNS =
-  'id, kind, value, revoked_at AS revokedAt, revoked_by AS revokedBy, operation_id AS commandId, up_to_seq AS upToSeq, written_to_seq AS writtenToSeq';
+const COLUMNS = `id, kind, value, revoked_at AS revokedAt, revoked_by AS revokedBy, operation_id AS commandId,
+  up_to_seq AS upToSeq, written_to_seq AS writtenToSeq`;
 
-/** What of a record a revocation looks at and changes. */
+/** The fields of a record that a revocation reads and changes. */
 type Overlaid = Pick<KeyRecord, 'seq' | 'owner' | 'lineage' | 'revokedAt' | 'revokedBy' | 'updatedAt' | 'version'>;
 
 export const GROUP_REVOCATION_QUERIES = {
@@ -45,14 +49,14 @@ export class GroupRevocations {
   readonly #sql: SqlStorage;
   /** Oldest first: the first that covers a key is the one that revoked it. */
   #pending: readonly GroupRevocation[] = [];
-  /** Keys that came to an owner after the revocation, which does not concern them, by revocation. */
+  /** By revocation: keys that were given to the owner after it, so it does not cover them. */
   #newcomers = new Map<number, Set<number>>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** Takes over what is stored: at the start, and after a transaction that did not commit. */
+  /** Reads what is stored. Call it at the start, and after a transaction that did not commit. */
   reload(): void {
     this.#pending = this.#sql.exec<GroupRevocation>(GROUP_REVOCATION_QUERIES.all).toArray();
     this.#newcomers = new Map();
@@ -66,19 +70,19 @@ export class GroupRevocations {
     return this.#pending;
   }
 
-  /** The last key of the group that a pending revocation covers, 0 for none. */
+  /** `seq` of the last key that pending revocations of the group cover; 0 when there are none. */
   coveredUpTo({ kind, value }: KeyGroup): number {
     const ofGroup = this.#pending.filter((pending) => pending.kind === kind && pending.value === value);
     return Math.max(0, ...ofGroup.map(({ upToSeq }) => upToSeq));
   }
 
-  /** Keys that came to the group after pending revocations of it. */
+  /** Keys that were given to the group after pending revocations of it. */
   newcomersOf({ kind, value }: KeyGroup): number[] {
     const ofGroup = this.#pending.filter((pending) => pending.kind === kind && pending.value === value);
     return [...new Set(ofGroup.flatMap(({ id }) => [...(this.#newcomers.get(id) ?? [])]))];
   }
 
-  /** The revocation by which a key reads as revoked although its own row does not say so yet; null for none. */
+  /** The revocation by which a key reads as revoked while its own row does not say so; null when there is none. */
   of(record: Pick<KeyRecord, 'seq' | 'owner' | 'lineage'>): GroupRevocation | null {
     for (const pending of this.#pending) if (this.#covers(pending, record)) return pending;
     return null;
@@ -88,8 +92,8 @@ export class GroupRevocations {
     return record[kind] === value && record.seq <= upToSeq && this.#newcomers.get(id)?.has(record.seq) !== true;
   }
 
-  /** A key that is given to this owner now is not one of those that were revoked. */
-  welcome(owner: string, seq: number): void {
+  /** Records that a key was given to this owner now, so that pending revocations do not cover it. */
+  addNewcomer(owner: string, seq: number): void {
     for (const { id, kind, value } of this.#pending) {
       if (kind !== 'owner' || value !== owner) continue;
       this.#sql.exec(GROUP_REVOCATION_QUERIES.addNewcomer, id, seq);
@@ -101,13 +105,14 @@ export class GroupRevocations {
     this.#newcomers.set(revocation, (this.#newcomers.get(revocation) ?? new Set()).add(seq));
   }
 
-  /** The record as it stands, given what its own row may not say yet. */
+  /** The record with a pending revocation applied to it. */
   overlay<T extends Overlaid>(record: T): T {
     if (this.#pending.length === 0 || record.revokedAt !== null) return record;
     const revocation = this.of(record);
     return revocation === null ? record : revokeKey(record, revocation.revokedAt, revocation.revokedBy);
   }
 
+  /** Stores a revocation of a group. Call it inside the mutation's transaction. */
   add(revocation: Omit<GroupRevocation, 'id' | 'writtenToSeq'>): void {
     const { kind, value, revokedAt, revokedBy, commandId, upToSeq } = revocation;
     const added = this.#sql
@@ -116,8 +121,8 @@ export class GroupRevocations {
     this.#pending = [...this.#pending, added];
   }
 
-  /** Notes how far it is written to the rows; null when it is written to all of them. */
-  wrote({ id }: GroupRevocation, toSeq: number | null): void {
+  /** Records up to which `seq` a revocation is written into the rows; null when it is in all of them. */
+  markWritten({ id }: GroupRevocation, toSeq: number | null): void {
     if (toSeq !== null) {
       this.#sql.exec(GROUP_REVOCATION_QUERIES.writtenTo, toSeq, id);
       this.#pending = this.#pending.map((each) => (each.id === id ? { ...each, writtenToSeq: toSeq } : each));

@@ -1,6 +1,7 @@
 /**
- * Lists of keys, a page at a time. Which keys match is found by `KeyScan`; each key of the page is then checked against every filter by the same
- * functions that verification uses, so what the scan does decides only the cost.
+ * Lists of keys, a page at a time. `KeyScan` finds the keys that match. Each key of the page is then checked against
+ * every filter again, its status by the function that verification uses, so an error in the scan could not put a wrong
+ * key on a page.
  */
 
 import type { KeyView, ListedKey } from '../../../domain/keys/record.ts';
@@ -9,15 +10,16 @@ import type { Order, Page } from '../../sql/paging.ts';
 import { foldCase, type KeyFilter } from './scan.ts';
 import type { KeyTable } from './table.ts';
 
-/** A key as it is listed: like a `KeyView`, but its metadata as a value. */
+/** A key as lists show it: a `KeyView` whose metadata is an object. */
 export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Readonly<Record<string, unknown>> };
 
 /**
- * Keys as they leave the object: JSON text of `ListedKeyView[]`. Copying one text out costs less than copying objects of two dozen fields, and what is
- * stored as JSON goes into it as it stands.
+ * Keys as they leave the object: JSON text of `ListedKeyView[]`. Copying one text out costs less than copying objects
+ * of two dozen fields, and what is stored as JSON goes into it unchanged.
  */
 export type ListedKeysJson = string;
 
+/** A page of a list: `after` is the `seq` of the last key seen, null for the beginning. */
 export type KeyListQuery = {
   readonly filter: KeyFilter;
   readonly order: Order;
@@ -25,19 +27,25 @@ export type KeyListQuery = {
   readonly after: number | null;
 };
 
-/** One page of the keys that match all filters at `now`, by creation. */
+/** One page of the keys that match all filters at `now` (ms), in the order of creation. */
 export function listKeys(keys: KeyTable, query: KeyListQuery, now: number): Page<ListedKey> {
   const { limit, filter } = query;
-  // One more tells whether there is more.
+  // One more than the page takes, to know whether there is a next page.
   const { seqs, next } = keys.scan.find(query, limit + 1, now);
   const page = seqs.slice(0, limit);
   return { items: read(keys, page, filter, now), next: seqs.length > limit ? (page.at(-1) ?? null) : next };
 }
 
-/** Matches that paging by offset reaches. Further on each page would cost more than the one before: that is what cursors are for. */
+/**
+ * How many matches paging by offset reaches. Each further page would cost more than the one before; cursors do not have
+ * that cost.
+ */
 export const OFFSET_REACH = 10_000;
 
-/** A page by offset reads all before it, in bounded steps: the caller goes on where one stopped, and others are served in between. */
+/**
+ * A page by offset reads all matches before it, in bounded steps. The caller continues where a step stopped, and others
+ * are served in between.
+ */
 export type OffsetQuery = KeyListQuery & {
   readonly offset: number;
   /** Matches that the steps before have found. */
@@ -45,18 +53,18 @@ export type OffsetQuery = KeyListQuery & {
 };
 
 export type OffsetStep = {
-  /** What this step found of the page. */
+  /** The part of the page that this step found. */
   readonly items: readonly ListedKey[];
-  /** Matches found by this step and those before, up to one beyond `OFFSET_REACH`. */
+  /** Matches that this step and those before have found, at most one more than `OFFSET_REACH`. */
   readonly matched: number;
-  /** `seq` after which to go on, null when nothing is left to find. */
+  /** `seq` after which the next step starts; null when nothing is left to find. */
   readonly next: number | null;
 };
 
-/** One step of a page by offset; `offset + limit` is at most `OFFSET_REACH`. */
+/** One step of a page by offset. `offset + limit` must be at most `OFFSET_REACH`. */
 export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number): OffsetStep {
   const { filter, limit, offset, matched } = query;
-  // Without filters the number of matches is known, and with the page all is found.
+  // Without filters the number of matches is known, so nothing is searched beyond the page.
   const isCounted = Object.keys(filter).length === 0;
   const want = (isCounted ? offset + limit : OFFSET_REACH + 1) - matched;
   const { seqs, next } = keys.scan.find(query, want, now);
@@ -66,7 +74,7 @@ export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number
   return { items, matched: isCounted ? keys.count() : matched + seqs.length, next: null };
 }
 
-/** Keys as a caller may see them at `now`. */
+/** Keys as a caller may see them at `now` (ms). */
 export function toListedJson(records: readonly ListedKey[], now: number): ListedKeysJson {
   const texts = records.map(({ scopes, metadata, ...record }) => {
     const view: Omit<KeyView, 'scopes' | 'metadata'> = { ...record, status: statusOf(record, now) };

@@ -1,4 +1,7 @@
-/** The mutations of keys: what each reads, which rule decides (transitions.ts), what it writes, what it answers and what its audit entries say. */
+/**
+ * The mutations of keys. Each says which rule decides (domain/keys/transitions.ts), what it writes, its result, and its
+ * audit entries.
+ */
 
 import { changesBetween, isoTime } from '../../../domain/keys/changes.ts';
 import type {
@@ -26,27 +29,30 @@ import type { TenantRecord } from '../../../domain/tenants/record.ts';
 import type { AuditSubject } from '../../audit-log.ts';
 import type { Change, Mutation, MutationContext } from '../mutation.ts';
 import type { KeyGroup } from './group-revocations.ts';
-import { toNew } from './table.ts';
+import { toNew } from './rows.ts';
 
-/** A key to store. `prefix` undefined asks for the tenant's own. */
+/** A key to store. `prefix` undefined stands for the tenant's own. */
 export type NewKey = {
   readonly minted: MintedKey;
   readonly attributes: NewAttributes;
   readonly prefix: string | undefined;
 };
 
-/** Grace in seconds; absent for the tenant's own. */
+/** What the caller of a rotation asks for. Without `gracePeriodSeconds` the tenant's own applies. */
 export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly gracePeriodSeconds?: number };
 
 export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
 
-/** Keys of a group that one step revokes in their own rows; a larger group is revoked by one row of its own (group-revocations.ts). */
+/**
+ * Up to so many keys of a group are revoked in their own rows at once. A larger group is revoked by one row
+ * (group-revocations.ts).
+ */
 export const DIRECT_MAX = 200;
 
-/** All or none. `tell` makes of each record what is answered. */
+/** Creates keys: all, or none. `toResult` makes the result of each from its record. */
 export function creation<T>(
   newKeys: readonly NewKey[],
-  tell: (record: NewRecord, now: number) => T,
+  toResult: (record: NewRecord, now: number) => T,
 ): Mutation<readonly T[], Failure | PrefixMismatch> {
   const made = ({ tenant, command }: MutationContext, now: number) => {
     const records: NewRecord[] = [];
@@ -68,28 +74,29 @@ export function creation<T>(
       if (!records.ok) return records;
       for (const record of records.value) store.keys.insert(record, now);
       return ok({
-        value: records.value.map((record) => tell(record, now)),
+        value: records.value.map((record) => toResult(record, now)),
         audit: records.value.map(({ id }) => ({ action: 'key.create', keyId: id })),
       });
     },
-    // A new key follows from what was asked and when: its result, which can be larger than any other, need not be kept.
+    // A new key follows from the request and its time, so its result need not be kept. It can be larger than any other.
     again: (context, at) => {
       const records = made(context, at);
-      return records.ok ? ok(records.value.map((record) => tell(record, at))) : records;
+      return records.ok ? ok(records.value.map((record) => toResult(record, at))) : records;
     },
   };
 }
 
-/** For callers who know what they asked for. */
+/** The result for callers who know what they asked for. */
 export function created({ id, prefix, lastFour, createdAt, createdBy }: NewRecord): CreatedKey {
   return { id, prefix, lastFour, createdAt, createdBy };
 }
 
-/** All of a new key. */
+/** The result with all of a new key. */
 export function createdView(record: NewRecord, now: number): KeyView {
   return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, now);
 }
 
+/** Changes attributes of a key. Writes nothing when none differs. */
 export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
   return onKey(keyId, ({ store, now }, record) => {
     const updated = updateKey(record, patch, now);
@@ -101,7 +108,10 @@ export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
   });
 }
 
-/** With `lineage` all that the key replaced and was replaced by goes along. What is revoked already stays as it is. */
+/**
+ * Revokes a key. With `lineage`, also every key that it replaced or was replaced by, directly or further along the
+ * chain. Keys that are revoked already stay as they are.
+ */
 export function revocation(
   keyId: string,
   { reason, lineage }: { readonly reason: string | null; readonly lineage: boolean },
@@ -112,7 +122,7 @@ export function revocation(
     if (lineage && record.lineage !== null) {
       const changes = { ...why, lineage: record.lineage };
       const { revoked, ...group } = revokeGroup(context, { kind: 'lineage', value: record.lineage }, changes);
-      // A large lineage has one entry at once, which is this key's; the alarm writes those of the others.
+      // A large lineage gets one entry now, for this key. The alarm writes the entries of the others.
       const audit = revoked === 0 ? [] : (group.audit ?? [{ action: 'key.revoke', keyId, changes }]);
       return ok({ ...group, record: store.keys.get(keyId) ?? record, audit });
     }
@@ -121,11 +131,14 @@ export function revocation(
     store.keys.update(revoked, now);
     return ok({ record: revoked, audit: [{ action: 'key.revoke', keyId, changes: why }] });
   };
-  // The answer about a lineage tells of keys that it does not name.
+  // The result about a lineage tells of keys that it does not name.
   return lineage ? { ...onKey(keyId, change), about: 'everything' } : onKey(keyId, change);
 }
 
-/** All or none: an id that is unknown stops it. Answers how many were not revoked before. */
+/**
+ * Revokes these keys: all, or none. Fails with `keys_not_found` when one does not exist. Returns how many were not
+ * revoked before.
+ */
 export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly revoked: number }> {
   const ids = [...new Set(keyIds)];
   return {
@@ -144,7 +157,10 @@ export function revocationOf(keyIds: readonly string[]): Mutation<{ readonly rev
   };
 }
 
-/** Every key of an owner, in one step of bounded cost. One audit entry that names the owner, and one for each key. */
+/**
+ * Revokes every key of an owner, in one step of bounded cost. Writes one audit entry that names the owner, and one for
+ * each key.
+ */
 export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: number }> {
   return {
     about: 'everything',
@@ -157,8 +173,8 @@ export function revocationOfOwner(owner: string): Mutation<{ readonly revoked: n
 }
 
 /**
- * Revokes the keys of a group that are not revoked yet: how many, and an audit entry for each, null when they are so many that the alarm
- * writes rows and entries.
+ * Revokes the keys of a group that are not revoked yet. Returns how many, and an audit entry for each; `audit` is null
+ * when the group is large, so that the alarm writes rows and entries.
  */
 function revokeGroup(
   { store, now, command }: MutationContext,
@@ -176,6 +192,7 @@ function revokeGroup(
   return { revoked, audit: null, concerns: 'everything' };
 }
 
+/** Deletes a key with its rotation and its unwritten use. Its audit entries stay. */
 export function deletion(keyId: string): Mutation<null> {
   return {
     about: [keyId],
@@ -191,6 +208,7 @@ export function deletion(keyId: string): Mutation<null> {
   };
 }
 
+/** Rotates a key to the minted successor, and records the rotation. */
 export function rotation(
   keyId: string,
   minted: MintedKey,
@@ -222,6 +240,7 @@ export function rotation(
   };
 }
 
+/** Ends the grace of a predecessor now. */
 export function rotationCompletion(keyId: string): Mutation<KeyView> {
   return onKey(keyId, ({ store, now }, record) => {
     const completed = completeRotation(record, now);
@@ -235,6 +254,7 @@ export function rotationCompletion(keyId: string): Mutation<KeyView> {
   });
 }
 
+/** Takes a rotation back while the predecessor is in grace; revokes the successor. */
 export function rotationCancellation(keyId: string): Mutation<KeyView> {
   return onKey(keyId, ({ store, now, command }, record) => {
     const successor = record.replacedBy === null ? undefined : store.keys.get(record.replacedBy);
@@ -248,11 +268,13 @@ export function rotationCancellation(keyId: string): Mutation<KeyView> {
   });
 }
 
+/** What the Worker needs to open an envelope and to write out the key string. */
 export type Revealed = { readonly prefix: string; readonly envelope: Uint8Array };
 
 /**
- * Whether the tenant allows the envelope to be handed out and there is one; recorded either way. The envelope is no part of the result, which is
- * kept for a repeated call: it would outlast the key, a change to `storage: digest` and its resealing there.
+ * Whether the envelope may be handed out: the tenant allows it and there is one. The audit log records both. The
+ * envelope is no part of the result, since a result is kept for a repeated call: a kept envelope would outlive the key,
+ * survive a change to `storage: digest`, and not be resealed.
  */
 export function disclosure(keyId: string): Mutation<boolean> {
   return {
@@ -275,7 +297,7 @@ type KeyChange = (
   record: KeyRecord,
 ) => Result<Omit<Change<KeyView>, 'value'> & { readonly record: KeyRecord }>;
 
-/** A mutation of one key that answers with the key. */
+/** A mutation of one key whose result is the key. */
 function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
   return {
     about: [keyId],
@@ -290,7 +312,7 @@ function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
   };
 }
 
-/** The key, if it is there in a version that the caller accepts. */
+/** The key, if it exists in a version that the caller accepts. */
 function keyFor({ store, command: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
   const record = store.keys.get(keyId);
   if (record === undefined) return fail({ code: 'key_not_found' });
@@ -302,7 +324,7 @@ function successorOf({ replacedBy }: KeyRecord): { successorId?: string } {
   return replacedBy === null ? {} : { successorId: replacedBy };
 }
 
-/** A tenant that wants no recoverable secret gets none stored: the envelope ends here. */
+/** The minted key as the tenant stores it: a tenant that keeps nothing recoverable drops the envelope here. */
 function stored(minted: MintedKey, tenant: TenantRecord): StoredKey {
   return tenant.settings.storage === 'sealed' ? minted : { ...minted, envelope: null, sealingKeyId: null };
 }

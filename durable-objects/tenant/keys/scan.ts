@@ -1,9 +1,10 @@
 /**
- * Finding keys for lists, in bounded steps. SQLite judges the rows where they lie, a chunk of rows in one statement, and hands out the numbers of
- * those that match: that costs a tenth of copying each row out to judge it here. Only the rows of the page itself are then read.
+ * Finds keys for lists, in bounded steps. SQLite evaluates the filters, on a chunk of rows per statement, and returns
+ * the `seq` of those that match. That costs a tenth of copying each row out to check it here. Only the rows of the page
+ * itself are then read.
  *
- * A step is bounded by work and not by rows alone, since rows differ: to judge one that carries 14 KB of scopes and metadata costs as much as
- * 20 small ones, and one found through an index, far from the row before it, nearly as much.
+ * A step is bounded by work and not only by rows, because rows differ. A row with 14 KB of scopes and metadata costs as
+ * much as 20 small ones, and a row that is found through an index, far from the row before it, nearly as much.
  */
 
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
@@ -12,8 +13,9 @@ import { type Order, startOf } from '../../sql/paging.ts';
 import type { Counts } from './counts.ts';
 import type { GroupRevocations } from './group-revocations.ts';
 
+/** What a listed key must match: all of the given filters. */
 export type KeyFilter = {
-  /** One of these. */
+  /** One of these statuses. */
   readonly status?: readonly KeyStatus[];
   readonly owner?: string;
   readonly prefix?: string;
@@ -28,50 +30,56 @@ export type KeyFilter = {
 export type KeyQuery = {
   readonly filter: KeyFilter;
   readonly order: Order;
-  /** `seq` to go on after, null for the start. */
+  /** `seq` after which to start; null for the beginning. */
   readonly after: number | null;
 };
 
 export type Found = {
   readonly seqs: readonly number[];
-  /** `seq` after which to go on, null at the end. */
+  /** `seq` after which to continue; null at the end. */
   readonly next: number | null;
 };
 
-/** Work of one step: 20,000 small rows in a row, some 5 ms. */
+/** Work of one step: that of 20,000 small rows in sequence, some 5 ms. */
 export const STEP_WORK_MAX = 20_000;
-/** Work of a row beside that of its bytes: the next in the table, or one reached through an index. */
+/** Work of reaching a row: the next in the table, or one through an index. */
 const NEXT_ROW_WORK = 1;
 const FAR_ROW_WORK = 16;
-/** More work for each row when names are searched. */
+/** Additional work for each row when names are searched. */
 const SEARCH_WORK = 2;
-/** Work of a row that SQLite cannot judge to the end, so that it is copied out. */
+/** Work of a row that SQLite cannot decide about, so that it is copied out. */
 const COPIED_ROW_WORK = 8;
 const BYTES_PER_WORK = 512;
-/** Rows of a statement: few enough that the last one exceeds the work of a step by little. */
+/** Rows of one statement. Few enough that the last statement exceeds the work of a step by little. */
 const CHUNK_MIN = 64;
 const CHUNK_MAX = 1024;
 
-/** Keys that have what a filter names, if they are so few that they are sorted; among more a list walks by `seq`. */
+/** Up to so many keys that one filter selects are sorted. If there are more, a list walks the keys by `seq`. */
 export const SMALL_SET_MAX = 2000;
-/** Keys that may be behind the time for a list by status to use the stored one. They are few unless an alarm is behind. */
+/**
+ * A list by status uses the index of stored statuses only while at most so many keys have a status that lags behind the
+ * time. There are few of those unless the alarm is behind.
+ */
 export const LAGGING_MAX = 1000;
 
-/** What rows are judged by. */
-const JUDGED = `seq, name, owner, lineage, prefix, enabled, expires_at, revoked_at, grace_ends_at,
+/** The columns that filters need. */
+const FILTERED_COLUMNS = `seq, name, owner, lineage, prefix, enabled, expires_at, revoked_at, grace_ends_at,
   coalesce(octet_length(metadata), 0) + coalesce(octet_length(scopes), 0) AS bytes`;
 const beyond = (order: Order) => `seq ${order === 'asc' ? '>' : '<'} ?`;
 const walk = (where: string) => (order: Order) =>
-  `SELECT ${JUDGED} FROM keys WHERE ${where} ${beyond(order)} ORDER BY seq ${order} LIMIT ?`;
-/** As the index says it: without the statuses that nearly all keys have, or that their rotations tell. */
+  `SELECT ${FILTERED_COLUMNS} FROM keys WHERE ${where} ${beyond(order)} ORDER BY seq ${order} LIMIT ?`;
+/**
+ * The condition of the index of statuses, which leaves out those that nearly all keys have or that the list of
+ * rotations shows.
+ */
 const INDEXED_STATUS = "status <> 'active' AND status <> 'rotating'";
 const ofStatuses = (count: number) => (order: Order) => {
   const each = Array(count)
     .fill(`SELECT seq AS at FROM keys WHERE status = ? AND ${INDEXED_STATUS} AND ${beyond(order)}`)
     .join(' UNION ALL ');
-  return `SELECT ${JUDGED} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
+  return `SELECT ${FILTERED_COLUMNS} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
 };
-/** Living and revoked keys of an owner lie apart in the index, each in `seq` order. */
+/** The index has living and revoked keys of an owner apart, each in `seq` order. */
 const ofOwner = (order: Order) => {
   const each = [1, 0]
     .map(
@@ -79,9 +87,9 @@ const ofOwner = (order: Order) => {
         `SELECT seq AS at FROM keys WHERE owner = ? AND (revoked_at IS NULL) = ${living} AND ${beyond(order)}`,
     )
     .join(' UNION ALL ');
-  return `SELECT ${JUDGED} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
+  return `SELECT ${FILTERED_COLUMNS} FROM (${each} ORDER BY at ${order} LIMIT ?) CROSS JOIN keys ON seq = at`;
 };
-const CHOSEN = `SELECT ${JUDGED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`;
+const CHOSEN = `SELECT ${FILTERED_COLUMNS} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN keys ON seq = at`;
 
 const CONDITIONS = {
   status: (count: number) => `${STATUS_SQL} IN (${Array(count).fill('?')})`,
@@ -89,7 +97,7 @@ const CONDITIONS = {
   prefix: 'prefix = ?',
   name: 'name >= ? AND name < ?',
   expiresBefore: 'expires_at < ?',
-  // `upper` knows ASCII alone, so names with anything else are judged outside.
+  // SQLite's `upper` knows ASCII only, so names with any other character are checked outside.
   search: '(instr(upper(name), ?) > 0 OR length(name) <> octet_length(name))',
 } as const;
 const SEQ = 'seq';
@@ -106,7 +114,10 @@ const BY_EXPIRY = numbersOf('expires_at < ?');
 const BY_OWNER = numbersOf('owner = ?');
 const LAGGING = numbersOf('due_at <= ? ORDER BY due_at');
 
-/** Every statement that a scan may consist of, with all conditions at once: they do not change how rows are reached. */
+/**
+ * Every statement that a scan can consist of, with all conditions at once, since conditions do not change how rows are
+ * reached.
+ */
 export const SCAN_QUERIES = {
   chunks: [walk(''), ofOwner, ...[1, 2, 5].map(ofStatuses), () => CHOSEN].flatMap((rows) =>
     [rows('asc'), rows('desc')].map((of) => chunk(COPIED, allConditions(), of)),
@@ -120,10 +131,10 @@ function allConditions(): string {
     .join(' AND ');
 }
 
-/** Which rows a scan judges, in `seq` order. */
+/** The rows that a scan checks, in `seq` order. */
 type Source = ({ readonly numbers: readonly number[] } | Walk) & {
-  /** Keys to judge beside them. */
-  readonly lacking?: readonly number[];
+  /** Keys to check beside them. */
+  readonly extra?: readonly number[];
 };
 type Walk = {
   readonly rows: (order: Order) => string;
@@ -131,8 +142,8 @@ type Walk = {
   readonly rowWork: number;
 };
 
-/** How rows are judged: what SQLite is told, and what is left to check of those that it lets through. */
-type Judge = {
+/** How rows are filtered: the condition for SQLite, and what is left to check of the rows that pass it. */
+type RowFilter = {
   readonly found: string;
   readonly condition: string;
   readonly bindings: readonly SqlStorageValue[];
@@ -168,13 +179,13 @@ export class KeyScan {
     this.#groupRevocations = groupRevocations;
   }
 
-  /** The first `want` keys that match at `now`, or fewer when the work of one step is done before. */
+  /** The first `want` keys that match at `now` (ms), or fewer when the work of one step is done before that. */
   find({ filter, order, after }: KeyQuery, want: number, now: number): Found {
-    const judge = this.#judge(filter, now);
+    const rowFilter = this.#rowFilter(filter, now);
     const source = this.#source(filter, now);
-    // Keys that the source lacks, judged at once.
-    const lacking = inOrder(source.lacking ?? [], order, after);
-    const late = lacking.length === 0 ? null : this.#chosen(lacking, judge);
+    // Keys that the source does not contain are checked together, before the walk.
+    const extra = inOrder(source.extra ?? [], order, after);
+    const late = extra.length === 0 ? null : this.#chosen(extra, rowFilter);
     let work = late?.work ?? 0;
     let size = Math.min(want, CHUNK_MAX);
     let position = after;
@@ -184,8 +195,8 @@ export class KeyScan {
     for (;;) {
       const chunk =
         'numbers' in source
-          ? this.#chosen((numbers ?? []).slice(taken, taken + size), judge)
-          : this.#walked(source, order, position, size, judge);
+          ? this.#chosen((numbers ?? []).slice(taken, taken + size), rowFilter)
+          : this.#walked(source, order, position, size, rowFilter);
       taken += chunk.n;
       const isLast = chunk.n < size;
       const to = isLast ? null : chunk.last;
@@ -202,20 +213,20 @@ export class KeyScan {
 
   #source(filter: KeyFilter, now: number): Source {
     const { status, owner } = filter;
-    // If few keys have what one of the filters names, the page is complete however few of them match.
+    // If one of the filters selects few keys, they are all checked, so the page is complete however few of them match.
     const few = this.#few(filter);
     if (few !== null) return { numbers: few };
     if (owner !== undefined) return throughOwner(owner);
     if (status !== undefined && this.#isRare(status)) {
-      const lacking = this.#numbers(LAGGING, LAGGING_MAX, now);
-      if (lacking !== null) return { ...throughStatuses(status), lacking };
+      const extra = this.#numbers(LAGGING, LAGGING_MAX, now);
+      if (extra !== null) return { ...throughStatuses(status), extra };
     }
     return { rows: walk(''), bindings: (start) => [start], rowWork: NEXT_ROW_WORK };
   }
 
   #few(filter: KeyFilter): readonly number[] | null {
     const { owner, name, expiresBefore } = filter;
-    // Among the keys of an owner all match if nothing else is asked.
+    // With the owner as the only filter all keys of the owner match, and a walk finds a page of them at once.
     const isMore = Object.keys(filter).length > 1;
     const few = (query: string, ...bindings: SqlStorageValue[]) => this.#numbers(query, SMALL_SET_MAX, ...bindings);
     return (
@@ -225,7 +236,10 @@ export class KeyScan {
     );
   }
 
-  /** Whether the index of statuses is the shorter way. Stored statuses say nothing of revocations of groups that are not in the rows yet; active keys and those in grace are not in the index. */
+  /**
+   * Whether the index of statuses is the shorter way. It is of no use for active keys and those in grace, which it does
+   * not contain, nor while a group revocation is pending, which stored statuses do not show.
+   */
   #isRare(statuses: readonly KeyStatus[]): boolean {
     const isIndexed = !statuses.includes('active') && !statuses.includes('rotating');
     if (this.#groupRevocations.pending.length > 0 || !isIndexed) return false;
@@ -234,14 +248,14 @@ export class KeyScan {
     return having * FAR_ROW_WORK < total * NEXT_ROW_WORK;
   }
 
-  /** Numbers of the rows that a query yields, null for more than `max`. */
+  /** The `seq` of each row that a query selects; null when there are more than `max`. */
   #numbers(query: string, max: number, ...bindings: SqlStorageValue[]): readonly number[] | null {
     const { seqs } = this.#sql.exec<{ seqs: string }>(query, ...bindings, max + 1).one();
     const numbers: number[] = JSON.parse(seqs);
     return numbers.length > max ? null : numbers;
   }
 
-  #judge(filter: KeyFilter, now: number): Judge {
+  #rowFilter(filter: KeyFilter, now: number): RowFilter {
     const { status, owner, prefix, name, search, expiresBefore } = filter;
     const conditions: string[] = [];
     const bindings: SqlStorageValue[] = [];
@@ -249,7 +263,7 @@ export class KeyScan {
       conditions.push(condition);
       bindings.push(...values);
     };
-    // A revocation of a group is not in the rows yet: then the status is decided outside.
+    // The rows do not show a pending group revocation, so while there is one the status is checked outside.
     const isStatusInRows = this.#groupRevocations.pending.length === 0;
     if (status !== undefined && isStatusInRows) add(CONDITIONS.status(status.length), now, now, ...status);
     if (owner !== undefined) add(CONDITIONS.owner, owner);
@@ -270,14 +284,14 @@ export class KeyScan {
     return { found: COPIED, condition, bindings: [now, now, ...bindings], check, rowWork };
   }
 
-  #walked(source: Walk, order: Order, after: number | null, size: number, judge: Judge): Chunk {
+  #walked(source: Walk, order: Order, after: number | null, size: number, rowFilter: RowFilter): Chunk {
     const bindings = [...source.bindings(startOf(order, after)), size];
-    const { low, high, ...chunk } = this.#chunk(source.rows(order), bindings, source.rowWork, judge);
+    const { low, high, ...chunk } = this.#chunk(source.rows(order), bindings, source.rowWork, rowFilter);
     return { ...chunk, last: order === 'asc' ? high : low };
   }
 
-  #chosen(numbers: readonly number[], judge: Judge): Chunk {
-    const { seqs, work } = this.#chunk(CHOSEN, [JSON.stringify(numbers)], FAR_ROW_WORK, judge);
+  #chosen(numbers: readonly number[], rowFilter: RowFilter): Chunk {
+    const { seqs, work } = this.#chunk(CHOSEN, [JSON.stringify(numbers)], FAR_ROW_WORK, rowFilter);
     return { seqs, work, n: numbers.length, last: numbers.at(-1) ?? null };
   }
 
@@ -285,15 +299,15 @@ export class KeyScan {
     rows: string,
     bindings: readonly SqlStorageValue[],
     rowWork: number,
-    { found, condition, check, ...judge }: Judge,
+    { found, condition, check, ...rowFilter }: RowFilter,
   ) {
     type Row = [n: number, low: number | null, high: number | null, bytes: number, found: string];
-    const cursor = this.#sql.exec(chunk(found, condition, rows), ...judge.bindings, ...bindings);
+    const cursor = this.#sql.exec(chunk(found, condition, rows), ...rowFilter.bindings, ...bindings);
     // Raw rows cost half of what objects do.
     const [row] = Array.from(cursor.raw<Row>());
-    if (row === undefined) throw new Error('an aggregate without row');
+    if (row === undefined) throw new Error('an aggregate returned no row');
     const [n, low, high, bytes, text] = row;
-    const work = n * (rowWork + judge.rowWork) + bytes / BYTES_PER_WORK;
+    const work = n * (rowWork + rowFilter.rowWork) + bytes / BYTES_PER_WORK;
     if (check === null) {
       const seqs: number[] = JSON.parse(text);
       return { n, low, high, work, seqs };
@@ -305,14 +319,15 @@ export class KeyScan {
 }
 
 /**
- * A name as it is searched: compatible forms of a character as one (so composed and decomposed accents, full-width letters and ligatures are found),
- * upper case in all of Unicode, which unlike lower case writes a sigma at the end of a word as it does elsewhere. The same in every language.
+ * A name in the form in which it is searched, the same for every language. Compatible forms of a character become one,
+ * so composed and decomposed accents, full-width letters and ligatures match. Then all is upper case, since lower case
+ * writes a sigma differently at the end of a word.
  */
 export function foldCase(text: string): string {
   return text.normalize('NFKC').toUpperCase();
 }
 
-/** Names that start so. U+10FFFF is no character, so no name holds it. */
+/** Bounds of the names that start with `start`. U+10FFFF is no character, so no name contains it. */
 function nameRange(start: string): [from: string, to: string] {
   return [start, `${start}\u{10FFFF}`];
 }
@@ -322,7 +337,7 @@ function inOrder(numbers: readonly number[], order: Order, after: number | null)
   return between(numbers, order, after, null).sort((a, b) => sign * (a - b));
 }
 
-/** Those after `from` up to and with `to`; null for no bound. */
+/** Those after `from` up to and including `to`; null for no bound. */
 function between(numbers: readonly number[], order: Order, from: number | null, to: number | null): number[] {
   const sign = order === 'asc' ? 1 : -1;
   return numbers.filter((seq) => (from === null || sign * (seq - from) > 0) && (to === null || sign * (seq - to) <= 0));

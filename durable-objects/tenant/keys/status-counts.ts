@@ -1,23 +1,26 @@
 /**
- * How many keys are in each status at a moment. Stored counts say how many were by the last write; keys that time or a revocation of a group has moved
- * on since, and no alarm has written down yet, are looked at and moved, so the numbers are those of the moment itself.
+ * How many keys are in each status at a moment. Stored counts hold what was last written. Keys that time or a group
+ * revocation has changed since, and that no alarm has written yet, are read and counted under their new status, so the
+ * numbers are those of the moment itself.
  */
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
-import type { KeyTable, StoredStatus } from './table.ts';
+import type { StoredStatus } from './rows.ts';
+import type { KeyTable } from './table.ts';
 
 export type StatusCounts = {
   readonly counts: Readonly<Record<KeyStatus, number>>;
   readonly total: number;
   /**
-   * Whether every number is that of the moment. If not, more than `LOOKED_AT_MAX` keys have come to their end and wait to be written down: `total` is right, but
-   * some of those keys still count under the status that they had before.
+   * Whether every number is that of the moment. If not, more than `LOOKED_AT_MAX` keys have ended and wait to be
+   * written: `total` is right, but some of those keys are still counted under the status that they had before.
    */
   readonly exact: boolean;
 };
 
-/** Keys that are looked at, some 5 ms. The alarm writes as many down in a few passes. */
+/** Keys that are read, some 5 ms. The alarm writes as many in a few passes. */
 export const LOOKED_AT_MAX = 1000;
 
+/** Counts the keys by their status at `now` (ms). */
 export function countByStatus(keys: KeyTable, now: number): StatusCounts {
   const stored = keys.counts.byEntry('status');
   const counts: Record<KeyStatus, number> = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };

@@ -1,0 +1,51 @@
+/** Keys that are verified often, kept in memory in the form that a verification needs. */
+import type { KeyRecord, UsedKey } from '../../../domain/keys/record.ts';
+import { verifiedKeyOf } from '../../../domain/keys/status.ts';
+import type { DecidedKey } from '../../../domain/keys/verification.ts';
+import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
+
+/**
+ * A key that is verified often: the fields that decide a verification and record its use, and what verifications
+ * report, as JSON text. The text is made once, because copying one text out of the object costs less than copying an
+ * object of a dozen fields.
+ */
+export type HotKey = {
+  readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest'>;
+  readonly verifiedJson: string;
+  /**
+   * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
+   * version.
+   */
+  usedAt: number | null;
+};
+
+/**
+ * What a hot key takes beside its text and scopes. Measured: 400 on the heap and 200 outside of it for the digest; with
+ * two scopes and little metadata 1,150 in all.
+ */
+const HOT_KEY_BYTES = 650;
+
+/** Upper bound of what a hot key takes in memory (bytes). */
+export const hotBytes = ({ record, verifiedJson }: HotKey) =>
+  HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson);
+
+/** The hot key of a record, with the use that is stored. */
+export function hotKeyOf(record: KeyRecord): HotKey {
+  return {
+    record: {
+      seq: record.seq,
+      id: record.id,
+      digest: record.digest,
+      scopes: record.scopes,
+      enabled: record.enabled,
+      createdAt: record.createdAt,
+      expiresAt: record.expiresAt,
+      revokedAt: record.revokedAt,
+      replaces: record.replaces,
+      replacedBy: record.replacedBy,
+      graceEndsAt: record.graceEndsAt,
+    },
+    verifiedJson: JSON.stringify(verifiedKeyOf(record)),
+    usedAt: record.lastUsedAt,
+  };
+}

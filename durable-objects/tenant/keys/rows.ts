@@ -1,0 +1,229 @@
+/**
+ * Rows of the table `keys` and the records made of them: the lists of columns, and the values of a record in the same
+ * order.
+ */
+import type { KeyRecord, KeyStatus, ListedKey, NewAttributes, NewRecord } from '../../../domain/keys/record.ts';
+import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
+import { type StoredState, storedState } from './counts.ts';
+
+/**
+ * Columns that every change writes. They are apart from those that only the caller's own update writes, because SQLite
+ * rewrites the index entries of every column that a statement sets, even to the same value.
+ */
+export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at,
+  lineage, status, due_at, ended_at`;
+/** Columns that only the caller's own update writes. */
+export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at';
+/** Columns that are written once, when the key is created. */
+export const CONSTANT_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope,
+  signing_key_id, sealing_key_id`;
+/** Columns of a `KeyRow`. */
+export const RECORD_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
+  updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
+  created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status`;
+/** Columns of a `ListedRow`, in its order. */
+export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
+  updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
+  created_by, revoked_by, signing_key_id, sealing_key_id`;
+/** Columns of a `RevocableKey`: none that can be large. */
+export const REVOCABLE_COLUMNS = `seq, id, owner, lineage, updated_at AS updatedAt, revoked_at AS revokedAt,
+  revoked_by AS revokedBy, version, signing_key_id AS signingKeyId, sealing_key_id AS sealingKeyId,
+  status AS storedStatus`;
+
+export type KeyRow = {
+  seq: number;
+  id: string;
+  name: string;
+  prefix: string;
+  last_four: string;
+  owner: string | null;
+  scopes: string | null;
+  metadata: string | null;
+  enabled: number;
+  created_at: number;
+  updated_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+  version: number;
+  replaces: string | null;
+  replaced_by: string | null;
+  rotated_at: number | null;
+  grace_ends_at: number | null;
+  lineage: string | null;
+  created_by: string | null;
+  revoked_by: string | null;
+  digest: ArrayBuffer;
+  envelope: ArrayBuffer | null;
+  signing_key_id: number;
+  sealing_key_id: number | null;
+  status: KeyStatus;
+};
+
+/** A key as a revocation reads it. */
+export type RevocableKey = Pick<
+  KeyRecord,
+  'seq' | 'id' | 'owner' | 'lineage' | 'updatedAt' | 'revokedAt' | 'revokedBy' | 'version'
+> &
+  Pick<KeyRecord, 'signingKeyId' | 'sealingKeyId' | 'storedStatus'>;
+
+/** A key with the status in its row, which may lag behind the time. */
+export type StoredStatus = Pick<KeyRecord, 'seq' | 'owner' | 'lineage'> & { readonly status: KeyStatus };
+
+export type ListedRow = [
+  seq: number,
+  id: string,
+  name: string,
+  prefix: string,
+  lastFour: string,
+  owner: string | null,
+  scopes: string | null,
+  metadata: string | null,
+  enabled: number,
+  createdAt: number,
+  updatedAt: number,
+  expiresAt: number | null,
+  revokedAt: number | null,
+  lastUsedAt: number | null,
+  version: number,
+  replaces: string | null,
+  replacedBy: string | null,
+  rotatedAt: number | null,
+  graceEndsAt: number | null,
+  lineage: string | null,
+  createdBy: string | null,
+  revokedBy: string | null,
+  signingKeyId: number,
+  sealingKeyId: number | null,
+];
+
+export function toRecord(row: KeyRow): KeyRecord {
+  return {
+    seq: row.seq,
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    lastFour: row.last_four,
+    owner: row.owner,
+    scopes: row.scopes === null ? [] : JSON.parse(row.scopes),
+    metadata: row.metadata ?? '{}',
+    enabled: row.enabled === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+    version: row.version,
+    replaces: row.replaces,
+    replacedBy: row.replaced_by,
+    rotatedAt: row.rotated_at,
+    graceEndsAt: row.grace_ends_at,
+    lineage: row.lineage,
+    createdBy: row.created_by,
+    revokedBy: row.revoked_by,
+    digest: new Uint8Array(row.digest),
+    envelope: row.envelope === null ? null : new Uint8Array(row.envelope),
+    signingKeyId: row.signing_key_id,
+    sealingKeyId: row.sealing_key_id,
+    storedStatus: row.status,
+  };
+}
+
+export function toListed([
+  seq,
+  id,
+  name,
+  prefix,
+  lastFour,
+  owner,
+  scopes,
+  metadata,
+  enabled,
+  ...rest
+]: ListedRow): ListedKey {
+  const [createdAt, updatedAt, expiresAt, revokedAt, lastUsedAt, version, ...others] = rest;
+  const [replaces, replacedBy, rotatedAt, graceEndsAt, lineage, createdBy, revokedBy, ...entries] = others;
+  const [signingKeyId, sealingKeyId] = entries;
+  return {
+    seq,
+    id,
+    name,
+    prefix,
+    lastFour,
+    owner,
+    scopes: scopes ?? '[]',
+    metadata: metadata ?? '{}',
+    enabled: enabled === 1,
+    createdAt,
+    updatedAt,
+    expiresAt,
+    revokedAt,
+    lastUsedAt,
+    version,
+    replaces,
+    replacedBy,
+    rotatedAt,
+    graceEndsAt,
+    lineage,
+    createdBy,
+    revokedBy,
+    signingKeyId,
+    sealingKeyId,
+  };
+}
+
+/** The values of `CONSTANT_COLUMNS`. */
+export function constantValues(record: NewRecord): SqlStorageValue[] {
+  const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope } = record;
+  const { signingKeyId, sealingKeyId } = record;
+  const bytesOf = [bytes(digest), envelope && bytes(envelope)];
+  return [id, prefix, lastFour, createdAt, createdBy, replaces, ...bytesOf, signingKeyId, sealingKeyId];
+}
+
+/** The values of `LIFE_COLUMNS`: the record itself, and what time has made of it by `now`. */
+export function lifeValues(record: KeyRecord | NewRecord, now: number): SqlStorageValue[] {
+  return [
+    record.updatedAt,
+    record.revokedAt,
+    record.revokedBy,
+    record.version,
+    record.replacedBy,
+    record.rotatedAt,
+    record.graceEndsAt,
+    record.lineage,
+    statusOf(record, now),
+    nextTransitionAt(record, now),
+    endedAt(record, now),
+  ];
+}
+
+/** The values of `ATTRIBUTE_COLUMNS`. Empty scopes and metadata are stored as NULL. */
+export function attributeValues(record: NewAttributes): SqlStorageValue[] {
+  return [
+    record.name,
+    record.owner,
+    record.scopes === '[]' ? null : record.scopes,
+    record.metadata === '{}' ? null : record.metadata,
+    record.enabled ? 1 : 0,
+    record.expiresAt,
+  ];
+}
+
+/** The record with its scopes as they are stored. */
+export function toNew(record: KeyRecord): NewRecord {
+  return { ...record, scopes: JSON.stringify(record.scopes) };
+}
+
+/** The part of a stored record that is counted (counts.ts). */
+export function storedStateOf({
+  signingKeyId,
+  sealingKeyId,
+  storedStatus,
+}: Pick<KeyRecord, 'signingKeyId' | 'sealingKeyId' | 'storedStatus'>): StoredState {
+  return storedState(signingKeyId, sealingKeyId, storedStatus);
+}
+
+/** SQLite takes buffers, not views; a view that arrived over an RPC may cover only a part of its buffer. */
+function bytes(view: Uint8Array): ArrayBuffer {
+  return new Uint8Array(view).buffer;
+}
