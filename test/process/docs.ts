@@ -1,23 +1,37 @@
 /**
- * The README as a program: the shell blocks between its `<!-- run -->` lines, each with the answer that the page shows, and a shell to run them in. What differs
- * from one run to the next (ids, key strings, times) is replaced by what it is, numbered as it comes, on both sides.
+ * The project's Markdown pages, as programs and as texts. A page's program is its shell blocks between `<!-- run -->` and `<!-- /run -->`, each with
+ * the output that the page shows after it. Values that differ between runs (ids, key strings, times) are replaced by numbered names on both sides of
+ * a comparison.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { eventually, ROOT } from './server.ts';
 
-export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
-/** The address that the page uses, the default one. */
+/** Every Markdown page of the project, by its path from the root. */
+export const PAGES: ReadonlyMap<string, string> = new Map(
+  globSync(['*.md', 'docs/**/*.md', '.github/**/*.md'], { cwd: ROOT })
+    .toSorted()
+    .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]),
+);
+
+/** The text of a page. */
+export function pageAt(path: string): string {
+  const page = PAGES.get(path);
+  if (page === undefined) throw new Error(`there is no page ${path}`);
+  return page;
+}
+
+/** The address that the pages use, the default one. */
 const SHOWN_URL = 'http://127.0.0.1:8787';
 
 export type Step =
   | { readonly kind: 'restart' }
   | { readonly kind: 'run'; readonly script: string; readonly shown: string | null };
 
-/** The steps between `<!-- name -->` and `<!-- /name -->`, all such places of the page in one. */
-export function stepsOf(name: string, page = README): Step[] {
+/** The steps between `<!-- name -->` and `<!-- /name -->` of a page, from all such places in order. */
+export function stepsOf(name: string, page: string): Step[] {
   const places = [...page.matchAll(new RegExp(`^<!-- ${name} -->$(.*?)^<!-- /${name} -->$`, 'gms'))];
   const pieces = places.flatMap(([, place = '']) => [
     ...place.matchAll(/^```sh\n(.*?)^```$(?:\n\n```(?:json|text)\n(.*?)^```$)?|^<!-- restart -->$/gms),
@@ -27,12 +41,55 @@ export function stepsOf(name: string, page = README): Step[] {
   );
 }
 
-/** A fenced block by its language, the first one of its kind. */
-export function fenced(language: string, page = README): string {
+/** The first fenced block of a page in a language. */
+export function fenced(language: string, page: string): string {
   return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(page)?.[1] ?? '';
 }
 
-/** The node that runs the tests comes first: a machine's own may be any. */
+/** A page without its fenced blocks: in their place are as many empty lines. */
+export function proseOf(page: string, languages = '[a-z]*'): string {
+  const blocks = new RegExp(`^( *)\`\`\`(?:${languages})\n.*?^\\1\`\`\`$`, 'gms');
+  return page.replace(blocks, (block) => block.replace(/[^\n]/g, ''));
+}
+
+/** The anchors that GitHub gives to the headings of a page: lower case, no punctuation, `-1` and so on for repeated ones. */
+export function anchorsOf(page: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, title = ''] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
+    const text = title.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').trim();
+    const anchor = text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
+    let unique = anchor;
+    for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+/** The targets of the links and images of a page, as written. */
+export function linksOf(page: string): string[] {
+  const prose = proseOf(page).replace(/`[^`\n]*`/g, '');
+  const inline = [...prose.matchAll(/\]\(<?([^)\s>]+)>?(?: "[^"]*")?\)/g)];
+  const definitions = [...prose.matchAll(/^\[[^\]]+\]: +<?([^\s>]+)>?/gm)];
+  return [...inline, ...definitions].map(([, target = '']) => target);
+}
+
+/** The cells of the rows of every table of a page whose header starts with these columns. */
+export function rowsOf(page: string, ...columns: readonly string[]): string[][] {
+  const tables = page.matchAll(/^(\|.*\|)\n\|[-|]+\|\n((?:\|.*\|\n)+)/gm);
+  const cells = (line: string) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  return [...tables]
+    .filter(([, header = '']) => columns.every((column, i) => cells(header)[i] === column))
+    .flatMap(([, , body = '']) => body.trimEnd().split('\n').map(cells));
+}
+
+/** The node that runs the tests comes first, because the node of a machine may be any. */
 export const SEARCH_PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
 
 /** A bash that keeps its variables from script to script, in a folder of its own. */
@@ -57,7 +114,7 @@ export class Shell implements AsyncDisposable {
     });
   }
 
-  /** Runs a script against the server; what it printed. Throws when it wrote to stderr. */
+  /** Runs a script against the server and returns what it printed. Throws when it wrote to stderr. */
   async run(script: string, url: string): Promise<string> {
     const end = '--- end of the script ---\n';
     const file = join(this.#folder, 'step.sh');
@@ -76,15 +133,15 @@ export class Shell implements AsyncDisposable {
   }
 }
 
-/** What an id looks like on the page, `key_…JOXhf`, and in truth; a key string shows both its ends, `ks_0ERz…5gKv`. */
+/** Ids as pages shorten them (`key_…JOXhf`) and in full, and key strings, of which pages show both ends (`ks_0ERz…5gKv`). */
 const VARYING =
   /\b(?<kind>key|rot|op|req)_(?:…[0-9A-Za-z]{5}|[0-9A-Za-z]{17})|\b(?<prefix>[a-z][a-z0-9_]*)_(?:[0-9A-Za-z]{4}…[0-9A-Za-z]{4}|[0-9A-Za-z]{92})\b/g;
 
-/** Takes out what varies. One for each side of a comparison: ids are numbered as they come. */
+/** Replaces what varies, numbering ids in the order in which they appear. Each side of a comparison needs its own. */
 export class Normalizer {
   readonly #numbers = new Map<string, string>();
 
-  /** The answers in a text: JSON as what it says, other lines as they are. */
+  /** The answers in a text: JSON documents parsed, other lines as they are. */
   read(text: string): unknown[] {
     // A document starts at the beginning of a line; its further lines are indented, or close it.
     const pieces = this.#named(text).match(/^\{\n[\s\S]*?^\}$|^.+$/gm) ?? [];
