@@ -1,7 +1,12 @@
 /**
- * The project's Markdown pages, as programs and as texts. A page's program is its shell blocks between `<!-- run -->` and `<!-- /run -->`, each with
- * the output that the page shows after it. Values that differ between runs (ids, key strings, times) are replaced by numbered names on both sides of
- * a comparison.
+ * The project's Markdown pages, as programs and as texts.
+ *
+ * A page's program is its `sh` blocks between `<!-- run -->` and `<!-- /run -->`, in order and in one shell. A `json`
+ * or `text` block right after one is the output that it must print; without such a block it must print nothing.
+ * `<!-- restart -->` stops the server and starts it again. A page sets up everything that it needs: no other page runs
+ * before it, and its server is its own.
+ *
+ * Values that differ between runs (ids, key strings, times) are replaced by numbered names before a comparison.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -52,7 +57,7 @@ export function proseOf(page: string, languages = '[a-z]*'): string {
   return page.replace(blocks, (block) => block.replace(/[^\n]/g, ''));
 }
 
-/** The anchors that GitHub gives to the headings of a page: lower case, no punctuation, `-1` and so on for repeated ones. */
+/** The anchors that GitHub gives to the headings of a page: lower case, no punctuation, `-1` after a repeated one. */
 export function anchorsOf(page: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, title = ''] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
@@ -133,9 +138,11 @@ export class Shell implements AsyncDisposable {
   }
 }
 
-/** Ids as pages shorten them (`key_…JOXhf`) and in full, and key strings, of which pages show both ends (`ks_0ERz…5gKv`). */
-const VARYING =
-  /\b(?<kind>key|rot|op|req)_(?:…[0-9A-Za-z]{5}|[0-9A-Za-z]{17})|\b(?<prefix>[a-z][a-z0-9_]*)_(?:[0-9A-Za-z]{4}…[0-9A-Za-z]{4}|[0-9A-Za-z]{92})\b/g;
+/** Ids, as pages shorten them (`key_…JOXhf`) or in full. */
+const ID = /\b(?<kind>key|rot|op|req)_(?:…[0-9A-Za-z]{5}|[0-9A-Za-z]{17})/;
+/** Key strings, of which pages show both ends (`ks_0ERz…5gKv`), or in full. */
+const KEY = /\b(?<prefix>[a-z][a-z0-9_]*)_(?:[0-9A-Za-z]{4}…[0-9A-Za-z]{4}|[0-9A-Za-z]{92})\b/;
+const VARYING = new RegExp(`${ID.source}|${KEY.source}`, 'g');
 
 /** Replaces what varies, numbering ids in the order in which they appear. Each side of a comparison needs its own. */
 export class Normalizer {
