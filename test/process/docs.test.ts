@@ -24,6 +24,7 @@ import {
   SEARCH_PATH,
   Shell,
   stepsOf,
+  Turns,
 } from './docs.ts';
 import { ROOT, startServer, temporaryFolder } from './server.ts';
 import { ArgumentRecorder } from './walkthrough.ts';
@@ -36,25 +37,22 @@ const load = (path: string): Promise<Record<string, unknown>> => import(join(ROO
 const API = pageAt('docs/api.md');
 const KEY_FORMAT = pageAt('docs/key-format.md');
 
-/** Pages with a program. */
-const PROGRAMS = [...PAGES.keys()].filter((path) => stepsOf('run', pageAt(path)).length > 0);
-/** Programs at a time: each has a server of its own, and some of their examples are about seconds. */
-const PROGRAMS_AT_ONCE = 2;
+/** Pages with a program, the longest program first. */
+const PROGRAMS = [...PAGES.entries()]
+  .map(([path, page]) => ({ path, steps: stepsOf('run', page) }))
+  .filter(({ steps }) => steps.length > 0)
+  .toSorted((a, b) => b.steps.length - a.steps.length);
+/** Programs at a time. Each has a server, and some examples depend on seconds; a small machine has two cores. */
+const PROGRAMS_AT_ONCE = 3;
 
 describe.concurrent('every example prints what its page shows, in one shell, server restarts included', () => {
-  const turns = Array.from({ length: PROGRAMS_AT_ONCE }, () => Promise.resolve());
+  const turns = new Turns(PROGRAMS_AT_ONCE);
 
-  test.each(PROGRAMS.map((path, i) => [path, i % PROGRAMS_AT_ONCE] as const))('%s', async (path, lane) => {
-    const turn = turns[lane];
-    const { promise, resolve } = Promise.withResolvers<void>();
-    turns[lane] = promise;
-    await turn;
-    await runProgram(pageAt(path)).finally(resolve);
-  });
+  test.each(PROGRAMS.map(({ path }) => path))('%s', (path) => turns.take(() => runProgram(pageAt(path))));
 });
 
 test('the pages have these programs', () => {
-  expect(PROGRAMS).toEqual(
+  expect(PROGRAMS.map(({ path }) => path)).toEqual(
     expect.arrayContaining([
       'README.md',
       'docs/incidents.md',
@@ -64,7 +62,7 @@ test('the pages have these programs', () => {
       'docs/operate.md',
     ]),
   );
-  const steps = PROGRAMS.flatMap((path) => stepsOf('run', pageAt(path)));
+  const steps = PROGRAMS.flatMap((program) => program.steps);
   expect(steps.length).toBeGreaterThan(40);
   // The rotation of both keyrings is shown with the restarts that it takes.
   expect(steps.filter(({ kind }) => kind === 'restart').length).toBeGreaterThan(3);
@@ -235,7 +233,7 @@ describe('the tables name what the program has', () => {
   });
 });
 
-describe('what the pages say about key strings', () => {
+describe.concurrent('what the pages say about key strings', () => {
   test('the expression and the gitleaks rules match keys, and nothing of another length or form', async () => {
     using folder = temporaryFolder();
     await using server = await startServer(folder.path);
@@ -295,7 +293,7 @@ describe('what the pages say about key strings', () => {
   });
 });
 
-test('a backup of the running server, made as the page says, can be restored', async () => {
+test.concurrent('a backup of the running server, made as the page says, can be restored', async () => {
   using folder = temporaryFolder();
   const checkout = join(folder.path, 'checkout');
   mkdirSync(checkout);
@@ -330,7 +328,7 @@ test('a backup of the running server, made as the page says, can be restored', a
   expect(await new Client(restored).get('/tenants')).toMatchObject({ data: [{ id: 'acme' }] });
 });
 
-test('a backup that cannot be made says so in one line, and writes nothing', async () => {
+test.concurrent('a backup that cannot be made says so in one line, and writes nothing', async () => {
   using folder = temporaryFolder();
   const dataDir = join(folder.path, 'data');
   const refusal = (...args: string[]) => {

@@ -97,6 +97,28 @@ export function rowsOf(page: string, ...columns: readonly string[]): string[][] 
 /** The node that runs the tests comes first, because the node of a machine may be any. */
 export const SEARCH_PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
 
+/** Lets only so many work at a time; the others wait for their turn. */
+export class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
 /** A bash that keeps its variables from script to script, in a folder of its own. */
 export class Shell implements AsyncDisposable {
   readonly #process: ChildProcess;
