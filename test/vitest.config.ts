@@ -33,7 +33,7 @@ const MAX_WORKERS = 3;
 /** What takes longest, longest first: started late it would run alone at the end. */
 const LONGEST = [
   'process/first-run',
-  'process/readme',
+  'process/docs',
   'process/eviction',
   'process/leases/leases',
   'process/full-disk/full-disk',

@@ -1,4 +1,7 @@
-/** README, "Who can do what with what": somebody who reads or writes the databases and has none of the secrets. */
+/**
+ * The table "Who can do what with what" in `docs/security.md`: somebody who reads or writes the databases
+ * and has none of the secrets.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';
