@@ -4,7 +4,7 @@
  */
 
 import type { Command } from '../../domain/command.ts';
-import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
+import { type Concerned, LEASE_SECONDS_MAX } from '../../domain/leases/ledger.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -17,17 +17,11 @@ import { cleanUp } from './cleanup.ts';
 import { firstDueAt } from './jobs.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import type { HotKey } from './keys/table.ts';
+import { TenantLeases } from './leases.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { TenantStore } from './store.ts';
-import {
-  insertTenant,
-  readTenant,
-  readTenantAtStart,
-  type StoredTenant,
-  settleLeases,
-  writeLeasesOut,
-} from './table.ts';
+import { insertTenant, readTenant, readTenantAtStart, type StoredTenant, settleLeases } from './table.ts';
 
 /** Passes that one alarm makes, others being served between them. */
 const PASSES_PER_ALARM = 20;
@@ -40,8 +34,6 @@ const ALARM_RETRY_MS = 30_000;
  */
 const GROWS_UP_TO_BYTES = 10_000_000_000 - 200_000_000;
 
-const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
-
 /** At once, or when changes that an answer tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
@@ -50,30 +42,23 @@ const TAKEN = fail({ code: 'tenant_exists' });
 export class TenantState {
   store: TenantStore;
   readonly #storage: DurableObjectStorage;
-  readonly #startedAt = Date.now();
   readonly #alarm: AlarmClock;
-  #leases = new LeaseLedger(0);
-  #leasesOut = false;
+  readonly #leases: TenantLeases;
   #tenant: TenantRecord | null = null;
   #settling = false;
-  /** Whether nobody has verified since this instance woke up for a tenant that slept. */
-  #isFresh = false;
   /** Creations that wait for the directory. What was decided about one meanwhile is the answer to it. */
   readonly #creations = new Set<{ readonly incarnation: string; refused: Result<never> | null }>();
-  /** Incarnations that this instance has deleted itself, so that it knows the leases on them. */
-  readonly #destroyed = new Set<string>();
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.store = new TenantStore(storage.sql);
     this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
+    this.#leases = new TenantLeases(storage.sql, () => this.#tenant?.leaseSecondsInForce ?? null, Date.now());
     const stored = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length) ?? this.#bringUpToDate();
     if (stored === null) return;
-    this.#isFresh = true;
     this.#tenant = stored.record;
-    this.#leasesOut = stored.leasesOut;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
-    this.#leases = LeaseLedger.ofStart(stored.leasesOut, this.#inForceMs, this.#startedAt);
+    this.#leases.resume(stored.leasesOut);
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
@@ -103,7 +88,7 @@ export class TenantState {
     if (this.#tenant === null || !isMeant(this.#tenant, target)) return this.#missing(now);
     const result = answer(this.#tenant, now);
     const about = tells(result);
-    return about === null ? result : this.#after(this.#leases.telling(about, this.#inForceMs, now), result);
+    return about === null ? result : this.#after(this.#leases.beforeTelling(about, now), result);
   }
 
   /**
@@ -118,7 +103,7 @@ export class TenantState {
     if (command.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
     const context = { store: this.store, tenant, now, command };
     const { answer, changed } = this.#transaction(() => this.#apply(context, mutation));
-    return this.#after(this.#leases.answer(changed, mutation.about, this.#inForceMs, now), answer);
+    return this.#after(this.#leases.beforeAnswer(changed, mutation.about, now), answer);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
@@ -204,22 +189,10 @@ export class TenantState {
     if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
-  /**
-   * Grants a lease on a key: for how long (ms), 0 for none. The first of a busy time is noted in storage before the answer leaves. If that cannot be
-   * written the platform gives up this object, and the Worker asks again without wanting a lease. A tenant that slept until now gets none with its
-   * first answer: that spares a write, and a change its wait, where nothing more may follow.
-   */
-  grantLease(tenant: TenantRecord, keyId: string, now: number): number {
-    const leaseMs = tenant.settings.leaseSeconds * 1000;
-    const isFirst = this.#isFresh;
-    this.#isFresh = false;
-    if (leaseMs === 0 || (isFirst && !this.#leasesOut)) return 0;
-    if (!this.#leasesOut) {
-      writeLeasesOut(this.store.sql, true);
-      this.#leasesOut = true;
-    }
-    this.#leases.grant(keyId, leaseMs, now);
-    this.#settleSoon(FLUSH_AFTER_MS);
+  /** Grants a lease on a key: for how long (ms), 0 for none (leases.ts). */
+  grantLease({ settings }: TenantRecord, keyId: string, now: number): number {
+    const leaseMs = this.#leases.grant(keyId, settings.leaseSeconds, now);
+    if (leaseMs > 0) this.#settleSoon(FLUSH_AFTER_MS);
     return leaseMs;
   }
 
@@ -243,20 +216,20 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, sql } = this.store;
+    const { lastUsed, keys, rotations } = this.store;
+    const leases = this.#leases;
     const uses = lastUsed.batch();
-    const isQuiet = this.#leasesOut && this.#leases.isQuiet(now);
-    if (uses.length > 0 || isQuiet) {
+    const isOver = leases.isOver(now);
+    if (uses.length > 0 || isOver) {
       this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        if (isQuiet) writeLeasesOut(sql, false);
+        if (isOver) leases.note(false);
       });
       lastUsed.written(uses);
-      if (isQuiet) this.#leasesOut = false;
     }
-    this.#leases.sweep(now);
+    leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (this.#leasesOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, this.#leases.endOfAll - now));
+    else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
   // ---- the tenant's own life (tenants/lifecycle.ts) ----
@@ -272,10 +245,7 @@ export class TenantState {
       const { allowed, earlierDeletion } = await confirm();
       if (!allowed) return NOT_CONFIRMED;
       if (creation.refused !== null) return creation.refused;
-      // A key string of an earlier tenant of this id may still be leased.
-      const now = Date.now();
-      const known = this.#leases.telling([], LEASE_MAX_MS, now);
-      const waitMs = earlierDeletion ? this.#deletionWaitMs(null, now) : known;
+      const waitMs = this.#leases.beforeCreation(earlierDeletion, Date.now());
       const created = this.#createNow(tenant, command, waitMs);
       if (waitMs > 0) await scheduler.wait(waitMs);
       this.settleLeases(tenant);
@@ -301,16 +271,15 @@ export class TenantState {
     this.#transaction(() => {
       migrate(this.#storage, TENANT_MIGRATIONS, schemaVersion(this.store.sql));
       insertTenant(this.store.sql, tenant);
-      if (waitMs > 0) writeLeasesOut(this.store.sql, true);
+      if (waitMs > 0) this.#leases.note(true);
       this.store.audit.append(command, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
       if (command.idempotency === null) return;
       this.store.idempotency.keep(command.idempotency, command.id, JSON.stringify(ok(tenant)), createdAt);
       this.#alarm.arm(createdAt + KEPT_FOR_MS, createdAt);
     });
     this.#tenant = tenant;
-    this.#leasesOut = waitMs > 0;
     if (waitMs > 0) {
-      this.#leases = new LeaseLedger(Date.now() + waitMs);
+      this.#leases.created(waitMs, Date.now());
       this.#settleSoon(Math.max(FLUSH_AFTER_MS, waitMs));
     }
     return ok(tenant);
@@ -333,14 +302,13 @@ export class TenantState {
     const tenant = this.#tenant;
     const now = Date.now();
     if (tenant?.incarnation !== incarnation) {
-      await scheduler.wait(this.#deletionWaitMs(incarnation, now));
+      await scheduler.wait(this.#leases.beforeDestroyedAgain(incarnation, now));
       return;
     }
-    const waitMs = this.#leases.change('everything', tenant.leaseSecondsInForce * 1000, now);
+    const waitMs = this.#leases.beforeDestroyed(now);
     const { store } = this;
     // Memory first: from here on every question is answered as if the tenant had never been.
     this.#tenant = null;
-    this.#leasesOut = false;
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
     // Both in one turn: what a creation writes meanwhile must not be deleted along.
@@ -352,18 +320,8 @@ export class TenantState {
       this.store = store;
       throw error;
     }
-    this.#destroyed.add(incarnation);
+    this.#leases.destroyed(incarnation);
     await scheduler.wait(waitMs);
-  }
-
-  /**
-   * How long leases on deleted tenants of this id may last from `now` on (ms). What this instance deleted itself it has in its ledger; about a
-   * deletion that an earlier instance did not see to its end no row is left, so the longest lease that there can be is assumed.
-   */
-  #deletionWaitMs(incarnation: string | null, now: number): number {
-    const known = this.#leases.telling('everything', LEASE_MAX_MS, now);
-    if (incarnation !== null && this.#destroyed.has(incarnation)) return known;
-    return Math.max(known, Math.min(this.#startedAt + LEASE_OUTLAST_MAX_MS - now, LEASE_OUTLAST_MAX_MS), 0);
   }
 
   // ---- the alarm ----
@@ -402,14 +360,9 @@ export class TenantState {
 
   // ---- what all of them share ----
 
-  /** The longest lease that may be in force (ms), also on what was deleted. */
-  get #inForceMs(): number {
-    return this.#tenant === null ? LEASE_MAX_MS : this.#tenant.leaseSecondsInForce * 1000;
-  }
-
   /** That there is no such tenant, told when it is true everywhere. */
   #missing(now: number): Later<{ readonly ok: false; readonly failure: { readonly code: 'tenant_not_found' } }> {
-    return this.#after(this.#leases.telling([], LEASE_MAX_MS, now), fail({ code: 'tenant_not_found' }));
+    return this.#after(this.#leases.beforeMissing(now), fail({ code: 'tenant_not_found' }));
   }
 
   #after<T>(waitMs: number, answer: T): Later<T> {
@@ -419,6 +372,7 @@ export class TenantState {
   /** A transaction that takes memory back with it when it does not commit. */
   #transaction<T>(run: () => T): T {
     const tenant = this.#tenant;
+    const { areOut } = this.#leases;
     try {
       return this.#storage.transactionSync(() => {
         const done = run();
@@ -427,6 +381,7 @@ export class TenantState {
       });
     } catch (error) {
       this.#tenant = tenant;
+      this.#leases.restore(areOut);
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
       this.store.keys.counts.discard();
