@@ -5,7 +5,7 @@
  */
 
 import type { Command } from '../../domain/command.ts';
-import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
+import { type Concerned, LEASE_SECONDS_MAX } from '../../domain/leases/ledger.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -18,18 +18,12 @@ import { cleanUp } from './cleanup.ts';
 import { firstDueAt } from './jobs.ts';
 import type { HotKey } from './keys/hot-key.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
+import { TenantLeases } from './leases.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
-import {
-  insertTenant,
-  readTenant,
-  readTenantAtStart,
-  type StoredTenant,
-  settleLeases,
-  writeLeasesOut,
-} from './table.ts';
+import { insertTenant, readTenant, readTenantAtStart, type StoredTenant, settleLeases } from './table.ts';
 
 /** Passes that one alarm makes. Others are served between them. */
 const PASSES_PER_ALARM = 20;
@@ -42,8 +36,6 @@ const ALARM_RETRY_MS = 30_000;
  */
 const GROWS_UP_TO_BYTES = 10_000_000_000 - 200_000_000;
 
-const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
-
 /** A result: at once, or when the changes that it tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
@@ -52,30 +44,23 @@ const TAKEN = fail({ code: 'tenant_exists' });
 export class TenantState {
   store: TenantStore;
   readonly #storage: DurableObjectStorage;
-  readonly #startedAt = Date.now();
   readonly #alarm: AlarmClock;
-  #leases = new LeaseLedger(0);
-  #leasesOut = false;
+  readonly #leases: TenantLeases;
   #tenant: TenantRecord | null = null;
   #settling = false;
-  /** Whether this instance found a stored tenant at its start and nobody has asked for a lease since. */
-  #isFresh = false;
   /** Creations that wait for the directory. `refused` is the result of one that was cancelled meanwhile. */
   readonly #creations = new Set<{ readonly incarnation: string; refused: Result<never> | null }>();
-  /** Incarnations that this instance deleted itself. The leases on them are in its ledger. */
-  readonly #destroyed = new Set<string>();
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.store = new TenantStore(storage.sql);
     this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
+    this.#leases = new TenantLeases(storage.sql, () => this.#tenant?.leaseSecondsInForce ?? null, Date.now());
     const stored = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length) ?? this.#bringUpToDate();
     if (stored === null) return;
-    this.#isFresh = true;
     this.#tenant = stored.record;
-    this.#leasesOut = stored.leasesOut;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
-    this.#leases = LeaseLedger.ofStart(stored.leasesOut, this.#inForceMs, this.#startedAt);
+    this.#leases.resume(stored.leasesOut);
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
@@ -109,7 +94,7 @@ export class TenantState {
     if (this.#tenant === null || !isMeant(this.#tenant, target)) return this.#missing(now);
     const result = compute(this.#tenant, now);
     const concerned = about(result);
-    return concerned === null ? result : this.#after(this.#leases.telling(concerned, this.#inForceMs, now), result);
+    return concerned === null ? result : this.#after(this.#leases.beforeTelling(concerned, now), result);
   }
 
   /**
@@ -125,7 +110,7 @@ export class TenantState {
     if (command.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
     const context = { store: this.store, tenant, now, command };
     const { result, changed } = this.#transaction(() => this.#apply(context, mutation));
-    return this.#after(this.#leases.mutation(changed, mutation.about, this.#inForceMs, now), result);
+    return this.#after(this.#leases.beforeResult(changed, mutation.about, now), result);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
@@ -175,23 +160,10 @@ export class TenantState {
     if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
-  /**
-   * Grants a lease on a key. Returns its length (ms), 0 when none is granted. The first lease of a busy time is
-   * recorded in storage before the result leaves the object. If that write fails, the platform resets this object, and
-   * the Worker asks again without wanting a lease. The first verification after a sleep gets no lease: often no second
-   * one follows, and then the object saves a write, and a change saves its wait.
-   */
-  grantLease(tenant: TenantRecord, keyId: string, now: number): number {
-    const leaseMs = tenant.settings.leaseSeconds * 1000;
-    const isFirst = this.#isFresh;
-    this.#isFresh = false;
-    if (leaseMs === 0 || (isFirst && !this.#leasesOut)) return 0;
-    if (!this.#leasesOut) {
-      writeLeasesOut(this.store.sql, true);
-      this.#leasesOut = true;
-    }
-    this.#leases.grant(keyId, leaseMs, now);
-    this.#settleSoon(FLUSH_AFTER_MS);
+  /** Grants a lease on a key. Returns its length (ms), 0 when none is granted (leases.ts). */
+  grantLease({ settings }: TenantRecord, keyId: string, now: number): number {
+    const leaseMs = this.#leases.grant(keyId, settings.leaseSeconds, now);
+    if (leaseMs > 0) this.#settleSoon(FLUSH_AFTER_MS);
     return leaseMs;
   }
 
@@ -216,20 +188,20 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, sql } = this.store;
+    const { lastUsed, keys, rotations } = this.store;
+    const leases = this.#leases;
     const uses = lastUsed.batch();
-    const isQuiet = this.#leasesOut && this.#leases.isQuiet(now);
-    if (uses.length > 0 || isQuiet) {
+    const isOver = leases.isOver(now);
+    if (uses.length > 0 || isOver) {
       this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        if (isQuiet) writeLeasesOut(sql, false);
+        if (isOver) leases.note(false);
       });
       lastUsed.written(uses);
-      if (isQuiet) this.#leasesOut = false;
     }
-    this.#leases.sweep(now);
+    leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (this.#leasesOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, this.#leases.endOfAll - now));
+    else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
   // ---- creation and deletion of the tenant (domain/tenants/lifecycle.ts) ----
@@ -248,10 +220,7 @@ export class TenantState {
       const { allowed, earlierDeletion } = await confirm();
       if (!allowed) return NOT_CONFIRMED;
       if (creation.refused !== null) return creation.refused;
-      // Leases on keys of an earlier tenant with this id may still be in force.
-      const now = Date.now();
-      const known = this.#leases.telling([], LEASE_MAX_MS, now);
-      const waitMs = earlierDeletion ? this.#deletionWaitMs(null, now) : known;
+      const waitMs = this.#leases.beforeCreation(earlierDeletion, Date.now());
       const created = this.#createNow(tenant, command, waitMs);
       if (waitMs > 0) await scheduler.wait(waitMs);
       this.settleLeases(tenant);
@@ -278,16 +247,15 @@ export class TenantState {
     this.#transaction(() => {
       migrate(this.#storage, TENANT_MIGRATIONS, databaseVersion(this.store.sql));
       insertTenant(this.store.sql, tenant);
-      if (waitMs > 0) writeLeasesOut(this.store.sql, true);
+      if (waitMs > 0) this.#leases.note(true);
       this.store.audit.append(command, [{ action: 'tenant.create', changes: { name, settings } }], createdAt);
       if (command.idempotency === null) return;
       this.store.idempotency.keep(command.idempotency, command.id, JSON.stringify(ok(tenant)), createdAt);
       this.#alarm.arm(createdAt + KEPT_FOR_MS, createdAt);
     });
     this.#tenant = tenant;
-    this.#leasesOut = waitMs > 0;
     if (waitMs > 0) {
-      this.#leases = new LeaseLedger(Date.now() + waitMs);
+      this.#leases.created(waitMs, Date.now());
       this.#settleSoon(Math.max(FLUSH_AFTER_MS, waitMs));
     }
     return ok(tenant);
@@ -316,14 +284,13 @@ export class TenantState {
     const tenant = this.#tenant;
     const now = Date.now();
     if (tenant?.incarnation !== incarnation) {
-      await scheduler.wait(this.#deletionWaitMs(incarnation, now));
+      await scheduler.wait(this.#leases.beforeDestroyedAgain(incarnation, now));
       return;
     }
-    const waitMs = this.#leases.change('everything', tenant.leaseSecondsInForce * 1000, now);
+    const waitMs = this.#leases.beforeDestroyed(now);
     const { store } = this;
     // Memory first: from here on the tenant does not exist for any call.
     this.#tenant = null;
-    this.#leasesOut = false;
     this.store = new TenantStore(this.#storage.sql);
     this.#alarm.forget();
     // Both calls in one turn. Otherwise what a creation writes in between would be deleted too.
@@ -335,19 +302,8 @@ export class TenantState {
       this.store = store;
       throw error;
     }
-    this.#destroyed.add(incarnation);
+    this.#leases.destroyed(incarnation);
     await scheduler.wait(waitMs);
-  }
-
-  /**
-   * How long leases on deleted tenants of this id may last from `now` on (ms). The ledger has those on a tenant that
-   * this instance deleted. No row is left of a tenant that an earlier instance deleted, so for those the longest
-   * possible lease is assumed.
-   */
-  #deletionWaitMs(incarnation: string | null, now: number): number {
-    const known = this.#leases.telling('everything', LEASE_MAX_MS, now);
-    if (incarnation !== null && this.#destroyed.has(incarnation)) return known;
-    return Math.max(known, Math.min(this.#startedAt + LEASE_OUTLAST_MAX_MS - now, LEASE_OUTLAST_MAX_MS), 0);
   }
 
   // ---- the alarm ----
@@ -389,14 +345,9 @@ export class TenantState {
 
   // ---- shared by all of the above ----
 
-  /** The longest lease that may be in force (ms), on a deleted tenant too. */
-  get #inForceMs(): number {
-    return this.#tenant === null ? LEASE_MAX_MS : this.#tenant.leaseSecondsInForce * 1000;
-  }
-
   /** The result that there is no such tenant. It waits until this is true for every isolate. */
   #missing(now: number): Later<{ readonly ok: false; readonly failure: { readonly code: 'tenant_not_found' } }> {
-    return this.#after(this.#leases.telling([], LEASE_MAX_MS, now), fail({ code: 'tenant_not_found' }));
+    return this.#after(this.#leases.beforeMissing(now), fail({ code: 'tenant_not_found' }));
   }
 
   #after<T>(waitMs: number, result: T): Later<T> {
@@ -406,6 +357,7 @@ export class TenantState {
   /** Runs a transaction. When it does not commit, what it changed in memory is undone. */
   #transaction<T>(run: () => T): T {
     const tenant = this.#tenant;
+    const { areOut } = this.#leases;
     try {
       return this.#storage.transactionSync(() => {
         const done = run();
@@ -414,6 +366,7 @@ export class TenantState {
       });
     } catch (error) {
       this.#tenant = tenant;
+      this.#leases.restore(areOut);
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
       this.store.keys.counts.discard();

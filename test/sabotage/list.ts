@@ -12,6 +12,7 @@ export type Sabotage = {
 };
 
 const STATE = 'durable-objects/tenant/state.ts';
+const TENANT_LEASES = 'durable-objects/tenant/leases.ts';
 const LEDGER = 'domain/leases/ledger.ts';
 const TENANT = 'durable-objects/tenant/tenant.ts';
 const TABLE = 'durable-objects/tenant/keys/table.ts';
@@ -99,16 +100,21 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: STATE,
     patches: [
       [
-        'this.#destroyed.add(incarnation);\n    await scheduler.wait(waitMs);',
-        'this.#destroyed.add(incarnation);\n    await scheduler.wait(waitMs * 0);',
+        'this.#leases.destroyed(incarnation);\n    await scheduler.wait(waitMs);',
+        'this.#leases.destroyed(incarnation);\n    await scheduler.wait(waitMs * 0);',
       ],
     ],
     noticedBy: [CHANGES],
   },
   {
     name: 'a creation does not wait for a deletion that is not finished',
-    file: STATE,
-    patches: [['earlierDeletion ? this.#deletionWaitMs(null, now) : known;', 'known;']],
+    file: TENANT_LEASES,
+    patches: [
+      [
+        'earlierDeletion ? this.#afterDeletions(now) : this.beforeMissing(now)',
+        'this.beforeMissing(earlierDeletion ? now : now)',
+      ],
+    ],
     noticedBy: ['test/tenants/deletion-leases.test.ts'],
   },
   // ---- what else tells of a change ----
@@ -169,7 +175,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'that there is no such tenant is told at once',
     file: STATE,
-    patches: [['this.#leases.telling([], LEASE_MAX_MS, now), fail(', '0, fail(']],
+    patches: [['this.#leases.beforeMissing(now), fail(', 'now * 0, fail(']],
     noticedBy: [SETTLING],
   },
   // ---- how long ----
@@ -210,20 +216,20 @@ export const SABOTAGES: readonly Sabotage[] = [
   // ---- through a restart ----
   {
     name: 'that leases are out is never noted',
-    file: STATE,
-    patches: [['writeLeasesOut(this.store.sql, true);\n      this.#leasesOut = true;', 'this.#leasesOut = true;']],
+    file: TENANT_LEASES,
+    patches: [['if (!this.#areOut) this.note(true);', 'this.#areOut = true;']],
     noticedBy: [LEASES, SETTLING],
   },
   {
     name: 'it is noted that none is out while one is',
-    file: STATE,
-    patches: [['this.#leasesOut && this.#leases.isQuiet(now);', 'this.#leasesOut;']],
+    file: TENANT_LEASES,
+    patches: [['return this.#areOut && this.#ledger.isQuiet(now);', 'return this.#areOut && now > 0;']],
     noticedBy: [SETTLING],
   },
   {
     name: 'it is never noted that no lease is out any more',
     file: STATE,
-    patches: [['if (isQuiet) writeLeasesOut(sql, false);', '']],
+    patches: [['if (isOver) leases.note(false);', '']],
     noticedBy: [SETTLING],
   },
   {
@@ -295,7 +301,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'deletion: a repeated destruction does not wait',
     file: STATE,
-    patches: [['await scheduler.wait(this.#deletionWaitMs(incarnation, now));', '']],
+    patches: [['await scheduler.wait(this.#leases.beforeDestroyedAgain(incarnation, now));', '']],
     noticedBy: ['test/tenants/deletion-leases.test.ts'],
   },
   {
