@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
+import { SOURCES } from '../../selfhost/build.ts';
 import { Launcher, ROOT, temporaryFolder } from './server.ts';
 import { SmallDisk } from './small-disk.ts';
 
@@ -10,7 +11,7 @@ import { SmallDisk } from './small-disk.ts';
 function checkout({ skip }: TestContext): SmallDisk {
   const disk = SmallDisk.mount(40);
   if ('refusal' in disk) return skip(`no small disk can be mounted here: ${disk.refusal}`);
-  for (const path of ['selfhost', 'src', 'durable-objects', 'wrangler.toml', 'package.json', 'package-lock.json']) {
+  for (const path of [...SOURCES, 'selfhost', 'package.json']) {
     cpSync(join(ROOT, path), join(disk.path, path), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(disk.path, 'node_modules'));

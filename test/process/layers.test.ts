@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SOURCES } from '../../selfhost/build.ts';
 import { againstTheDirection, circles, type Imports, importsIn, importsOf } from './layers.ts';
 import { ROOT } from './server.ts';
 
@@ -51,6 +52,13 @@ test('rules know no clock, no storage and no network', () => {
   expect(rules.length).toBeGreaterThan(15);
   const code = (file: string) => readFileSync(join(ROOT, file), 'utf8').replaceAll(/\/\*.*?\*\/|\/\/.*/gs, '');
   expect(rules.filter((file) => platform.test(code(file)))).toEqual([]);
+});
+
+test('the bundle is rebuilt after a change in any file that the Worker imports', () => {
+  const reached = new Set(['src/index.ts']);
+  for (const file of reached) for (const next of imports.get(file) ?? []) reached.add(next);
+  expect(reached.size).toBeGreaterThan(80);
+  expect([...reached].filter((file) => !SOURCES.some((source) => file.startsWith(`${source}/`)))).toEqual([]);
 });
 
 describe('one import that is turned around', () => {
