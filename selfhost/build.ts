@@ -25,7 +25,7 @@ import { StartupError } from './startup-error.ts';
 const ROOT = join(import.meta.dirname, '..');
 const BUNDLE = join(ROOT, 'dist/index.js');
 /** Everything that the bundle is made from. A folder counts with all its files. */
-export const SOURCES = ['src', 'durable-objects', 'domain', 'wrangler.toml', 'package-lock.json'];
+export const SOURCES = ['src', 'durable-objects', 'domain', 'wrangler.toml', 'package.json', 'package-lock.json'];
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 /** Wrangler's own folder for temporary files; git ignores it. */
 const WORK_FOLDER = join(ROOT, '.wrangler');

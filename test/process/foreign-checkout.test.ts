@@ -11,7 +11,7 @@ import { SmallDisk } from './small-disk.ts';
 function checkout({ skip }: TestContext): SmallDisk {
   const disk = SmallDisk.mount(40);
   if ('refusal' in disk) return skip(`no small disk can be mounted here: ${disk.refusal}`);
-  for (const path of [...SOURCES, 'selfhost', 'package.json']) {
+  for (const path of [...SOURCES, 'selfhost']) {
     cpSync(join(ROOT, path), join(disk.path, path), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(disk.path, 'node_modules'));
