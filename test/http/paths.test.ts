@@ -51,7 +51,7 @@ describe('a path', () => {
       .map((method) => [method, path] as const),
   );
 
-  it.each(others)('with a method it does not have is 405 with those it has: %s %s', async (method, path) => {
+  it.each(others)('with an unsupported method is 405 and lists the supported ones: %s %s', async (method, path) => {
     const response = await send(method, path);
     expect(response.headers.get('Allow')?.split(', ').sort()).toEqual(methodsAt(path).sort());
     if (method === 'HEAD') expect(response.status).toBe(405);
