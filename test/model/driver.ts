@@ -8,11 +8,11 @@ import { statusOf } from './model.ts';
 
 type Request = { method: string; path: string; body?: unknown; headers: Record<string, string> };
 
-/** Names of keys in commands stand for ids and secrets that only the run knows. */
+/** The names of keys in commands stand for ids and secrets that only the run knows. */
 export type Run = {
   tenantId: string;
   secrets: Map<string, string>;
-  /** Requests with an `Idempotency-Key`, and what they were answered first. */
+  /** Requests with an `Idempotency-Key`, and the first response to each. */
   kept: { request: Request; answer: Answer }[];
 };
 
@@ -25,8 +25,8 @@ const isoIn = (ms: number | null) => (ms === null ? null : new Date(Date.now() +
 let idempotencyKeys = 0;
 
 /**
- * Sends one command; `twice` sends it two times at once under one `Idempotency-Key`, which must come to the same as once. `born` are the ids of the
- * keys that it made.
+ * Sends one command. `twice` sends it two times at once under one `Idempotency-Key`, which must have the effect of one.
+ * `born` are the ids of the keys that it made.
  */
 export async function execute(run: Run, command: Command, twice = false): Promise<Executed> {
   if (command.type === 'verify') {
@@ -44,7 +44,7 @@ export async function execute(run: Run, command: Command, twice = false): Promis
   return { observation: { status }, born: made.map(({ id }) => id) };
 }
 
-/** Sends a request again that was answered before: it must get that answer, whatever happened since. */
+/** Repeats a request that got a response before. It must get that response again, whatever has happened since. */
 export async function repeat(run: Run, position: number): Promise<void> {
   const kept = run.kept.length === 0 ? undefined : run.kept[position % run.kept.length];
   if (kept === undefined) return;
@@ -63,7 +63,7 @@ async function sendTwice(run: Run, request: Request): Promise<Answer> {
   return first;
 }
 
-/** What an answer says. A problem names its request, which a repetition is not. */
+/** The content of a response. The id of the request is left out of a problem, because a repetition has another one. */
 function saidIn({ status, body }: Answer): unknown {
   return [status, typeof body === 'object' && body !== null ? { ...body, requestId: undefined } : body];
 }
@@ -115,7 +115,7 @@ function expiry(expiresIn: number | null | undefined): { expiresAt?: string | nu
   return expiresIn === undefined ? {} : { expiresAt: isoIn(expiresIn) };
 }
 
-/** What the service says about all keys, in the model's terms. */
+/** The state of all keys as the service reports it, in the model's terms. */
 export async function observe(tenantId: string): Promise<Map<string, ModelKey & { status: string }>> {
   const ms = (time: string | null) => (time === null ? null : Date.parse(time));
   const rows = (await walk(`/tenants/${tenantId}/keys?limit=7&order=asc`)).map((row) => v.parse(keyResource, row));
@@ -139,7 +139,7 @@ export async function observe(tenantId: string): Promise<Map<string, ModelKey & 
   );
 }
 
-/** The model's state as `observe` would show it. */
+/** The model's state in the form that `observe` returns. */
 export function expected(model: Model, now: number): Map<string, ModelKey & { status: string }> {
   return new Map([...model.keys].map(([id, key]) => [id, { ...key, status: statusOf(key, now) }]));
 }

@@ -1,4 +1,4 @@
-/** Storage: every query works from an index, and databases of every released schema open. */
+/** Every query of the objects uses an index: its plan scans no table and sorts nothing. */
 
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -20,7 +20,7 @@ import { tenantObject } from '../support/objects.ts';
 const leaves = (queries: object): string[] =>
   Object.values(queries).flatMap((query) => (typeof query === 'string' ? [query] : leaves(query)));
 
-/** The plan of a query, a line a step. Bindings matter little to it: there are no statistics. */
+/** The plan of a query, one line a step. The values of the bindings hardly matter, because there are no statistics. */
 function planOf(sql: SqlStorage, query: string): string[] {
   const bindings = [...query.matchAll(/\?/g)].map(() => 1);
   return sql
@@ -31,7 +31,7 @@ function planOf(sql: SqlStorage, query: string): string[] {
 
 const expectIndexed = (query: string, plan: readonly string[]) => {
   for (const step of plan) {
-    // A scan by an index that serves the order is a walk, and stops at its limit; SCAN of a table without one is not.
+    // A scan of an index in the wanted order stops at the limit. A SCAN of a table without an index does not.
     expect(step, query).not.toMatch(
       /^SCAN (?:keys|audit|tenants|rotations|idempotency|counts|walks)(?! USING (?:COVERING )?INDEX)/,
     );
@@ -43,8 +43,8 @@ describe('queries', () => {
   it('of a tenant scan no table and sort nothing', async () => {
     await createTenant('plans');
     await runInDurableObject(await tenantObject('plans'), (_, { storage }) => {
-      // The newest row is where the table ends: one step, though the plan calls it a scan. The others are small by nature: the last reports,
-      // revocations under way, a day's answers.
+      // Exceptions. The newest row is at the end of the table: one step, though the plan calls it a scan. The others
+      // read small tables: the last reports, the revocations under way, a day's stored responses.
       const whole = [
         AUDIT_QUERIES.last,
         AUDIT_QUERIES.first,

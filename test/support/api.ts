@@ -1,4 +1,6 @@
-/** An HTTP caller of the Worker under test, and typed shortcuts whose answers are parsed with the response schemas. */
+/**
+ * A client that calls the Worker under test over HTTP, and typed shortcuts that parse responses with the API's schemas.
+ */
 import { env, exports } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect } from 'vitest';
@@ -20,7 +22,7 @@ type KeysteadEnv = Env;
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: unknown };
 
-/** One request as the administrator, unless `headers` say otherwise. */
+/** Sends one request, as the administrator unless `headers` say otherwise. */
 export async function api(
   method: string,
   path: string,
@@ -50,13 +52,13 @@ async function expectAnswer<const S extends v.GenericSchema>(
   return v.parse(schema, body);
 }
 
-/** The `code` of an answer that must be a problem. */
+/** Returns the `code` of a response that must be a problem. */
 export async function problemCode(answer: Promise<Answer>): Promise<string> {
   const { body } = await answer;
   return v.parse(v.object({ code: v.string() }), body).code;
 }
 
-/** A tenant without leases, whose changes wait for nothing; tests about leases ask for some. */
+/** Creates a tenant without leases, so that its changes do not wait. Tests about leases pass `leaseSeconds`. */
 export const createTenant = (id: string, input: { readonly name?: string; readonly settings?: object } = {}) =>
   expectAnswer(
     201,
@@ -89,7 +91,7 @@ const anyList = v.object({
   page: v.object({ limit: v.number(), nextCursor: v.nullable(v.string()), hasMore: v.boolean() }),
 });
 
-/** Walks a list to its end by cursor. `path` may have a query. */
+/** Reads a list to its end by cursor. `path` may have a query. */
 export async function walk(path: string): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
   let cursor: string | null = null;

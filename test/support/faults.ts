@@ -1,6 +1,7 @@
 /**
- * Object calls that fail on the way: before they reach the object (nothing happened), or after it has committed (only the answer is lost). The
- * Worker under test gets an environment whose stubs misbehave as told; the objects behind them are the real ones.
+ * Object calls that fail: before they reach the object (nothing happened), or after it has committed (only the result
+ * is lost). The Worker under test gets an environment whose stubs fail as specified. The objects behind them are the
+ * real ones.
  */
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
@@ -10,10 +11,10 @@ import type { Answer } from './api.ts';
 export type Fault = {
   /** Name of the object's method. */
   readonly method: string;
-  /** How many calls of it fail from the first on. */
+  /** How many of its first calls fail. */
   readonly times: number;
   readonly when: 'before' | 'after';
-  /** Whether the platform marks the error as one that may be tried again. */
+  /** Whether the platform marks the error as retryable. */
   readonly retryable?: boolean;
   readonly overloaded?: boolean;
   /** The error's message, if it matters. */
@@ -22,7 +23,7 @@ export type Fault = {
 
 type Namespace<T> = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): T };
 
-/** An environment with these faults, and the calls that its Worker made. */
+/** Returns an environment with these faults, and the calls that its Worker makes. */
 export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; readonly calls: string[] } {
   const calls: string[] = [];
   const left = new Map(faults.map((fault) => [fault, fault.times]));
@@ -55,7 +56,7 @@ export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; rea
   return { env: { ...env, TENANTS: wrap(env.TENANTS), DIRECTORY: wrap(env.DIRECTORY) }, calls };
 }
 
-/** One request as the administrator to a Worker with this environment. */
+/** Sends one request as the administrator to a Worker with this environment. */
 export async function apiWith(
   faulty: Env,
   method: string,

@@ -1,8 +1,11 @@
-/** Isolates of the Worker: each environment that is made here is one, with leases and memory of its own, on the same objects. */
+/**
+ * Isolates of the Worker. Each environment made here is one, with its own leases and memory, and all use the same
+ * objects.
+ */
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 
-/** An isolate whose answers to verifications take so long (ms) on their way back from the object. */
+/** Makes an isolate whose verification results take this long (ms) on their way back from the object. */
 export function isolate(answersTakeMs = 0): Env {
   if (answersTakeMs === 0) return { ...env };
   const { TENANTS } = env;
