@@ -164,7 +164,7 @@ describe('rotation', () => {
     expect((await verify(rotated.secret)).code).toBe('ROTATED');
   });
 
-  it('is final: a rotated key cannot be changed, nor a revoked one, but an expired one can get a new expiry', async () => {
+  it('is final: rotated and revoked keys cannot be changed, but an expired one can get a new expiry', async () => {
     await createTenant('patch', { settings: { retentionSeconds: 1_000_000 } });
     const revoked = await createKey('patch');
     await revokeKey('patch', revoked.id);

@@ -1,4 +1,4 @@
-/** README, "Who can do what with what": somebody who reads or writes the databases and has none of the secrets. */
+/** The threat model: somebody who can read or write the databases and has none of the secrets. */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';

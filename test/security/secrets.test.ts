@@ -1,4 +1,4 @@
-/** README, "Who can do what with what": somebody who has one of the secrets, with and without the databases. */
+/** The threat model: somebody who has one of the secrets, with and without the databases. */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { locatorOf } from '../../domain/tenants/locator.ts';

@@ -1,4 +1,6 @@
-/** Schema migrations are all applied, or none. That databases of earlier versions open is tested in process/upgrade. */
+/**
+ * Migrations are applied completely or not at all. test/process/upgrade tests that databases of earlier versions open.
+ */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { migrate, NEWER_DATABASE, schemaVersion } from '../../durable-objects/sql/migrations.ts';
@@ -8,7 +10,7 @@ import { tenantObject } from '../support/objects.ts';
 
 const NEXT = 'CREATE TABLE next (x INTEGER) STRICT; INSERT INTO next VALUES (1);';
 
-/** Runs with the storage of a tenant's object. */
+/** Runs a function with the storage of a tenant's object. */
 async function inTenant(id: string, run: (storage: DurableObjectStorage) => void): Promise<void> {
   await createTenant(id);
   await runInDurableObject(await tenantObject(id), (_, { storage }) => run(storage));

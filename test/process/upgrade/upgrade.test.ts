@@ -1,7 +1,7 @@
 /**
- * A data folder that version 0.1.0 wrote opens under this one and keeps all it holds. The fixture has what that version
- * wrote and what it answered about it (make-fixture.ts); nothing in here knows how this version stores anything, but
- * where databases themselves are compared.
+ * A data folder that version 0.1.0 wrote opens under this version and keeps all it holds. The fixture has what that
+ * version wrote and its responses about it (make-fixture.ts). The tests do not depend on how this version stores
+ * anything, except where they compare databases.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ const callerOf = (about: string) => expected.callers[about] ?? '';
 const answerTo = <T>(path: string): T => {
   const found = expected.answers.find((each) => each.path === path);
   if (found === undefined) throw new Error(`no answer to ${path} in the fixture`);
-  // The fixture's own text, of which each test says what it reads.
+  // The fixture is this repository's own file; each test states which shape it reads.
   return found.answer as T;
 };
 
@@ -52,7 +52,7 @@ describe('a data folder of version 0.1.0', () => {
   const codesOf = async (abouts: readonly string[]) =>
     Promise.all(abouts.map(async (about) => (await verify(secretOf(about))).code));
 
-  test('the fixture holds what it should', () => {
+  test('the fixture is complete', () => {
     const audited = expected.answers.filter(({ path }) => path.includes('/audit'));
     const actions = new Set(audited.flatMap(({ path }) => answerTo<Listed>(path).data.map(({ action }) => action)));
     expect([...actions].sort()).toEqual([
@@ -82,7 +82,7 @@ describe('a data folder of version 0.1.0', () => {
     );
   });
 
-  /** What the alarms that were due change within moments of the start is looked at by tests of its own. */
+  /** Leaves out what overdue alarms change within moments of the start. Separate tests look at that. */
   const leaves = ({ tenantId }: Readonly<Record<string, unknown>>) => tenantId === 'leaving';
   test.for(expected.answers.map(({ path }) => path))('%s is answered as before', async (path) => {
     const answer = await client.get<Listed & Encryption>(path);
@@ -105,7 +105,7 @@ describe('a data folder of version 0.1.0', () => {
     }
   });
 
-  test('single keys are answered as in the list, and have an audit log of their own', async () => {
+  test('single keys read the same as in the list, and each has its own audit log', async () => {
     const key = answerTo<{ readonly data: readonly KeyResource[] }>('/tenants/acme/keys?limit=100').data.find(
       ({ id }) => id === keyOf('revoked'),
     );
@@ -118,7 +118,7 @@ describe('a data folder of version 0.1.0', () => {
 
   test.for(expected.verifications)('the key "$about" verifies as $answer.code', async ({ secret, answer }) => {
     expect(await verify(secret)).toEqual(answer);
-    // A second time, from a lease where there is one.
+    // A second time, from a lease if there is one.
     expect(await verify(secret)).toEqual(answer);
   });
 
@@ -133,7 +133,7 @@ describe('a data folder of version 0.1.0', () => {
     expect(other.body).toMatchObject({ code: 'idempotency_key_reused' });
   });
 
-  test('the counts by status are those of the list', async () => {
+  test('the counts by status agree with the list', async () => {
     for (const tenant of ['acme', 'digest-only', 'suspended', 'empty', 'busy']) {
       const keys = answerTo<Listed>(`/tenants/${tenant}/keys?limit=100`).data;
       const counts = Object.groupBy(keys, ({ status }) => String(status));
@@ -144,7 +144,7 @@ describe('a data folder of version 0.1.0', () => {
     }
   });
 
-  test('the pending revocation of an owner is written down by the alarm, and spares who came later', async () => {
+  test('the alarm writes the pending revocation of an owner, and spares keys that came later', async () => {
     const living = async () => Object.values((await client.get<Encryption>('/tenants/busy/encryption')).signatures);
     await eventually('three keys are written down', 20_000, async () => {
       return (await living()).reduce((sum, n) => sum + n, 0) === 2;
@@ -164,8 +164,8 @@ describe('a data folder of version 0.1.0', () => {
     ]);
   });
 
-  test('a deletion that was decided is finished by the alarm', async () => {
-    // Nobody asks for the tenant before that: a question would finish the deletion too.
+  test('the alarm finishes a deletion that was decided', async () => {
+    // Nobody reads the tenant before that, because reading it would also finish the deletion.
     await eventually('its management key is revoked', 20_000, async () => {
       const { data } = await client.get<Listed>('/management-keys?limit=100');
       return data.find(leaves)?.status === 'revoked';
@@ -181,7 +181,7 @@ describe('a data folder of version 0.1.0', () => {
     const as = (about: string) => new Client({ url: server.url, adminToken: callerOf(about) });
     const status = async (about: string, path: string) => (await as(about).send('GET', path)).status;
 
-    test('that are confined to a tenant work there, and nowhere else', async () => {
+    test('that are confined to a tenant work there and nowhere else', async () => {
       for (const about of ['operator of acme', 'owner of acme']) {
         expect(await status(about, '/tenants/acme/keys')).toBe(200);
         expect(await status(about, '/tenants/busy/keys')).toBe(404);
@@ -190,7 +190,7 @@ describe('a data folder of version 0.1.0', () => {
       }
     });
 
-    test('that are confined to a tenant decide about its others, made before and after', async () => {
+    test('that are confined to a tenant manage its other keys, made before and after', async () => {
       const owner = as('owner of acme');
       const make = async (name: string) => {
         const made = { name, role: 'owner', tenantId: 'acme' };
@@ -233,7 +233,7 @@ describe('a data folder of version 0.1.0', () => {
       expect((await owner.send('GET', `/management-keys/${keyOf(about)}`)).status).toBe(404);
     });
 
-    test('without confinement work everywhere, rotated ones in their grace too, revoked ones not', async () => {
+    test('without confinement work everywhere, also rotated ones in their grace, but not revoked ones', async () => {
       for (const tenant of ['acme', 'busy', 'reborn']) {
         expect(await status('admin', `/tenants/${tenant}/keys`)).toBe(200);
         expect(await status('reader of all', `/tenants/${tenant}/keys`)).toBe(200);
@@ -247,7 +247,7 @@ describe('a data folder of version 0.1.0', () => {
     });
   });
 
-  test('a lineage is revoked as a whole, over keys that were deleted in its midst', async () => {
+  test('a lineage is revoked as a whole, also across keys deleted in its middle', async () => {
     const lineage = { lineage: true };
     const revoke = (about: string) => client.send('POST', `/tenants/acme/keys/${keyOf(about)}/revoke`, lineage);
     const others = [0, 1, 2, 3].map((n) => `chain ${n}`);
@@ -268,7 +268,7 @@ describe('a data folder of version 0.1.0', () => {
       'REVOKED',
       'REVOKED',
     ]);
-    // A rotation that was taken back leaves a key that goes on by itself.
+    // A cancelled rotation leaves a key that continues by itself.
     await client.rotateKey('acme', keyOf('rotation cancelled'), { gracePeriodSeconds: 3600 });
     await revoke('rotation cancelled');
     expect(await codesOf(['rotation cancelled', 'chain without grace 3', ...others])).toEqual([
@@ -277,7 +277,7 @@ describe('a data folder of version 0.1.0', () => {
     ]);
   });
 
-  test('keys are made, changed, rotated and revoked as in a new tenant', async () => {
+  test('keys are created, changed, rotated and revoked as in a new tenant', async () => {
     const made = await client.createKey('acme', { owner: 'customer-1' });
     expect(made).toMatchObject({ prefix: 'acme_live', createdBy: { id: 'admin' } });
     const { key, rotated } = await client.rotateKey('acme', keyOf('updated'), { gracePeriodSeconds: 0 });
@@ -303,7 +303,7 @@ describe('a data folder of version 0.1.0', () => {
     expect(again.body.secret).toBe(secretOf('revealed'));
   });
 
-  test('its databases are then as new ones are', async () => {
+  test('its databases end up like new ones', async () => {
     await client.createTenant('fresh');
     expect(await server.stop()).toBe(0);
     using other = temporaryFolder();
@@ -321,7 +321,7 @@ describe('a data folder of version 0.1.0', () => {
   });
 });
 
-test('a database that a newer version wrote is refused in one clear line, and left as it is', async () => {
+test('a database that a newer version wrote is refused in one clear line, and not changed', async () => {
   using folder = temporaryFolder();
   restoreFixture(folder.path);
   const newer = databasesOf(folder.path, 'tenant').find((path) => tenantIn(path) === 'empty') ?? '';
@@ -332,7 +332,7 @@ test('a database that a newer version wrote is refused in one clear line, and le
   const refused = await client.send('GET', '/tenants/empty');
   expect(refused).toMatchObject({ status: 503, body: { code: 'misconfigured' } });
   expect((await client.send('POST', '/tenants/empty/keys', { name: 'x' })).status).toBe(503);
-  // The others go on.
+  // Other tenants still work.
   expect(await client.verify(secretOf('updated'))).toMatchObject({ code: 'VALID' });
   await server.stop();
   const lines = `${server.stdout}${server.stderr}`.split('\n').filter((line) => line.includes('"database_is_newer"'));
@@ -353,13 +353,13 @@ test('a data folder that a newer version wrote is refused at the start, in one l
   expect(contentOf(directory)).toEqual(before);
 });
 
-/** Enough that bringing the database up to date takes a while, in which its journal grows. */
+/** Enough that migrating the database takes a while, during which its journal grows. */
 const MANY_KEYS = 60_000;
-/** More than a commit of anything else writes, and a small part of what that does. */
+/** More than any other commit writes, and a small part of what the migration writes. */
 const MIGRATION_JOURNAL_BYTES = 1_000_000;
 const KILLS_MAX = 5;
 
-test('a server killed amid bringing a database up to date leaves the old one, and does it at its restart', async () => {
+test('a server killed during a migration leaves the old database, and migrates at its restart', async () => {
   for (let kill = 1; ; kill++) {
     using folder = temporaryFolder();
     restoreFixture(folder.path);
@@ -372,7 +372,7 @@ test('a server killed amid bringing a database up to date leaves the old one, an
       await eventually('the journal grows', 90_000, () => journalBytes() > MIGRATION_JOURNAL_BYTES);
       await server.killGroup();
     }
-    // A machine that was busy elsewhere has killed too late.
+    // On a busy machine the kill may have come too late.
     if (versionOf(large) !== 1 && kill < KILLS_MAX) continue;
     expect(versionOf(large)).toBe(1);
     expect(columnsOf(large)).not.toContain('lineage');
@@ -391,7 +391,7 @@ test('a server killed amid bringing a database up to date leaves the old one, an
   }
 });
 
-// ---- databases, once their server has stopped ----
+// ---- databases, after their server has stopped ----
 
 function databasesOf(dataDir: string, kind: 'tenant' | 'directory'): string[] {
   const path = join(dataDir, 'objects', `keystead-${kind}`);
@@ -416,7 +416,7 @@ function write(path: string, sql: string): void {
   db.close();
 }
 
-/** Id of the tenant in a database, null in what a deleted one left. */
+/** Returns the id of the tenant in a database, null in the one of a deleted tenant. */
 function tenantIn(path: string): string | null {
   const has = rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'tenant'").length > 0;
   return has ? String(rows(path, 'SELECT id FROM tenant')[0]?.id) : null;
@@ -424,14 +424,14 @@ function tenantIn(path: string): string | null {
 
 const versionOf = (path: string) => Number(rows(path, 'SELECT version FROM schema_version')[0]?.version);
 const columnsOf = (path: string) => rows(path, "SELECT name FROM pragma_table_info('keys')").map(({ name }) => name);
-/** Tables of the program; the platform has its own beside them. */
+/** The program's tables, without the platform's own. */
 const schemaOf = (path: string) =>
   rows(
     path,
     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
   );
 
-/** All rows of all tables of the program. */
+/** All rows of all of the program's tables. */
 function contentOf(path: string): unknown {
   const tables = rows(
     path,
@@ -440,7 +440,7 @@ function contentOf(path: string): unknown {
   return tables.map(({ name }) => [name, rows(path, `SELECT * FROM ${name}`)]);
 }
 
-/** What is kept along with the keys agrees with them. */
+/** The stored counts agree with the keys. */
 function expectConsistent(path: string): void {
   expect(rows(path, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   const statuses = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'];
@@ -455,7 +455,7 @@ function expectConsistent(path: string): void {
   expect(rows(path, 'SELECT count(*) AS n FROM keys')).toEqual([{ n: total }]);
 }
 
-/** Gives the tenant so many more keys that nobody asks for, in one chain: all of them are rewritten. */
+/** Gives the tenant this many more keys, in one lineage, all of which a migration must rewrite. */
 function multiplyKeys(path: string, count: number): void {
   const columns = columnsOf(path).map(String);
   const values = columns.map((name) =>
