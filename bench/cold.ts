@@ -102,7 +102,7 @@ async function sendOnce(requests: readonly Uint8Array[], target: Target, generat
   const { host, port } = target;
   const load = { host, port, connections: CONNECTIONS, requests, expected: VALID, durationMs: MAX_MS, once: true };
   const { wrong, firstWrong } = await generator.run(load);
-  if (wrong > 0) throw new Error(`a wrong answer: ${firstWrong}`);
+  if (wrong > 0) throw new Error(`a wrong response: ${firstWrong}`);
 }
 
 /** Makes tenants that have one key and the default settings, on a server that has stopped when this returns. */

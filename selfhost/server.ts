@@ -71,11 +71,11 @@ export class Server {
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(READY_POLL_MS)) {
       if (signal.aborted) return false;
       if (hasEnded(this.#runtime)) throw new StartupError('the server ended at its start');
-      const answer = await readiness(this.url);
-      if (answer === true || (answer === 'unavailable' && !hasRoom())) return true;
-      if (typeof answer === 'object') {
+      const state = await readiness(this.url);
+      if (state === true || (state === 'unavailable' && !hasRoom())) return true;
+      if (typeof state === 'object') {
         await this.stop();
-        throw new StartupError(answer.problem.replace(/\.$/, ''));
+        throw new StartupError(state.problem.replace(/\.$/, ''));
       }
     }
     await this.stop();
@@ -135,10 +135,10 @@ async function endOf(child: ChildProcess): Promise<string> {
 async function readiness(url: string): Promise<boolean | 'unavailable' | { readonly problem: string }> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
-    const answer: unknown = await response.json();
+    const body: unknown = await response.json();
     if (response.ok) return true;
-    const isFinal = hasText(answer, 'code') && hasText(answer, 'detail') && answer.code === 'misconfigured';
-    return isFinal ? { problem: answer.detail } : 'unavailable';
+    const isFinal = hasText(body, 'code') && hasText(body, 'detail') && body.code === 'misconfigured';
+    return isFinal ? { problem: body.detail } : 'unavailable';
   } catch {
     return false;
   }

@@ -60,7 +60,7 @@ export async function measureMemory(
       once: true,
     };
     const { wrong, firstWrong, seconds } = await generator.run(load);
-    if (wrong > 0) throw new Error(`a wrong answer with ${awake} tenants awake: ${firstWrong}`);
+    if (wrong > 0) throw new Error(`a wrong response with ${awake} tenants awake: ${firstWrong}`);
     return seconds;
   };
   await ask(Array.from({ length: WARM_UP }, () => requests.slice(0, 1)).flat());

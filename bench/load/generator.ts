@@ -71,12 +71,12 @@ class Run {
         socket.write(request);
       };
       socket.on('data', (chunk: Buffer) => {
-        const answer: Buffer = buffered === null ? chunk : Buffer.concat([buffered, chunk]);
-        const bodyAt = completeBodyAt(answer);
-        buffered = bodyAt === null ? answer : null;
+        const response: Buffer = buffered === null ? chunk : Buffer.concat([buffered, chunk]);
+        const bodyAt = completeBodyAt(response);
+        buffered = bodyAt === null ? response : null;
         if (bodyAt === null) return;
         this.#latencies.push(performance.now() - sentAt);
-        this.#check(answer, bodyAt);
+        this.#check(response, bodyAt);
         send();
       });
       socket.once('error', failed);
@@ -91,10 +91,10 @@ class Run {
     return requests[this.#next++];
   }
 
-  #check(answer: Buffer, bodyAt: number): void {
-    if (answer[STATUS_AT] === 0x32 && answer.indexOf(this.#expected, bodyAt) >= 0) return;
+  #check(response: Buffer, bodyAt: number): void {
+    if (response[STATUS_AT] === 0x32 && response.indexOf(this.#expected, bodyAt) >= 0) return;
     this.#wrong += 1;
-    this.#firstWrong ??= answer.toString('latin1', 0, QUOTED_BYTES);
+    this.#firstWrong ??= response.toString('latin1', 0, QUOTED_BYTES);
   }
 }
 
@@ -102,22 +102,22 @@ class Run {
  * Returns where the body starts, or null while the response is incomplete. A response without a length (204) has no
  * body.
  */
-function completeBodyAt(answer: Buffer): number | null {
-  const headersEnd = answer.indexOf(HEADERS_END);
+function completeBodyAt(response: Buffer): number | null {
+  const headersEnd = response.indexOf(HEADERS_END);
   if (headersEnd < 0) return null;
   const bodyAt = headersEnd + HEADERS_END.length;
-  const length = contentLength(answer, headersEnd);
-  return answer.length < bodyAt + length ? null : bodyAt;
+  const length = contentLength(response, headersEnd);
+  return response.length < bodyAt + length ? null : bodyAt;
 }
 
-function contentLength(answer: Buffer, headersEnd: number): number {
+function contentLength(response: Buffer, headersEnd: number): number {
   // Servers write the header's name in two ways. Lower-casing the whole head would cost more than searching twice.
-  let at = answer.indexOf('Content-Length: ');
-  if (at < 0 || at > headersEnd) at = answer.indexOf(CONTENT_LENGTH);
+  let at = response.indexOf('Content-Length: ');
+  if (at < 0 || at > headersEnd) at = response.indexOf(CONTENT_LENGTH);
   if (at < 0 || at > headersEnd) return 0;
   let length = 0;
   for (let i = at + CONTENT_LENGTH.length; ; i++) {
-    const digit = (answer[i] ?? 0) - 0x30;
+    const digit = (response[i] ?? 0) - 0x30;
     if (digit < 0 || digit > 9) return length;
     length = length * 10 + digit;
   }

@@ -64,8 +64,8 @@ export class Api {
 
   /** Reads one page of a tenant's keys and returns only the cursor of the next page. */
   async nextCursor(tenantId: string, cursor: string | null): Promise<string | null> {
-    const answer = await this.call('GET', listPath(tenantId, cursor));
-    const page = field(answer, 'page');
+    const body = await this.call('GET', listPath(tenantId, cursor));
+    const page = field(body, 'page');
     const next = field(page, 'nextCursor');
     return typeof next === 'string' ? next : null;
   }
@@ -92,13 +92,13 @@ export function listPath(tenantId: string, cursor: string | null, limit = PAGE):
 
 function toKey(resource: unknown): Key {
   const [id, secret] = [field(resource, 'id'), field(resource, 'secret')];
-  if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('the server answered no key');
+  if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('the response has no key');
   return { id, secret };
 }
 
-function dataOf(answer: unknown): unknown[] {
-  const data = field(answer, 'data');
-  if (!Array.isArray(data)) throw new Error('the server answered no list');
+function dataOf(body: unknown): unknown[] {
+  const data = field(body, 'data');
+  if (!Array.isArray(data)) throw new Error('the response has no list');
   return data;
 }
 

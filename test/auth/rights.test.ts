@@ -122,8 +122,14 @@ describe('a rotation', () => {
         }),
     };
     const path = `/tenants/${tenant}/keys/${key.id}/rotate`;
-    const answer = await apiWith({ ...env, TENANTS: racing }, 'POST', path, { scopes: ['invoices:read'] }, as(secret));
-    expect(outcomeOf(answer)).toBe(FORBIDDEN_TO_WIDEN);
+    const response = await apiWith(
+      { ...env, TENANTS: racing },
+      'POST',
+      path,
+      { scopes: ['invoices:read'] },
+      as(secret),
+    );
+    expect(outcomeOf(response)).toBe(FORBIDDEN_TO_WIDEN);
     expect(await getKey(tenant, key.id)).toMatchObject({ status: 'active', version: 2 });
   });
 

@@ -110,12 +110,12 @@ async function ask(route: { method: string; path: string }, token: string | null
   const body = route.method === 'GET' ? undefined : { wrong: true };
   const {
     status,
-    body: answer,
+    body: received,
     headers,
   } = await api(route.method, path, body, {
     Authorization: token === null ? '' : `Bearer ${token}`,
   });
-  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), answer ?? {});
+  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), received ?? {});
   return { status, code, headers };
 }
 
@@ -129,20 +129,20 @@ describe('every route', () => {
     if (nameOf(route) === 'DELETE /v1/tenants/:tenantId') continue;
     it(`${nameOf(route)} admits exactly the callers it should`, async () => {
       for (const [name, token] of nobodies) {
-        const answer = await ask(route, token);
-        expect([answer.status, answer.code], name).toEqual([401, 'unauthenticated']);
-        expect(answer.headers.get('WWW-Authenticate'), name).toContain('Bearer');
+        const response = await ask(route, token);
+        expect([response.status, response.code], name).toEqual([401, 'unauthenticated']);
+        expect(response.headers.get('WWW-Authenticate'), name).toContain('Bearer');
       }
       const { permission, confined } = DECISIONS[nameOf(route)] ?? { permission: 'keys:read', confined: undefined };
       for (const [name, caller] of callers) {
-        const answer = await ask(route, caller.token);
+        const response = await ask(route, caller.token);
         const isElsewhere = confined === undefined && caller.tenantId === OTHER;
-        if (isElsewhere) expect([answer.status, answer.code], name).toEqual([404, 'tenant_not_found']);
+        if (isElsewhere) expect([response.status, response.code], name).toEqual([404, 'tenant_not_found']);
         else if (!caller.permissions.includes(permission))
-          expect([answer.status, answer.code], name).toEqual([403, 'forbidden']);
+          expect([response.status, response.code], name).toEqual([403, 'forbidden']);
         else if (confined === 'refused' && caller.tenantId !== undefined) {
-          expect([answer.status, answer.code], name).toEqual([403, 'forbidden']);
-        } else expect([401, 403], `${name}: ${answer.status} ${answer.code}`).not.toContain(answer.status);
+          expect([response.status, response.code], name).toEqual([403, 'forbidden']);
+        } else expect([401, 403], `${name}: ${response.status} ${response.code}`).not.toContain(response.status);
       }
     });
   }

@@ -24,7 +24,7 @@ describe('a body', () => {
     ['with half a surrogate pair in UTF-8', Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
     ['with an overlong NUL', Uint8Array.of(0x22, 0xc0, 0x80, 0x22)],
     ['in UTF-16', Uint8Array.from([...'{"key":"x"}'].flatMap((char) => [char.charCodeAt(0), 0]))],
-  ])('%s is no JSON, and nothing of it comes back', async (_name, body) => {
+  ])('%s is not JSON, and the response repeats none of it', async (_name, body) => {
     const problem = await problemIn(await verify(body), 'invalid_json');
     expect(problem.detail).toBe('The body is not valid JSON.');
     expect(problem.errors).toBeUndefined();
@@ -63,7 +63,7 @@ describe('a body', () => {
     'application/json; charset=latin1',
     'application/merge-patch+json',
     'text/plain, application/json',
-  ])('is not taken as "%s"', async (type) => {
+  ])('is refused as "%s"', async (type) => {
     await problemIn(await verify('{"key":"x"}', { 'Content-Type': type }), 'unsupported_media_type');
   });
 

@@ -175,7 +175,7 @@ describe('the headers of every response', () => {
   );
 
   it.each(['', 'x'.repeat(65), 'two words', 'a,b', '<b>', 'a/b', '"', 'é', '{x}'])(
-    'have a fresh request id instead of one that is not sane: %s',
+    'have a generated request id instead of an invalid one: %s',
     async (id) => {
       expect(await withId(id)).toMatch(/^req_[0-9A-Za-z]{17}$/);
     },
@@ -191,27 +191,27 @@ describe('the headers of every response', () => {
 
   it('have a unique request id, also on errors and empty responses', async () => {
     const { id } = await createKey('acme');
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       send('GET', '/v1/tenants'),
       send('GET', '/nowhere'),
       send('PUT', '/v1/tenants'),
       send('GET', '/v1/tenants', { headers: { Authorization: '' } }),
       send('DELETE', `/v1/tenants/acme/keys/${id}`),
     ]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 404, 405, 401, 204]);
-    const ids = answers.map(({ headers }) => headers.get('X-Request-Id'));
+    expect(responses.map(({ status }) => status)).toEqual([200, 404, 405, 401, 204]);
+    const ids = responses.map(({ headers }) => headers.get('X-Request-Id'));
     for (const requestId of ids) expect(requestId).toMatch(/^req_/);
-    expect(new Set(ids)).toHaveLength(answers.length);
+    expect(new Set(ids)).toHaveLength(responses.length);
   });
 
   it('keep a response with a secret out of caches, and no other kind of response has a secret', async () => {
     const created = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k' });
     const { id } = await createKey('acme');
     const rotated = await send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
-    for (const answer of [created, rotated]) {
-      expect(answer.status).toBe(201);
-      expect(answer.headers.get('Cache-Control')).toBe('no-store');
-      expect(await answer.text()).toContain('"secret"');
+    for (const response of [created, rotated]) {
+      expect(response.status).toBe(201);
+      expect(response.headers.get('Cache-Control')).toBe('no-store');
+      expect(await response.text()).toContain('"secret"');
     }
     for (const path of [`/keys/${id}`, '/keys', '/audit', '']) {
       expect(await (await send('GET', `/v1/tenants/acme${path}`)).text()).not.toContain('secret');

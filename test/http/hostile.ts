@@ -415,7 +415,7 @@ export async function runHostileOn(
     const changed = now !== stored;
     const mayChange = status < 400 && request.method !== 'GET' && request.method !== 'HEAD';
     if (changed && !mayChange) {
-      throw new Error(`answered ${status}, but rows changed: ${difference(stored, now)}`);
+      throw new Error(`status ${status}, but rows changed: ${difference(stored, now)}`);
     }
     if (!changed) scene = { victims, stored };
   });
@@ -495,7 +495,7 @@ async function sendWatched(
 ): Promise<{ readonly status: number; readonly waitedMs: number; readonly repeated: boolean }> {
   const response = await target.send(render(request, victims, target));
   const { status } = response;
-  if (status >= 500) throw new Error(`answered ${status}`);
+  if (status >= 500) throw new Error(`status ${status}`);
   await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
   let waitedMs = (await target.othersWaited?.()) ?? 0;
   const repeated = waitedMs > OTHERS_WAIT_MS_MAX;
@@ -506,7 +506,7 @@ async function sendWatched(
   }
   if (waitedMs > OTHERS_WAIT_MS_MAX) {
     throw new Error(
-      `answered ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
+      `status ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
     );
   }
   return { status, waitedMs, repeated };
@@ -560,7 +560,7 @@ async function refuseEcho(response: Response, secrets: readonly string[]): Promi
   const shown = response.status >= 400 || body === '' ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
   for (const secret of secrets) {
     if (shown.includes(secret) || headers.join().includes(secret)) {
-      throw new Error(`answered ${response.status} with a secret in it`);
+      throw new Error(`status ${response.status} with a secret in it`);
     }
   }
 }

@@ -13,7 +13,7 @@ pretendTime();
 
 const DAY_MS = 86_400_000;
 const idem = (key: string) => ({ 'Idempotency-Key': key });
-const isReplay = (answer: { headers: Headers }) => answer.headers.get('Idempotency-Replayed') === 'true';
+const isReplay = ({ headers }: { headers: Headers }) => headers.get('Idempotency-Replayed') === 'true';
 const mutations = async (tenantId: string) => (await walk(`/tenants/${tenantId}/audit?limit=100`)).length;
 
 describe('a mutation with an Idempotency-Key', () => {
@@ -66,11 +66,11 @@ describe('a mutation with an Idempotency-Key', () => {
 
   it('takes effect once when many identical requests arrive together', async () => {
     await createTenant('idem-rush');
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 20 }, () => api('POST', '/tenants/idem-rush/keys', { name: 'k' }, idem('same'))),
     );
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
-    expect(answers.filter((answer) => !isReplay(answer)).length).toBe(1);
+    expect(new Set(responses.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    expect(responses.filter((response) => !isReplay(response)).length).toBe(1);
     expect((await walk('/tenants/idem-rush/keys')).length).toBe(1);
   });
 
@@ -146,13 +146,13 @@ describe('a mutation with an Idempotency-Key', () => {
   it('accepts keys of visible ASCII only, up to 255 characters', async () => {
     await createTenant('idem-form');
     for (const key of ['', 'a b', 'x'.repeat(256), 'ü']) {
-      const answer = api(
+      const response = api(
         'POST',
         '/tenants/idem-form/keys',
         { name: 'k' },
         idem(encodeURIComponent(key) === key ? key : key),
       );
-      expect(await problemCode(answer)).toBe('validation_failed');
+      expect(await problemCode(response)).toBe('validation_failed');
     }
   });
 
@@ -200,9 +200,9 @@ describe('a mutation with an Idempotency-Key', () => {
     await createTenant('idem-text');
     const text = `a${'\u{1f511}'.repeat(600_000)}`;
     const kept = await runInDurableObject(await tenantObject('idem-text'), (_, { storage }) => {
-      const answers = new IdempotencyStore(storage.sql);
-      answers.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
-      return answers.find('k', Date.now())?.answer === text;
+      const store = new IdempotencyStore(storage.sql);
+      store.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
+      return store.find('k', Date.now())?.answer === text;
     });
     expect(kept).toBe(true);
   });

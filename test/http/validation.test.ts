@@ -187,7 +187,7 @@ describe('invalid values', () => {
 
   it('are reported without a secret that was sent in the wrong field', async () => {
     for (const stray of [secret, env.ADMIN_TOKEN ?? '']) {
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         sendJson('POST', '/v1/tenants', { [stray]: stray }),
         sendJson('POST', '/v1/tenants/acme/keys', {
           name: 'k',
@@ -203,9 +203,9 @@ describe('invalid values', () => {
         send('GET', `/v1/${stray}`),
         send('POST', '/v1/tenants', { body: `{"${stray}"` }),
       ]);
-      for (const answer of answers) {
-        expect(answer.status).toBeGreaterThanOrEqual(400);
-        expect((await answer.text()) + [...answer.headers].join()).not.toContain(stray);
+      for (const response of responses) {
+        expect(response.status).toBeGreaterThanOrEqual(400);
+        expect((await response.text()) + [...response.headers].join()).not.toContain(stray);
       }
     }
   });

@@ -53,8 +53,8 @@ describe('If-Match', () => {
     await createTenant('match-two');
     const key = await createKey('match-two');
     const patch = (name: string) => api('PATCH', `/tenants/match-two/keys/${key.id}`, { name }, { 'If-Match': '"1"' });
-    const answers = await Promise.all([patch('a'), patch('b')]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412]);
+    const responses = await Promise.all([patch('a'), patch('b')]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 412]);
   });
 });
 
@@ -201,8 +201,8 @@ describe('rotations', () => {
       rotation: { replacedBy: null, graceEndsAt: null, rotatedAt: null },
     });
     expect((await verify(successor.secret)).code).toBe('REVOKED');
-    const answer = await verify(key.secret);
-    expect([answer.code, answer.warnings]).toEqual(['VALID', []]);
+    const { code, warnings } = await verify(key.secret);
+    expect([code, warnings]).toEqual(['VALID', []]);
     expect(await problemCode(api('POST', path))).toBe('key_not_rotating');
     const { key: second } = await rotateKey('cancel', key.id);
     expect((await rotations('cancel')).map(({ successor: id, state }) => [id, state])).toEqual([

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import type { Env } from '../../src/env.ts';
-import { type Answer, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
+import { type ApiResponse, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
 import { apiWith } from '../support/faults.ts';
 import { isolate } from '../support/isolates.ts';
 import { sqlIn } from '../support/objects.ts';
@@ -22,7 +22,7 @@ const SYSTEM_LEASE_SECONDS = 1;
 /** More than are revoked row by row. */
 const MANY = 203;
 
-type Send = () => Promise<Answer>;
+type Send = () => Promise<ApiResponse>;
 
 type Subject = {
   readonly leaseSeconds?: number;

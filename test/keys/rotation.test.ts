@@ -30,11 +30,11 @@ describe('rotation', () => {
       while (watching) codes.push((await verify(key.secret)).code);
       return codes;
     })();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, () => api('POST', `/tenants/rush/keys/${key.id}/rotate`)),
     );
     watching = false;
-    const statuses = answers.map((answer) => answer.status).sort();
+    const statuses = responses.map((response) => response.status).sort();
     expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
     expect(new Set(await watch)).toEqual(new Set(['VALID']));
     const keys = await walk('/tenants/rush/keys');
@@ -174,8 +174,8 @@ describe('rotation', () => {
     advance(1000);
     await runDueAlarm('patch');
     for (const key of [revoked, rotated]) {
-      const answer = api('PATCH', `/tenants/patch/keys/${key.id}`, { expiresAt: null, enabled: true });
-      expect(await problemCode(answer)).toBe('key_not_active');
+      const response = api('PATCH', `/tenants/patch/keys/${key.id}`, { expiresAt: null, enabled: true });
+      expect(await problemCode(response)).toBe('key_not_active');
     }
     expect((await verify(revoked.secret)).code).toBe('REVOKED');
     expect((await verify(rotated.secret)).code).toBe('ROTATED');

@@ -165,7 +165,7 @@ describe('verification', () => {
         await end(key.id);
         const after = await Promise.all(Array.from({ length: 5 }, () => verify(key.secret)));
         expect(
-          after.filter((answer) => answer.valid),
+          after.filter(({ valid }) => valid),
           name,
         ).toEqual([]);
         await Promise.all(before);

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { expect } from 'vitest';
 import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
-import { type Answer, api, verify, walk } from '../support/api.ts';
+import { type ApiResponse, api, verify, walk } from '../support/api.ts';
 import type { Command, Model, ModelKey, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';
 
@@ -13,7 +13,7 @@ export type Run = {
   tenantId: string;
   secrets: Map<string, string>;
   /** Requests with an `Idempotency-Key`, and the first response to each. */
-  kept: { request: Request; answer: Answer }[];
+  kept: { request: Request; response: ApiResponse }[];
 };
 
 export type Executed = { observation: Observation; born: string[] };
@@ -49,27 +49,27 @@ export async function repeat(run: Run, position: number): Promise<void> {
   const kept = run.kept.length === 0 ? undefined : run.kept[position % run.kept.length];
   if (kept === undefined) return;
   const again = await send(kept.request);
-  expect(saidIn(again), JSON.stringify(kept.request)).toEqual(saidIn(kept.answer));
+  expect(saidIn(again), JSON.stringify(kept.request)).toEqual(saidIn(kept.response));
   expect(isReplay(again)).toBe(true);
 }
 
-async function sendTwice(run: Run, request: Request): Promise<Answer> {
+async function sendTwice(run: Run, request: Request): Promise<ApiResponse> {
   idempotencyKeys += 1;
   const keyed = { ...request, headers: { ...request.headers, 'Idempotency-Key': `key-${idempotencyKeys}` } };
   const [first, second] = await Promise.all([send(keyed), send(keyed)]);
   expect(saidIn(second), JSON.stringify(request)).toEqual(saidIn(first));
   expect([isReplay(first), isReplay(second)].sort()).toEqual([false, true]);
-  run.kept.push({ request: keyed, answer: first });
+  run.kept.push({ request: keyed, response: first });
   return first;
 }
 
 /** The content of a response. The id of the request is left out of a problem, because a repetition has another one. */
-function saidIn({ status, body }: Answer): unknown {
+function saidIn({ status, body }: ApiResponse): unknown {
   return [status, typeof body === 'object' && body !== null ? { ...body, requestId: undefined } : body];
 }
 
 const send = ({ method, path, body, headers }: Request) => api(method, path, body, headers);
-const isReplay = ({ headers }: Answer) => headers.get('Idempotency-Replayed') === 'true';
+const isReplay = ({ headers }: ApiResponse) => headers.get('Idempotency-Replayed') === 'true';
 
 function madeBy(command: Mutation, body: unknown): { id: string; secret: string }[] {
   if (command.type === 'create') return [v.parse(keyWithSecret, body)];

@@ -19,7 +19,7 @@ const numRuns = inject('modelRuns') ?? 24;
 
 pretendTime();
 
-it('a history of operations, evictions and alarms agrees with the model, to the millisecond', async () => {
+it('a history of commands, evictions and alarms agrees with the model, to the millisecond', async () => {
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
       await checkHistory(steps);
@@ -28,7 +28,7 @@ it('a history of operations, evictions and alarms agrees with the model, to the 
   );
 });
 
-it('concurrent operations have a serial explanation, and one audit entry each', async () => {
+it('concurrent commands have a serial explanation, and one audit entry each', async () => {
   await fc.assert(
     fc.asyncProperty(interleaving, async (rounds) => {
       await checkInterleaving(rounds);

@@ -2,7 +2,7 @@
  * What campaigns share: failing with an explanation, working in parallel, and a server that comes back after each kill.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, Client, type KeyWithSecret, type Method } from './client.ts';
+import { type ApiResponse, Client, type KeyWithSecret, type Method } from './client.ts';
 import { type Environment, type Launcher, startServer } from './server.ts';
 
 export type Progress = (line: string) => void;
@@ -103,19 +103,19 @@ export class RestartingServer implements AsyncDisposable {
   }
 
   /** Repeats a request until its response settles it, whatever happens to the server meanwhile. */
-  async ask<T>(method: Method, path: string, body?: unknown, idempotencyKey?: string): Promise<Answer<T>> {
+  async ask<T>(method: Method, path: string, body?: unknown, idempotencyKey?: string): Promise<ApiResponse<T>> {
     const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey };
     let last = 'no server';
     for (const end = Date.now() + GIVE_UP_AFTER_MS; Date.now() < end; await sleep(REPEAT_AFTER_MS)) {
       try {
-        const answer = await this.#client?.send<T>(method, path, body, undefined, headers);
-        if (answer !== undefined && answer.status < 500) return answer;
-        last = JSON.stringify(answer?.body ?? last);
+        const response = await this.#client?.send<T>(method, path, body, undefined, headers);
+        if (response !== undefined && response.status < 500) return response;
+        last = JSON.stringify(response?.body ?? last);
       } catch (error) {
         last = String(error);
       }
     }
-    throw new Error(`${method} ${path}: no answer in ${GIVE_UP_AFTER_MS} ms, last: ${last}`);
+    throw new Error(`${method} ${path}: no response in ${GIVE_UP_AFTER_MS} ms, last: ${last}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,7 +31,7 @@ export type AuditEntry = {
 };
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-export type Answer<T> = { readonly status: number; readonly body: T; readonly headers: Headers };
+export type ApiResponse<T> = { readonly status: number; readonly body: T; readonly headers: Headers };
 type List<T> = { readonly data: readonly T[]; readonly page: { readonly nextCursor: string | null } };
 type CleanupReport = { readonly trigger: string; readonly startedAt: string; readonly expired: number };
 
@@ -52,7 +52,7 @@ export class Client {
     requestId?: string,
     headers: Readonly<Record<string, string>> = {},
     signal: AbortSignal | null = null,
-  ): Promise<Answer<T>> {
+  ): Promise<ApiResponse<T>> {
     const response = await fetch(this.#base + path, {
       method,
       signal,
@@ -126,8 +126,9 @@ export class Client {
   }
 
   async #successful<T>(method: Method, path: string, body?: unknown, headers = {}): Promise<T> {
-    const answer = await this.send<T>(method, path, body, undefined, headers);
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
+    const response = await this.send<T>(method, path, body, undefined, headers);
+    if (response.status >= 300)
+      throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(response.body)}`);
+    return response.body;
   }
 }

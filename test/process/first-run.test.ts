@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { type Ready, toLog, toTerminal } from '../../selfhost/announcement.ts';
 import { firstCall, WALKTHROUGH_HEADING, walkthrough } from '../../selfhost/walkthrough.ts';
 import { Client } from './client.ts';
-import { answers, eventually, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
+import { eventually, isListening, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
 import { ArgumentRecorder, printedLines, run } from './walkthrough.ts';
 
 const TOKEN = 'kst_EnvironmentToken0fThe5uite9w8e7r6t5z';
@@ -183,7 +183,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the server and its runtime wi
   server.signal(signal);
   expect(await server.exit()).toBe(0);
   expect(server.stderr).toBe('');
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
   expect(existsSync(join(folder.path, 'server.json'))).toBe(false);
 });
 
@@ -193,7 +193,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s to npm start ends the server as we
   const url = await npm.ready();
   npm.signal(signal);
   expect(await npm.exit()).toBe(0);
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
 });
 
 test('a Ctrl-C, which reaches launcher and runtime at once, ends both normally', async () => {
@@ -228,7 +228,7 @@ test('a launcher that is killed takes its runtime with it, and the data folder i
   process.kill(server.pid, 'SIGKILL');
   // At once, while the runtime may still be ending. The launcher waits for it.
   await using next = await startServer(folder.path);
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
   expect(await new Client(next).createTenant('acme')).toMatchObject({ id: 'acme' });
 });
 

@@ -77,8 +77,8 @@ test("a program in Keystead's runtime configuration can reach nothing", async ()
     const control = runtime.stdio[3];
     if (control === null || control === undefined || !('read' in control)) throw new Error('no control descriptor');
     const [line] = await once(createInterface({ input: control }), 'line');
-    const answer = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/?port=${port}`);
-    expect(await answer.json()).toEqual(Array.from({ length: 8 }, () => 'refused'));
+    const response = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/?port=${port}`);
+    expect(await response.json()).toEqual(Array.from({ length: 8 }, () => 'refused'));
     expect(connections).toBe(0);
     // Addresses of this machine are closed anyway; the rest of the world is closed only by the configuration.
     await eventually('the refusal is told', 5_000, () =>

@@ -147,7 +147,7 @@ export function storedSecret(dataDir: string, name: 'ADMIN_TOKEN' | 'ENCRYPTION_
 }
 
 /** Whether anything accepts connections there. */
-export async function answers(url: string): Promise<boolean> {
+export async function isListening(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname.replace(/^\[(.*)\]$/, '$1'));
   try {

@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { expect } from 'vitest';
 import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
-import { type Answer, api } from './api.ts';
+import { type ApiResponse, api } from './api.ts';
 import { advance } from './clock.ts';
 import { evict, sqlIn } from './objects.ts';
 
@@ -41,7 +41,7 @@ export async function tamperWithManagementKeys(query: string, ...bindings: SqlSt
 }
 
 /** Summarises a response: its status and, for a problem, code and permission. */
-export function outcomeOf({ status, body }: Answer): string {
+export function outcomeOf({ status, body }: ApiResponse): string {
   const { code, permission } = v.parse(
     v.object({ code: v.optional(v.string()), permission: v.optional(v.string()) }),
     body ?? {},

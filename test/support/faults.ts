@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
-import type { Answer } from './api.ts';
+import type { ApiResponse } from './api.ts';
 
 export type Fault = {
   /** Name of the object's method. */
@@ -63,7 +63,7 @@ export async function apiWith(
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const response = await handle(
     new Request(`http://keystead.test/v1${path}`, {
       method,

@@ -6,8 +6,8 @@ import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 
 /** Makes an isolate whose verification results take this long (ms) on their way back from the object. */
-export function isolate(answersTakeMs = 0): Env {
-  if (answersTakeMs === 0) return { ...env };
+export function isolate(resultsTakeMs = 0): Env {
+  if (resultsTakeMs === 0) return { ...env };
   const { TENANTS } = env;
   const slow: Env['TENANTS'] = {
     idFromName: (name) => TENANTS.idFromName(name),
@@ -17,9 +17,9 @@ export function isolate(answersTakeMs = 0): Env {
         get(target, property, receiver) {
           if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
           const verifyKey: typeof stub.verifyKey = async (...args) => {
-            const answer = await target.verifyKey(...args);
-            await scheduler.wait(answersTakeMs);
-            return answer;
+            const result = await target.verifyKey(...args);
+            await scheduler.wait(resultsTakeMs);
+            return result;
           };
           return verifyKey;
         },

@@ -159,8 +159,8 @@ describe('the person for whom a caller acts', () => {
       'x'.repeat(201),
       'x'.repeat(9999),
     ]) {
-      const answer = await create('behalf-not', header(text));
-      expect([answer.status, answer.body], text).toMatchObject([
+      const response = await create('behalf-not', header(text));
+      expect([response.status, response.body], text).toMatchObject([
         422,
         { code: 'validation_failed', errors: [{ path: 'X-On-Behalf-Of' }] },
       ]);
@@ -283,7 +283,7 @@ describe('a response that is lost after the commit', () => {
     expect(made.status).toBe(201);
     const { id } = v.parse(v.object({ id: v.string() }), made.body);
     const key = `/tenants/once/keys/${id}`;
-    const answers = [
+    const responses = [
       await apiWith(lost('updateKey').env, 'PATCH', key, { name: 'renamed' }),
       await apiWith(lost('rotateKey').env, 'POST', `${key}/rotate`),
       await apiWith(lost('cancelRotation').env, 'POST', `${key}/rotation/cancel`),
@@ -297,7 +297,7 @@ describe('a response that is lost after the commit', () => {
       await apiWith(lost('update').env, 'PATCH', '/tenants/once', { name: 'renamed' }),
       await apiWith(lost('runCleanup').env, 'POST', '/tenants/once/cleanup'),
     ];
-    expect(answers.map((answer) => answer.status)).toEqual([
+    expect(responses.map((response) => response.status)).toEqual([
       200, 201, 200, 201, 200, 201, 200, 409, 200, 204, 200, 200,
     ]);
     expect((await actions('once')).toReversed()).toEqual([

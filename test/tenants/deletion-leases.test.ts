@@ -57,7 +57,7 @@ describe('a deletion', () => {
     const created = api('POST', '/tenants', { id: 'again' });
     expect((await created).status).toBe(201);
     expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
-    for (const answers of [asked, repeated]) expect(await answers).toEqual(everywhere('NOT_FOUND'));
+    for (const results of [asked, repeated]) expect(await results).toEqual(everywhere('NOT_FOUND'));
     expect((await deletion).status).toBe(204);
   });
 
@@ -66,11 +66,11 @@ describe('a deletion', () => {
     let isReached = false;
     let isReleased = false;
     await aroundCallsOf(await tenantObject('between'), async (method, send) => {
-      const answer = await send();
-      if (method !== 'confirm') return answer;
+      const result = await send();
+      if (method !== 'confirm') return result;
       isReached = true;
       while (!isReleased) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const tables = () => sqlIn('between', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'");
     const created = api('POST', '/tenants', { id: 'between', settings: { leaseSeconds: 0 } }).then(({ status }) =>

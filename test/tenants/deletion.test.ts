@@ -74,7 +74,7 @@ const failingAt = (methods: readonly string[], when: 'before' | 'after', tenantI
     const isConcerned = methods.includes(called) && (tenantIncarnation === undefined || args[0] === tenantIncarnation);
     if (!isConcerned || when === 'after') await send();
     else throw new Error('the network went away');
-    if (isConcerned) throw new Error('the answer went away');
+    if (isConcerned) throw new Error('the result went away');
     return send();
   });
 
@@ -87,7 +87,7 @@ describe('a deletion that is interrupted', () => {
     ['destroy', 'before', true],
     ['destroy', 'after', true],
   ] as const)(
-    'at %s, %s it took effect, is finished by the alarm or by asking again',
+    'at %s, %s it took effect, is finished by the alarm or by another request',
     async (method, when, decided) => {
       logged();
       const id = `cut-${method.toLowerCase()}-${when}`;
@@ -184,8 +184,8 @@ describe('while a tenant is being deleted', () => {
       expect([401, 404]).toContain((await api('GET', '/tenants/meantime', undefined, as(grant.secret))).status);
       const path = `/tenants/meantime/keys/${id}/reveal`;
       expect([401, 404]).toContain((await api('POST', path, undefined, as(grant.secret))).status);
-      const answer = await api('POST', '/keys/verify', { key: secret }, as(grant.secret));
-      expect(answer.status === 401 || JSON.stringify(answer.body).includes('NOT_FOUND')).toBe(true);
+      const result = await api('POST', '/keys/verify', { key: secret }, as(grant.secret));
+      expect(result.status === 401 || JSON.stringify(result.body).includes('NOT_FOUND')).toBe(true);
     }
     expect(grants.length).toBe(1);
   });
@@ -196,12 +196,12 @@ describe('while a tenant is being deleted', () => {
     const held = await heldAt('destroy');
     const first = api('DELETE', '/tenants/repeated', undefined, withKey('once'));
     await held.reached();
-    let answered = false;
+    let hasReturned = false;
     const again = api('DELETE', '/tenants/repeated', undefined, withKey('once')).finally(() => {
-      answered = true;
+      hasReturned = true;
     });
     await scheduler.wait(100);
-    expect(answered).toBe(false);
+    expect(hasReturned).toBe(false);
     expect((await verify(secret)).code).toBe('VALID');
     await held.release();
     expect([(await first).status, (await again).status]).toEqual([204, 204]);
@@ -246,11 +246,11 @@ describe('while a tenant is being deleted', () => {
     let overtaken = false;
     // The result of its call that asks whether the tenant exists arrives when another deletion is done.
     const undo = await aroundCallsOf(directoryObject(), async (called, send) => {
-      const answer = await send();
-      if (called !== 'describe') return answer;
+      const result = await send();
+      if (called !== 'describe') return result;
       isReached = true;
       while (!overtaken) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const late = api('DELETE', '/tenants/late');
     while (!isReached) await scheduler.wait(1);
@@ -282,11 +282,11 @@ describe('a late creation', () => {
     let isReached = false;
     let isReleased = false;
     await aroundCallsOf(await tenantObject(id), async (method, send) => {
-      const answer = await send();
-      if (method !== 'confirm' || isReached) return answer;
+      const result = await send();
+      if (method !== 'confirm' || isReached) return result;
       isReached = true;
       while (!isReleased) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const reached = async () => {
       while (!isReached) await scheduler.wait(1);
@@ -528,7 +528,7 @@ describe('a list of tenants', () => {
 });
 
 describe('reading a tenant', () => {
-  it('calls the directory first where the isolate does not know the tenant, and not where it does', async () => {
+  it('calls the directory only where the isolate does not know the tenant, which it forgets again', async () => {
     await createTenant('known');
     const { env: isolate, calls } = faultyEnv();
     const ask = async (id: string) => {

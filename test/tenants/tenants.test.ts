@@ -69,11 +69,11 @@ describe('tenants', () => {
   });
 
   it('exist once: of two concurrent creations one gets 201, the other 409', async () => {
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       api('POST', '/tenants', { id: 'twice' }),
       api('POST', '/tenants', { id: 'twice' }),
     ]);
-    expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409]);
+    expect(responses.map((response) => response.status).sort()).toEqual([201, 409]);
     expect((await listed()).filter((id) => id === 'twice')).toEqual(['twice']);
   });
 

@@ -45,8 +45,8 @@ for (let i = 0; i < Number(keyCount); i++) {
 const server = createServer(async (request, response) => {
   try {
     const { key } = JSON.parse(await text(request));
-    const answer = Buffer.from(JSON.stringify(await auth.api.verifyApiKey({ body: { key } })));
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': answer.byteLength }).end(answer);
+    const body = Buffer.from(JSON.stringify(await auth.api.verifyApiKey({ body: { key } })));
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength }).end(body);
   } catch {
     response.writeHead(500, { 'Content-Length': 0 }).end();
   }

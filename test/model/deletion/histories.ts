@@ -136,12 +136,12 @@ class Run {
       ...('key' in what && what.key !== null ? { 'Idempotency-Key': what.key } : {}),
     };
     const [method, path, body] = this.#requestOf(what, leaseSeconds);
-    const answer = await apiWith(sender, method, path, body, headers);
+    const response = await apiWith(sender, method, path, body, headers);
     seen.endedAt = ++this.#moment;
-    seen.status = answer.status;
-    seen.body = { ...(answer.body as object), requestId: undefined };
-    if (answer.status !== 201) return;
-    const { id, secret } = answer.body as { id: string; secret: string };
+    seen.status = response.status;
+    seen.body = { ...(response.body as object), requestId: undefined };
+    if (response.status !== 201) return;
+    const { id, secret } = response.body as { id: string; secret: string };
     if (what.type === 'grant') this.#grants.push({ secret, made: seen });
     if (what.type === 'issue') this.#issued.push({ id, secret, made: seen });
   }

@@ -55,7 +55,7 @@ type Told = { readonly madeBefore: Moment; readonly toldAt: Moment; readonly why
 
 function told(history: readonly Seen[]): Told[] {
   const first = new Map<string, Moment>();
-  const answers: Told[] = [];
+  const reports: Told[] = [];
   for (const seen of history) {
     const { what, status, startedAt, endedAt } = seen;
     if (what.type === 'delete') {
@@ -63,19 +63,19 @@ function told(history: readonly Seen[]): Told[] {
       const label = what.key === null ? null : `${what.key} ${what.as?.secret}`;
       const since = label === null ? startedAt : Math.min(startedAt, first.get(label) ?? startedAt);
       if (label !== null) first.set(label, since);
-      if (status === 204) answers.push({ madeBefore: since, toldAt: endedAt, why: seen });
+      if (status === 204) reports.push({ madeBefore: since, toldAt: endedAt, why: seen });
     }
     if (what.type === 'create' && status === 201 && body201IsFirst(seen, history)) {
-      answers.push({ madeBefore: startedAt, toldAt: endedAt, why: seen });
+      reports.push({ madeBefore: startedAt, toldAt: endedAt, why: seen });
     }
     // The caller's tenant is gone: the one that the caller's grant was for, and everything before it.
     if ('as' in what && status === 404 && what.type !== 'reveal') {
       const madeBefore = what.as === null ? startedAt : what.as.made.startedAt;
       const isRepeat = what.type === 'delete' && what.key !== null;
-      if (!isRepeat) answers.push({ madeBefore, toldAt: endedAt, why: seen });
+      if (!isRepeat) reports.push({ madeBefore, toldAt: endedAt, why: seen });
     }
   }
-  return answers;
+  return reports;
 }
 
 /** Whether this is the only response to its creation, so that the creation happened during the request. */
@@ -87,7 +87,7 @@ const nameOf = (what: What) => (what.type === 'create' ? what.name : null);
 
 /** Nothing of a tenant exists for anybody who starts after somebody was told that it is gone. */
 function checkGone(history: readonly Seen[]): void {
-  const answers = told(history);
+  const reports = told(history);
   for (const seen of history) {
     const { what, status, body } = seen;
     const isAlive = what.type === 'verify' ? status === 200 && body.code !== 'NOT_FOUND' : status < 300;
@@ -97,11 +97,11 @@ function checkGone(history: readonly Seen[]): void {
       ...('as' in what && what.as !== null && what.type !== 'verify' && what.type !== 'delete' ? [what.as.made] : []),
     ];
     for (const made of things) {
-      const broken = answers.find(({ madeBefore, toldAt }) => made.endedAt < madeBefore && toldAt < seen.startedAt);
+      const broken = reports.find(({ madeBefore, toldAt }) => made.endedAt < madeBefore && toldAt < seen.startedAt);
       expect(broken?.why, `gone, and still there: ${describeSeen(seen)}, made ${describeSeen(made)}`).toBeUndefined();
       // A key that a grant made belongs to the grant's tenant.
       const maker = 'as' in made.what ? made.what.as : null;
-      const ended = maker && answers.find((a) => maker.made.endedAt < a.madeBefore && a.toldAt < seen.startedAt);
+      const ended = maker && reports.find((a) => maker.made.endedAt < a.madeBefore && a.toldAt < seen.startedAt);
       expect(ended?.why, `of a tenant that is gone: ${describeSeen(seen)}`).toBeFalsy();
     }
   }

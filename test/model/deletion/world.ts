@@ -101,10 +101,10 @@ function gated(bindings: object, from: () => string): object {
               void arrived.then((late) => (late === 'lost' ? undefined : send())).catch(() => {});
             }
             if (passage !== 'arrives') throw lost(passage);
-            const answer = await send();
+            const result = await send();
             const back = await gate.pass(from(), `${call} answered`);
             if (back !== 'arrives') throw lost(back);
-            return answer;
+            return result;
           };
         },
       }),

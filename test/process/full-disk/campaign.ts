@@ -152,9 +152,12 @@ class Run {
       ['POST', '/management-keys', { name: 'more', role: 'verifier' }],
     ];
     for (const [method, path, body] of more) {
-      const answer = await this.#client.send<Problem>(method, path, body);
-      demand(answer.status === 503, `${method} ${path}: ${answer.status}, not 503`);
-      demand(/storage|disk|space|room|full/i.test(answer.body.detail), `${method} ${path} says: ${answer.body.detail}`);
+      const response = await this.#client.send<Problem>(method, path, body);
+      demand(response.status === 503, `${method} ${path}: ${response.status}, not 503`);
+      demand(
+        /storage|disk|space|room|full/i.test(response.body.detail),
+        `${method} ${path} says: ${response.body.detail}`,
+      );
       this.refused += 1;
     }
     demand((await this.readiness()) === 503, '/readyz does not say that storage is full');

@@ -47,8 +47,8 @@ const KINDS: readonly ((client: Client) => Promise<Ending | null>)[] = [
 async function createEnding(client: Client): Promise<KeyWithSecret | null> {
   const expiresAt = new Date(Date.now() + LIFE_MIN_MS + Math.random() * (LIFE_MAX_MS - LIFE_MIN_MS)).toISOString();
   const body = { name: 'ending', expiresAt };
-  const answer = await client.send<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, body);
-  return answer.status === 201 ? answer.body : null;
+  const response = await client.send<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, body);
+  return response.status === 201 ? response.body : null;
 }
 
 async function keyThatEnds(client: Client): Promise<Ending> {

@@ -72,7 +72,7 @@ async function askAllTheTime({ url, token, pid, key, shared }: Questions): Promi
     const status = await (turn % 2 === 0
       ? ask(agent, `${url}/healthz`, 'GET', token, '')
       : ask(agent, `${url}/v1/keys/verify`, 'POST', token, verification));
-    if (status !== 200) throw new Error(`others are answered ${status}`);
+    if (status !== 200) throw new Error(`others got status ${status}`);
     const computed = cpuMs(pid) - computedBefore;
     const waited = performance.now() - startedAt;
     const us = Math.round(1000 * (Number.isNaN(computed) ? waited : Math.min(waited, computed)));

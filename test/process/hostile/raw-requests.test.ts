@@ -20,10 +20,10 @@ beforeAll(async () => {
 
 afterAll(() => resources.disposeAsync());
 
-type Answered = { readonly status: number; readonly headers: Headers; readonly body: string };
+type RawResponse = { readonly status: number; readonly headers: Headers; readonly body: string };
 
 /** Sends the lines of a request's head, and reads until the server closes the connection. */
-async function raw(...head: readonly string[]): Promise<Answered> {
+async function raw(...head: readonly string[]): Promise<RawResponse> {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname).setEncoding('latin1');
   let text = '';
@@ -41,7 +41,7 @@ async function raw(...head: readonly string[]): Promise<Answered> {
   return { status: Number(statusLine.split(' ')[1]), headers: new Headers(headers), body: text.slice(end + 4) };
 }
 
-const codeOf = ({ body }: Answered): unknown => JSON.parse(body).code;
+const codeOf = ({ body }: RawResponse): unknown => JSON.parse(body).code;
 
 describe('a Host header', () => {
   test.each([
@@ -65,9 +65,9 @@ describe('a Host header', () => {
     'x'.repeat(300),
   ])('that is invalid selects no route: %s', async (host) => {
     for (const target of ['/healthz', '/tenants', '/v1/tenants', '/keys/verify']) {
-      const answered = await raw(`GET ${target} HTTP/1.1`, `Host: ${host}`, authorization);
-      expect([answered.status, codeOf(answered)], target).toEqual([400, 'invalid_host']);
-      expect(answered.body).not.toContain('acme');
+      const response = await raw(`GET ${target} HTTP/1.1`, `Host: ${host}`, authorization);
+      expect([response.status, codeOf(response)], target).toEqual([400, 'invalid_host']);
+      expect(response.body).not.toContain('acme');
     }
   });
 
@@ -77,8 +77,8 @@ describe('a Host header', () => {
       ['y/v1/tenants?', 'x'],
       ['x', 'x'],
     ]) {
-      const answered = await raw('GET /healthz HTTP/1.1', ...hosts.map((host) => `Host: ${host}`), authorization);
-      expect([answered.status, codeOf(answered)]).toEqual([400, 'invalid_host']);
+      const response = await raw('GET /healthz HTTP/1.1', ...hosts.map((host) => `Host: ${host}`), authorization);
+      expect([response.status, codeOf(response)]).toEqual([400, 'invalid_host']);
     }
   });
 
@@ -97,8 +97,8 @@ describe('a Host header', () => {
       'Forwarded: host=x/v1/tenants?',
       'X-Original-URL: /v1/tenants',
     ];
-    const answered = await raw('GET /healthz HTTP/1.1', 'Host: x', ...forwarded, authorization);
-    expect(answered.body).toMatch(/^\{"status":"ok"/);
+    const response = await raw('GET /healthz HTTP/1.1', 'Host: x', ...forwarded, authorization);
+    expect(response.body).toMatch(/^\{"status":"ok"/);
   });
 });
 
@@ -118,8 +118,8 @@ describe('a request target', () => {
     'http://x//v1/tenants',
     'http://x/healthz/../v1/tenants',
   ])('is compared as it was sent, so that a proxy sees the path that is routed: %s', async (target) => {
-    const answered = await raw(`GET ${target} HTTP/1.1`, 'Host: x', authorization);
-    expect([answered.status, codeOf(answered)]).toEqual([404, 'not_found']);
+    const response = await raw(`GET ${target} HTTP/1.1`, 'Host: x', authorization);
+    expect([response.status, codeOf(response)]).toEqual([404, 'not_found']);
   });
 
   test('in absolute form is routed by its own path, whatever its host', async () => {
@@ -132,11 +132,11 @@ describe('a request target', () => {
   });
 
   test.each(['GET v1/tenants', 'GET @x/v1/tenants', 'GET .x/v1/tenants', 'OPTIONS *', 'GET http://x?/v1/tenants'])(
-    'that is no path is no route: %s',
+    'that is not a path selects no route: %s',
     async (start) => {
-      const answered = await raw(`${start} HTTP/1.1`, 'Host: x', authorization);
-      expect([400, 404]).toContain(answered.status);
-      expect(answered.body).not.toContain('acme');
+      const response = await raw(`${start} HTTP/1.1`, 'Host: x', authorization);
+      expect([400, 404]).toContain(response.status);
+      expect(response.body).not.toContain('acme');
     },
   );
 
@@ -156,7 +156,7 @@ describe('a request target', () => {
 
 describe('HEAD', () => {
   test.each(['/healthz', '/readyz', '/v1/tenants', '/v1/tenants/acme', '/v1/tenants/acme/keys', '/v1/tenants/nobody'])(
-    'answers what GET does, without a body: %s',
+    'has the response of GET without the body: %s',
     async (path) => {
       const [head, get] = [
         await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', 'X-Request-Id: same', authorization),
@@ -171,9 +171,9 @@ describe('HEAD', () => {
 
   test('of a mutation is refused and changes nothing', async () => {
     for (const path of ['/v1/tenants/acme/cleanup', '/v1/tenants/acme/keys/bulk', '/v1/keys/verify']) {
-      const answered = await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', authorization);
+      const response = await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', authorization);
       // A cleanup and a key also have a GET.
-      expect(answered.status).toBe(path.endsWith('cleanup') ? 200 : path.endsWith('bulk') ? 404 : 405);
+      expect(response.status).toBe(path.endsWith('cleanup') ? 200 : path.endsWith('bulk') ? 404 : 405);
     }
     expect((await new Client(server).cleanups('acme')).data).toEqual([]);
     const post = await raw('HEAD /v1/tenants/acme/keys/revoke HTTP/1.1', 'Host: x', authorization);
@@ -215,8 +215,8 @@ describe('the request log', () => {
 
   test('and stderr show nothing of a content type that is not text', async () => {
     const type = 'Content-Type: kst_something-that-was-sent-to-the-wrong-place';
-    const answered = await raw('POST /v1/tenants HTTP/1.1', 'Host: x', authorization, type, 'Content-Length: 0');
-    expect(answered.status).toBe(201);
+    const response = await raw('POST /v1/tenants HTTP/1.1', 'Host: x', authorization, type, 'Content-Length: 0');
+    expect(response.status).toBe(201);
     const { status } = await fetch(`${server.url}/v1/tenants`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${server.adminToken}`, 'Content-Type': 'kst_something-else' },

@@ -115,7 +115,7 @@ async function sent(client: Client, { after, method, path, body }: End, signal: 
   const first = after && client.send(after.method, after.path).catch(() => null);
   for (;;) {
     const { status } = await client.send(method, path, body, undefined, {}, signal);
-    if (status >= 500 || status === 422) throw new Error(`${method} ${path} was answered ${status}`);
+    if (status >= 500 || status === 422) throw new Error(`${method} ${path} got status ${status}`);
     if (after === undefined || status !== 409) break;
     await sleep(10);
   }

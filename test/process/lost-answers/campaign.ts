@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demand, inParallel, type Progress, range } from '../campaign.ts';
-import { type Answer, type AuditEntry, Client } from '../client.ts';
+import { type ApiResponse, type AuditEntry, Client } from '../client.ts';
 import { startServer, temporaryFolder } from '../server.ts';
 import { MUTATIONS, type MutationRequest } from './mutations.ts';
 import { LossyProxy } from './proxy.ts';
@@ -37,12 +37,12 @@ export async function lostAnswers(n: number, progress: Progress): Promise<object
     const request = await MUTATIONS[name]?.(direct, TENANT);
     if (request === undefined) return;
     const mutation = { name, request, id: crypto.randomUUID() };
-    const copies = await Promise.all(range(COPIES).map(() => untilAnswered(lossy, mutation)));
+    const copies = await Promise.all(range(COPIES).map(() => untilResponse(lossy, mutation)));
     requests += copies.reduce((sum, copy) => sum + copy.requests, 0);
     sent.push(mutation);
     // Once more over a connection that loses nothing, which must get the same response.
     const last = await send(direct, mutation, 'last');
-    checkAnswers(mutation, [...copies.map(({ answer }) => answer), last]);
+    checkResponses(mutation, [...copies.map(({ response }) => response), last]);
     if (sent.length % 500 === 0) progress(`${sent.length} mutations, ${requests} requests`);
   });
   await checkLogs(direct, sent);
@@ -52,31 +52,31 @@ export async function lostAnswers(n: number, progress: Progress): Promise<object
 type Sent = { readonly name: string; readonly request: MutationRequest; readonly id: string };
 
 /** The mutation's id is its `Idempotency-Key`, and the prefix of all its request ids, by which the log names them. */
-function send(client: Client, { request, id }: Sent, suffix: string): Promise<Answer<unknown>> {
+function send(client: Client, { request, id }: Sent, suffix: string): Promise<ApiResponse<unknown>> {
   const { method, path, body } = request;
   return client.send(method, path, body, `${id}.${suffix}`, { 'Idempotency-Key': id });
 }
 
-async function untilAnswered(client: Client, mutation: Sent) {
+async function untilResponse(client: Client, mutation: Sent) {
   for (let requests = 1; requests <= REPEATS_MAX; requests++) {
     await sleep(Math.random() * DELAY_MS);
     try {
-      const answer = await send(client, mutation, crypto.randomUUID().slice(0, 8));
-      if (answer.status < 500) return { answer, requests };
+      const response = await send(client, mutation, crypto.randomUUID().slice(0, 8));
+      if (response.status < 500) return { response, requests };
     } catch {
       // The response was lost.
     }
   }
-  throw new Error(`${mutation.name}: never answered`);
+  throw new Error(`${mutation.name}: no response`);
 }
 
-function checkAnswers({ name, request }: Sent, answers: readonly Answer<unknown>[]): void {
-  const told = answers.map(({ status, body }) => `${status} ${JSON.stringify(body)}`);
+function checkResponses({ name, request }: Sent, responses: readonly ApiResponse<unknown>[]): void {
+  const told = responses.map(({ status, body }) => `${status} ${JSON.stringify(body)}`);
   demand(
-    answers.every(({ status }) => status === request.status),
-    `${name}: not all answers are ${request.status}: ${told.join(' | ')}`,
+    responses.every(({ status }) => status === request.status),
+    `${name}: not all responses are ${request.status}: ${told.join(' | ')}`,
   );
-  demand(new Set(told).size === 1, `${name}: answers differ: ${told.join(' | ')}`);
+  demand(new Set(told).size === 1, `${name}: responses differ: ${told.join(' | ')}`);
 }
 
 /** Each mutation must have exactly its entries, in order, and its requests no others. */

@@ -118,9 +118,12 @@ async function checkAll(server: RestartingServer, { keys, kept }: ResealTraffic)
     });
   }
   demand(byKind.size === 5, `only ${[...byKind.keys()]} came up`);
-  await inParallel(CHECKING, sample(kept, SAMPLE), async ({ path, body, idempotencyKey, answer }) => {
+  await inParallel(CHECKING, sample(kept, SAMPLE), async ({ path, body, idempotencyKey, response }) => {
     const again = await server.ask('POST', path, body, idempotencyKey);
     const replayed = again.headers.get('Idempotency-Replayed') === 'true';
-    demand(replayed && JSON.stringify(again.body) === JSON.stringify(answer), `${path}: another answer when repeated`);
+    demand(
+      replayed && JSON.stringify(again.body) === JSON.stringify(response),
+      `${path}: another response when repeated`,
+    );
   });
 }

@@ -16,7 +16,7 @@ export type KeptResult = {
   readonly path: string;
   readonly body: unknown;
   readonly idempotencyKey: string;
-  readonly answer: unknown;
+  readonly response: unknown;
 };
 
 export class ResealTraffic {
@@ -101,9 +101,9 @@ export class ResealTraffic {
 
   async #create<T>(path: string, body: unknown): Promise<T> {
     const request = { path: `/tenants/${this.#tenantId}/keys${path}`, body, idempotencyKey: crypto.randomUUID() };
-    const answer = await this.#server.ask<T>('POST', request.path, body, request.idempotencyKey);
-    demand(answer.status === 201, `${request.path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    this.kept.push({ ...request, answer: answer.body });
-    return answer.body;
+    const response = await this.#server.ask<T>('POST', request.path, body, request.idempotencyKey);
+    demand(response.status === 201, `${request.path}: ${response.status} ${JSON.stringify(response.body)}`);
+    this.kept.push({ ...request, response: response.body });
+    return response.body;
   }
 }

@@ -23,9 +23,9 @@ const keyOf = (about: string) => {
   return id;
 };
 const callerOf = (about: string) => expected.callers[about] ?? '';
-const answerTo = <T>(path: string): T => {
+const responseTo = <T>(path: string): T => {
   const found = expected.answers.find((each) => each.path === path);
-  if (found === undefined) throw new Error(`no answer to ${path} in the fixture`);
+  if (found === undefined) throw new Error(`no response to ${path} in the fixture`);
   // The fixture is this repository's own file; each test states which shape it reads.
   return found.answer as T;
 };
@@ -54,7 +54,7 @@ describe('a data folder of version 0.1.0', () => {
 
   test('the fixture is complete', () => {
     const audited = expected.answers.filter(({ path }) => path.includes('/audit'));
-    const actions = new Set(audited.flatMap(({ path }) => answerTo<Listed>(path).data.map(({ action }) => action)));
+    const actions = new Set(audited.flatMap(({ path }) => responseTo<Listed>(path).data.map(({ action }) => action)));
     expect([...actions].sort()).toEqual([
       'cleanup.run',
       'encryption.reseal',
@@ -71,10 +71,10 @@ describe('a data folder of version 0.1.0', () => {
       'tenant.delete',
       'tenant.update',
     ]);
-    const keys = answerTo<Listed>('/tenants/acme/keys?limit=100').data;
+    const keys = responseTo<Listed>('/tenants/acme/keys?limit=100').data;
     expect(new Set(keys.map(({ status }) => status)).size).toBe(6);
     expect(keys.filter(({ lastUsedAt }) => lastUsedAt !== null).length).toBeGreaterThan(20);
-    const rotations = answerTo<Listed>('/tenants/acme/rotations?limit=100').data;
+    const rotations = responseTo<Listed>('/tenants/acme/rotations?limit=100').data;
     expect(new Set(rotations.map(({ state }) => state)).size).toBe(3);
     expect(rotations.filter(({ successorFirstUsedAt }) => successorFirstUsedAt !== null).length).toBeGreaterThan(10);
     expect(new Set(expected.verifications.map(({ answer }) => answer.code))).toEqual(
@@ -84,33 +84,33 @@ describe('a data folder of version 0.1.0', () => {
 
   /** Leaves out what overdue alarms change within moments of the start. Separate tests look at that. */
   const leaves = ({ tenantId }: Readonly<Record<string, unknown>>) => tenantId === 'leaving';
-  test.for(expected.answers.map(({ path }) => path))('%s is answered as before', async (path) => {
-    const answer = await client.get<Listed & Encryption>(path);
+  test.for(expected.answers.map(({ path }) => path))('%s has the same response as before', async (path) => {
+    const response = await client.get<Listed & Encryption>(path);
     if (path === '/management-keys?limit=100') {
-      const before = answerTo<Listed>(path).data;
-      expect(answer.data).toHaveLength(before.length);
-      expect(answer.data.filter((key) => !leaves(key))).toMatchObject(before.filter((key) => !leaves(key)));
+      const before = responseTo<Listed>(path).data;
+      expect(response.data).toHaveLength(before.length);
+      expect(response.data.filter((key) => !leaves(key))).toMatchObject(before.filter((key) => !leaves(key)));
     } else if (path.endsWith('/cleanup')) {
       // Newest first.
-      const before = answerTo<Listed>(path).data;
-      expect(before.length === 0 ? [] : answer.data.slice(-before.length)).toMatchObject(before);
+      const before = responseTo<Listed>(path).data;
+      expect(before.length === 0 ? [] : response.data.slice(-before.length)).toMatchObject(before);
     } else if (path === '/tenants/_system/audit?limit=100') {
-      const before = answerTo<Listed>(path).data;
-      expect(answer.data.slice(-before.length)).toMatchObject(before);
+      const before = responseTo<Listed>(path).data;
+      expect(response.data.slice(-before.length)).toMatchObject(before);
     } else if (path === '/tenants/busy/encryption' || path === '/tenants/_system/encryption') {
-      const { signatures: _living, ...before } = answerTo<Encryption>(path);
-      expect(answer).toMatchObject(before);
+      const { signatures: _living, ...before } = responseTo<Encryption>(path);
+      expect(response).toMatchObject(before);
     } else {
-      expect(answer).toMatchObject(answerTo<object>(path));
+      expect(response).toMatchObject(responseTo<object>(path));
     }
   });
 
   test('single keys read the same as in the list, and each has its own audit log', async () => {
-    const key = answerTo<{ readonly data: readonly KeyResource[] }>('/tenants/acme/keys?limit=100').data.find(
+    const key = responseTo<{ readonly data: readonly KeyResource[] }>('/tenants/acme/keys?limit=100').data.find(
       ({ id }) => id === keyOf('revoked'),
     );
     expect(await client.get(`/tenants/acme/keys/${key?.id}`)).toMatchObject({ ...key });
-    const log = answerTo<Listed>('/tenants/acme/audit?limit=100').data;
+    const log = responseTo<Listed>('/tenants/acme/audit?limit=100').data;
     const ofKey = log.filter(({ keyId }) => keyId === key?.id);
     expect(ofKey).toHaveLength(2);
     expect(await client.audit(`acme`).then((all) => all.filter(({ keyId }) => keyId === key?.id))).toMatchObject(ofKey);
@@ -122,7 +122,7 @@ describe('a data folder of version 0.1.0', () => {
     expect(await verify(secret)).toEqual(answer);
   });
 
-  test.for(expected.replays)('$method $path is answered with the kept answer', async (replay) => {
+  test.for(expected.replays)('$method $path gets the stored response', async (replay) => {
     const { method, path, idempotencyKey, body, status, answer } = replay;
     const headers = { 'Idempotency-Key': idempotencyKey };
     const again = await client.send(method, path, body ?? undefined, undefined, headers);
@@ -135,7 +135,7 @@ describe('a data folder of version 0.1.0', () => {
 
   test('the counts by status agree with the list', async () => {
     for (const tenant of ['acme', 'digest-only', 'suspended', 'empty', 'busy']) {
-      const keys = answerTo<Listed>(`/tenants/${tenant}/keys?limit=100`).data;
+      const keys = responseTo<Listed>(`/tenants/${tenant}/keys?limit=100`).data;
       const counts = Object.groupBy(keys, ({ status }) => String(status));
       const none = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };
       const numbers = Object.fromEntries(Object.entries(counts).map(([status, of]) => [status, of?.length ?? 0]));
@@ -150,12 +150,12 @@ describe('a data folder of version 0.1.0', () => {
       return (await living()).reduce((sum, n) => sum + n, 0) === 2;
     });
     const isRevoked = ({ status }: Readonly<Record<string, unknown>>) => status === 'revoked';
-    const before = answerTo<Listed>('/tenants/busy/keys?limit=100').data.filter(isRevoked);
+    const before = responseTo<Listed>('/tenants/busy/keys?limit=100').data.filter(isRevoked);
     expect(before).toHaveLength(3);
     const { data } = await client.get<Listed>('/tenants/busy/keys?limit=100');
     expect(data.filter(isRevoked)).toMatchObject(before);
     expect(await client.get('/tenants/busy/audit?limit=100')).toMatchObject(
-      answerTo<object>('/tenants/busy/audit?limit=100'),
+      responseTo<object>('/tenants/busy/audit?limit=100'),
     );
     expect(await codesOf(['of the revoked owner 1', 'given to the revoked owner later', 'of another owner'])).toEqual([
       'REVOKED',
@@ -311,11 +311,11 @@ describe('a data folder of version 0.1.0', () => {
     await new Client(fresh).createTenant('fresh');
     await fresh.stop();
     for (const kind of ['tenant', 'directory'] as const) {
-      const [model] = databasesOf(other.path, kind).map(schemaOf);
+      const [model] = databasesOf(other.path, kind).map(definitionsOf);
       expect(model?.length).toBeGreaterThan(10);
       const upgraded = databasesOf(folder.path, kind);
       expect(upgraded.length).toBeGreaterThan(kind === 'tenant' ? 8 : 0);
-      for (const path of upgraded) expect(schemaOf(path)).toEqual(model);
+      for (const path of upgraded) expect(definitionsOf(path)).toEqual(model);
     }
     for (const path of databasesOf(folder.path, 'tenant')) expectConsistent(path);
   });
@@ -383,7 +383,7 @@ test('a server killed during a migration leaves the old database, and migrates a
       expect([about, (await client.verify(secret)).code]).toEqual([about, answer.code]);
     }
     const { total } = await client.get<{ total: number }>('/tenants/acme/keys/counts');
-    expect(total).toBe(MANY_KEYS + answerTo<Listed>('/tenants/acme/keys?limit=100').data.length);
+    expect(total).toBe(MANY_KEYS + responseTo<Listed>('/tenants/acme/keys?limit=100').data.length);
     await server.stop();
     expect(versionOf(large)).toBeGreaterThan(1);
     expectConsistent(large);
@@ -425,7 +425,7 @@ function tenantIn(path: string): string | null {
 const versionOf = (path: string) => Number(rows(path, 'SELECT version FROM schema_version')[0]?.version);
 const columnsOf = (path: string) => rows(path, "SELECT name FROM pragma_table_info('keys')").map(({ name }) => name);
 /** The program's tables, without the platform's own. */
-const schemaOf = (path: string) =>
+const definitionsOf = (path: string) =>
   rows(
     path,
     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/api/index.ts';
+import { pathOf, problemIn, send } from '../http/client.ts';
 import { createKey, createTenant } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
-import { pathOf, problemIn, send } from './client.ts';
 
 describe('a caller', () => {
   const { ADMIN_TOKEN = '' } = env;

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createKey, createTenant } from '../support/api.ts';
-import { type Fault, faultyEnv } from '../support/faults.ts';
-import { logged, problemIn, send, sendJson } from './client.ts';
+import { logged, problemIn, send, sendJson } from './http/client.ts';
+import { createKey, createTenant } from './support/api.ts';
+import { type Fault, faultyEnv } from './support/faults.ts';
 
 const ALWAYS = { when: 'before', times: Number.POSITIVE_INFINITY } as const;
 let secret: string;
@@ -21,7 +21,7 @@ describe('an object that fails', () => {
     ['as retryable', { retryable: true }, 3],
     ['as overloaded', { overloaded: true }, 1],
     ['as overloaded, retryable or not', { overloaded: true, retryable: true }, 1],
-  ])('%s makes the answer 503 with Retry-After, after a bounded number of calls', async (_name, flags, attempts) => {
+  ])('%s causes a 503 with Retry-After, after a bounded number of calls', async (_name, flags, attempts) => {
     const lines = logged();
     for (const [method, path, body, called] of [
       ['GET', '/v1/tenants/acme', undefined, 'describe'],
