@@ -9,7 +9,7 @@ describe('a caller', () => {
   const { ADMIN_TOKEN = '' } = env;
 
   it.each(operations.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'without a token is turned away before any object is woken: %s',
+    'without a token is refused before any object is woken: %s',
     async (_name, route) => {
       const { env: watched, calls } = faultyEnv();
       const response = await send(route.method, pathOf(route), { env: watched, headers: { Authorization: '' } });

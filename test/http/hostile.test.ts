@@ -85,7 +85,7 @@ describe('hostile requests', () => {
   });
 
   it.each(operations.map((route, index) => [`${route.method} ${route.path}`, route, index] as const))(
-    'get no 5xx, no secret, and, refused, change no row: %s',
+    'get no 5xx and no secret, and change no row when they are refused: %s',
     async (_name, route, index) => {
       // A separate seed for each route, because with the same seed all routes would get the same headers.
       const seed = SEED + index;

@@ -112,7 +112,7 @@ test('a terminal shows the token on the run that generated it, and the lines to 
 });
 
 test.skipIf(spawnSync('script', ['--version']).status !== 0)(
-  'npm start on a terminal, as a new user has it',
+  'npm start on a terminal works as a new user sees it',
   async () => {
     using folder = temporaryFolder();
     const log = join(folder.path, 'typescript');

@@ -80,11 +80,11 @@ export class TenantTraffic {
     action: Attempt['action'],
     keyId: string | null,
     method: Method,
-    action: string,
+    pathEnd: string,
     bodyFor: (id: string) => unknown,
   ): Promise<T | null> {
     const id = `${this.tenantId}-${crypto.randomUUID()}`;
-    const path = `/tenants/${this.tenantId}/keys${keyId === null ? '' : `/${keyId}`}${action}`;
+    const path = `/tenants/${this.tenantId}/keys${keyId === null ? '' : `/${keyId}`}${pathEnd}`;
     try {
       const { status, body } = await this.#client.send<T>(method, path, bodyFor(id), id);
       this.attempts.push({ id, action, keyId, status: status < 500 ? status : null });
