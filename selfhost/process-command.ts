@@ -1,4 +1,4 @@
-/** Reads another process's command line, which tells that process from a later one with the same number. */
+/** Reads another process's command line, which distinguishes it from a later process with the same number. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
