@@ -1,6 +1,8 @@
 /**
- * `npm run bench`: what Keystead costs, measured on this machine against floors that no server on this runtime can be cheaper than, against its own growth, and against
- * a peer. Real servers, loopback only, data in a folder that goes afterwards. Missed thresholds are reported, they fail nothing; wrong answers do.
+ * `npm run bench` measures what Keystead costs on this machine, in three comparisons: with floors (the least that any
+ * server on this runtime can cost), with itself at a smaller size, and with a peer. It uses real servers over loopback
+ * and a data folder that is removed afterwards. A missed threshold is reported but does not fail the run; a wrong
+ * response does.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +23,7 @@ import { Api, type Instance } from './servers/api.ts';
 import { startFloors } from './servers/floors.ts';
 import { Keystead } from './servers/keystead.ts';
 
-/** On the disk of the project: a temporary folder may be in memory, where syncing costs nothing. */
+/** On the project's disk, because a temporary folder may be in memory, where syncing costs nothing. */
 const WORK_FOLDER = join(import.meta.dirname, '.work');
 const RESULTS_FOLDER = join(import.meta.dirname, 'results');
 
@@ -39,7 +41,7 @@ const folder = mkdtempSync(join(WORK_FOLDER, 'run-'));
 const stack = new AsyncDisposableStack();
 stack.defer(() => rmSync(folder, { recursive: true, force: true }));
 try {
-  // What an interruption leaves behind ends as its servers are stopped under it.
+  // After an interruption the unfinished run ends by itself, because its servers are stopped.
   const results = await Promise.race([run(options), aborted]);
   if (results !== null) {
     publish(results, options);
@@ -74,7 +76,7 @@ async function run(sizes: Options): Promise<Results> {
   let memory: MemoryFigures | null = null;
   if (isWanted(sizes, names.rssAwake(sizes))) {
     const keys = await tenantKeys();
-    // Anew: what it took while the tenants were made is not what they take.
+    // Restarted, so that the memory used while making the tenants is not counted.
     await many.server.stop();
     const again = stack.use(await startServer(join(folder, 'many')));
     memory = await measureMemory(again, keys, generator, progress);
@@ -104,7 +106,7 @@ async function startKeystead(name: string): Promise<Instance> {
 
 function publish(results: Results, sizes: Options): void {
   const json = `${JSON.stringify(results, null, 2)}\n`;
-  // A part of the rows is no result to keep.
+  // A run of selected rows is not kept as a result.
   if (sizes.rows.length === 0) {
     mkdirSync(RESULTS_FOLDER, { recursive: true });
     const name = sizes.quick ? 'quick' : 'latest';

@@ -1,8 +1,8 @@
 /**
- * The row about tenants that nobody asked for a while: the first verification of each, which wakes its object and
- * opens its database, beside a floor that does the same with an object that has nothing to do at its start. An object
- * sleeps after some ten idle seconds; a server that was just started has nothing but sleepers. So each turn starts the
- * server anew, on a copy of the same files, and asks each tenant once.
+ * The row about tenants that nobody used for a while. It measures the first verification of each tenant, which wakes
+ * its object and opens its database. The floor beside it does the same with an object that has nothing to do when it
+ * starts. An object sleeps after about ten idle seconds, and after a server's start all objects are asleep. So each
+ * turn restarts the server on a copy of the same files and verifies one key of each tenant.
  */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +15,9 @@ import { Api, type Key } from './servers/api.ts';
 import { startFloors } from './servers/floors.ts';
 import type { Target } from './servers/target.ts';
 
-/** Asked first in each turn, so that what is measured is not the compiler at work. */
+/** Tenants used first in each turn, so that the measurement does not include the JIT compiler's work. */
 const WARM_UP_MAX = 250;
-/** Asked in each turn. */
+/** Tenants measured in each turn. */
 const ASKED_MAX = 400;
 const CONNECTIONS = 16;
 const MAX_MS = 60_000;
@@ -27,7 +27,7 @@ const TOKEN = 'a token as long as an admin token is, in characters';
 type Running = AsyncDisposable & { readonly target: Target };
 type ColdMeans = Pick<Means, 'options' | 'folder' | 'generator' | 'progress' | 'stack' | 'startKeystead'>;
 
-/** A server that each turn starts anew, with its files as they were at first. */
+/** A server that each turn restarts, with its files as they were at first. */
 class RestartedServer implements AsyncDisposable {
   readonly #files: string;
   readonly #start: (folder: string) => Promise<Running>;
@@ -102,10 +102,10 @@ async function sendOnce(requests: readonly Uint8Array[], target: Target, generat
   const { host, port } = target;
   const load = { host, port, connections: CONNECTIONS, requests, expected: VALID, durationMs: MAX_MS, once: true };
   const { wrong, firstWrong } = await generator.run(load);
-  if (wrong > 0) throw new Error(`a wrong answer: ${firstWrong}`);
+  if (wrong > 0) throw new Error(`a wrong response: ${firstWrong}`);
 }
 
-/** Tenants of one key and of the default settings, on a server that has ended. */
+/** Makes tenants that have one key and the default settings, on a server that has stopped when this returns. */
 async function makeTenants(
   folder: string,
   tenants: number,
@@ -141,8 +141,8 @@ async function makeSleepers(folder: string, sleepers: number, generator: LoadGen
 const sleeperQuery = (number: number) => `object=sleeper-${number}`;
 
 /**
- * Leaves databases as objects do that fall asleep: those of a server that is stopped keep their write-ahead log, which the
- * next start would have to read.
+ * Leaves databases in the state that a sleeping object leaves them in. A server that is stopped leaves write-ahead logs
+ * behind, which the next start would have to read.
  */
 function checkpoint(folder: string): void {
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.sqlite'))) {

@@ -1,4 +1,4 @@
-/** What the rows of a run are measured with. */
+/** The servers and tools that a run measures its rows with. */
 import type { LoadGenerator } from './load/client.ts';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
@@ -8,11 +8,11 @@ import type { Target } from './servers/target.ts';
 
 export type Means = {
   readonly options: Options;
-  /** As little on it as on the floors: what is compared with them. */
+  /** Holds as little data as the floors do; it is compared with them. */
   readonly small: Instance;
-  /** With many keys in one tenant: what tells how cost grows with them. */
+  /** Has many keys in one tenant, to show how cost grows with them. */
   readonly large: Instance;
-  /** With many tenants. */
+  /** Has many tenants. */
   readonly many: Instance;
   readonly floors: Target;
   readonly generator: LoadGenerator;
@@ -20,6 +20,6 @@ export type Means = {
   readonly folder: string;
   /** Starts Keystead with its files in this folder. */
   readonly startKeystead: (folder: string) => Promise<Keystead>;
-  /** Ends what was started when the run is over. */
+  /** Stops what was started when the run is over. */
   readonly stack: AsyncDisposableStack;
 };

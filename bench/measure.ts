@@ -1,8 +1,10 @@
 /**
- * Measuring rows in rounds. A row that is compared with another is always measured in alternation with that other, and only the two of one round are divided: what
- * the machine does meanwhile (other programs, its clock) then touches both alike. Reported are the median of the rounds and their spread.
+ * Measures rows in rounds. A row that is compared with another is always measured in alternation with it, and only the
+ * two figures of one round are divided. Disturbances on the machine (other programs, its clock) then affect both alike.
+ * The results are the median of the rounds and their spread.
  *
- * The judge is processor time a request: with one client machine and one server on few cores, requests a second also tell how the two share them.
+ * The judge is processor time a request. With client and server on the same few cores, requests a second also depend on
+ * how the two share those.
  */
 import type { LoadGenerator } from './load/client.ts';
 import { cpuMicros } from './load/cpu.ts';
@@ -13,14 +15,14 @@ import { type Spread, spreadOf } from './statistics.ts';
 
 export type Row = {
   readonly name: string;
-  /** Looked at when the turn's requests are there: making them may have restarted the server. */
+  /** Read after `requests`, because making the turn's requests may restart the server. */
   readonly target: Target;
-  /** Text that the body of every right answer has. */
+  /** Text that the body of every correct response contains. */
   readonly expected: string;
   /** The requests of the next turn. With `once` each is sent once, and the turn ends with the last. */
   readonly requests: () => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   readonly once?: boolean;
-  /** Whether a turn takes something that there is one of for each turn, so that it cannot be sliced. */
+  /** Whether a turn uses up something that exists once for each turn, so that the turn cannot be sliced. */
   readonly whole?: boolean;
   readonly connections?: number;
   /** The row that this one is compared with. */
@@ -37,21 +39,21 @@ export type Measured = {
   readonly perSecond: Spread;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Processor time of the server for a request. */
+  /** The server's processor time a request. */
   readonly cpuMicros: Spread;
-  /** Processor time of the other row over this row's: 1 is as cheap, 0.8 costs a quarter more. */
+  /** The other row's processor time divided by this row's: 1 costs the same, 0.8 costs a quarter more. */
   readonly cpuRatio: Spread | null;
   readonly throughputRatio: Spread | null;
-  /** Largest share of a core that the generator took; near 1 the row tells about the generator. */
+  /** The largest share of a core that the generator took. Near 1 the row measures the generator. */
   readonly generatorShare: number;
   readonly answered: number;
   readonly wrong: number;
   readonly firstWrong: string | null;
 };
 
-/** Keeps the server busy all the time, with few enough under way that latency is not all queueing. */
+/** Enough to keep the server busy all the time, and few enough that latency is not all queueing. */
 const CONNECTIONS = 16;
-/** A `once` turn ends with its requests; this bounds it if the server hangs. */
+/** A `once` turn ends with its requests; this bounds it when the server hangs. */
 const ONCE_MAX_MS = 60_000;
 const WARM_UP_TURNS = 1;
 /** Slices of a turn of two rows that are compared. */
@@ -82,8 +84,8 @@ export async function measureRows(
 }
 
 /**
- * A turn of a row, and of the one that it is compared with, by slices in alternation: neighbours on the machine come and go within a second, and so
- * disturb both alike. What is sent once, and what follows it, is not sliced.
+ * Runs a turn of a row and of the one that it is compared with, in alternating slices. Disturbances come and go within
+ * a second and so affect both alike. A turn whose requests are sent once is not sliced.
  */
 async function takeTurns(
   row: Row,
@@ -97,7 +99,7 @@ async function takeTurns(
   const own: Sample[] = [];
   const other: Sample[] = [];
   for (let slice = 0; slice < slices; slice++) {
-    // In turn first, since the second of two finds the server and the processor warmer.
+    // The two take turns at being first, because the second finds the server and the processor warmer.
     const isOwnFirst = ownFirst !== (slice % 2 === 1);
     for (const isOwn of [isOwnFirst, !isOwnFirst]) {
       (isOwn ? own : other).push(await turn(isOwn ? row : against, generator, turnMs / slices));
@@ -106,7 +108,7 @@ async function takeTurns(
   return { own: together(own), other: together(other) };
 }
 
-/** Slices of one turn as one sample; of latencies, the medians. */
+/** Sums up the slices of one turn as one sample. Latencies are the medians of the slices. */
 function together(slices: readonly Sample[]): Sample {
   const sum = (of: (sample: Sample) => number) => slices.reduce((total, sample) => total + of(sample), 0);
   const median = (of: (sample: Sample) => number) => spreadOf(slices.map(of)).median;
@@ -125,12 +127,17 @@ function together(slices: readonly Sample[]): Sample {
   };
 }
 
-/** More than any server here answers. */
+/** More than any server here responds to. */
 const REQUESTS_PER_MS_MAX = 20;
-/** How many of a row's requests were sent so far: the next turn goes on from there, so that all keys of a row get their turn. */
+/**
+ * How many of a row's requests were sent so far. The next turn goes on from there, so that all keys of a row are used.
+ */
 const sent = new Map<Row, number>();
 
-/** As many requests as a turn can send, from where the row's last turn stopped; all of them where each is sent once. */
+/**
+ * Returns as many requests as a turn can send, from where the row's last turn stopped. With `once`, returns all of
+ * them.
+ */
 async function nextRequests(row: Row, turnMs: number): Promise<readonly Uint8Array[]> {
   const all = await row.requests();
   const count = Math.ceil(turnMs * REQUESTS_PER_MS_MAX);

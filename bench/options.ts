@@ -1,40 +1,42 @@
 /**
- * What `npm run bench -- …` takes. The defaults are the full size; `--quick` is to see that all of it works, in a minute or
- * two.
+ * The options of `npm run bench -- …`. The defaults are the full size. `--quick` takes a minute or two and shows only
+ * that everything works.
  */
 import { parseArgs } from 'node:util';
 
 export type Options = {
-  /** Whether these are the small sizes: their results are kept apart. */
+  /** Whether these are the small sizes, whose results are kept apart. */
   readonly quick: boolean;
   /** Keys in the large tenant. */
   readonly keys: number;
-  /** Tenants of the row that verifies over many. */
+  /** Tenants of the row that verifies over many tenants. */
   readonly tenants: number;
   /** Keys of the cleanup and of the disk figures. */
   readonly batch: number;
-  /** How often each row is measured. Many short turns see less of the machine's moods than few long ones. */
+  /** How often each row is measured. Many short turns are disturbed less by other programs than a few long ones. */
   readonly rounds: number;
   readonly turnMs: number;
-  /** Parts of row names; empty for all rows. */
+  /** Parts of row names. Empty selects all rows. */
   readonly rows: readonly string[];
-  /** Where the results go beside bench/results, null for nowhere. */
+  /** A file for the results, in addition to bench/results. Null writes none. */
   readonly json: string | null;
 };
 
 const FULL = { keys: 1_000_000, tenants: 10_000, batch: 100_000, rounds: 12, turnMs: 700 };
 const QUICK = { keys: 5000, tenants: 100, batch: 1000, rounds: 2, turnMs: 120 };
 
-export const USAGE = `npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--rows a,b] [--json FILE]
+export const USAGE = `\
+npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--rows a,b] [--json FILE]
   --quick    small sizes and two rounds, a minute or two, nothing judged; results go to bench/results/quick.*
   --keys     keys in the large tenant (${FULL.keys})
   --tenants  tenants of the row that verifies over many (${FULL.tenants})
   --batch    keys of the cleanup and the disk figures (${FULL.batch})
   --rounds   how often each row is measured (${FULL.rounds})
-  --rows     only rows and figures whose names have one of these texts; results are printed, not written to bench/results
+  --rows     only rows and figures whose names have one of these texts; results are printed, \
+not written to bench/results
   --json     write the results to this file too`;
 
-/** The options; a message for the user when they are wrong. */
+/** Returns the options, or a message for the user when they are wrong. */
 export function readOptions(args: readonly string[]): Options | string {
   try {
     const { values } = parseArgs({

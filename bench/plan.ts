@@ -1,4 +1,4 @@
-/** Which rows a run has, and the data they need. Data is made only for rows that were asked for. */
+/** Selects the rows of a run and makes the data they need. Data is made only for rows that were asked for. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { coldRow } from './cold.ts';
@@ -14,12 +14,12 @@ export type Plan = {
   readonly rows: readonly Row[];
   readonly filledPerSecond: number | null;
   readonly notes: string[];
-  /** One key in each of many tenants, made when they are first wanted. */
+  /** One key in each of many tenants, made when they are first needed. */
   readonly tenantKeys: () => Promise<readonly Key[]>;
 };
 
 const NOTHING = { rows: [], filledPerSecond: null };
-/** No leases: every verification asks the object. */
+/** No leases: every verification calls the object. */
 const STRICT_SETTINGS = { leaseSeconds: 0 };
 const LEASED_SETTINGS = { leaseSeconds: 1 };
 /** Keys of the leased row: verified again and again within each lease. */
@@ -70,14 +70,17 @@ export async function planOf(means: Means): Promise<Plan> {
   return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond, notes, tenantKeys };
 }
 
-/** Makes the small tenants that the turns of these rows of mutations use up, one each. */
+/** Makes the small tenants that the turns of these mutation rows use up, one tenant a turn. */
 async function prepare(rows: Rows, { options, progress }: Means, users: readonly string[]): Promise<void> {
   const count = users.filter((name) => isWanted(options, name)).length * (options.rounds + 1);
   if (count > 0) progress.step(`${count} tenants of ${SMALL} keys`);
   await rows.prepare(count, STRICT_SETTINGS);
 }
 
-/** Rows about a tenant with many keys, each beside the same about a small one on the same server. Each turn of mutations takes keys of its own. */
+/**
+ * Rows about a tenant with many keys, each compared with the same row about a small tenant on the same server. Each
+ * turn of mutations takes new keys.
+ */
 async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' | 'filledPerSecond'>> {
   const { options, progress } = means;
   const { api } = means.large;
@@ -124,7 +127,7 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
   };
 }
 
-/** Different keys of a tenant of moderate size, in which the cost of what memory does not hold is judged. */
+/** Different keys of a tenant of moderate size, to measure the cost of keys that memory does not hold. */
 async function judgedSpread({ options, large, progress }: Means, rows: Rows, strict: Row): Promise<Row> {
   const keys = Math.min(options.keys, names.SPREAD_OF);
   progress.step(`a tenant of ${keys} keys`);
@@ -136,7 +139,7 @@ async function judgedSpread({ options, large, progress }: Means, rows: Rows, str
   return rows.verify(names.spreadJudged(options), sample, strict);
 }
 
-/** The next keys that were not rotated yet, taken from all over the tenant. */
+/** Returns the next keys that were not rotated yet, spread over the whole tenant. */
 function inTurns(tenantId: string, sample: readonly Key[]): () => Promise<KeysOf> {
   const STRIDE = 7919;
   let next = 0;
@@ -151,7 +154,7 @@ function inTurns(tenantId: string, sample: readonly Key[]): () => Promise<KeysOf
   };
 }
 
-/** Rows about many tenants: most of them asleep as in life, and a few that are all in use. */
+/** Rows about many tenants: most of them asleep, as in practice, and a few that are all in use. */
 async function tenantRows({ options }: Means, rows: Rows, tenantKeys: Plan['tenantKeys'], floor: Row): Promise<Row[]> {
   const few = Math.min(AWAKE, Math.floor(options.tenants / 2));
   const [awake, asleep] = [names.strictAwake(few), names.strictAsleep(options)];
@@ -160,7 +163,7 @@ async function tenantRows({ options }: Means, rows: Rows, tenantKeys: Plan['tena
   return [rows.verifyAwake(awake, keys.slice(0, few), floor), rows.verifyAsleep(asleep, keys.slice(few), floor)];
 }
 
-/** One key in each of many tenants. */
+/** Makes one key in each of many tenants. */
 async function keysOfTenants({ options, many: { api }, progress }: Means): Promise<Key[]> {
   progress.step(`${options.tenants} tenants of one key`);
   const keys: Key[] = [];
@@ -190,7 +193,13 @@ async function peerRows({ options, progress, folder, stack }: Means, strict: Row
   const limited = stack.use(await startPeer(path, 'on'));
   const unlimited = stack.use(await startPeer(path, 'off'));
   notes.push(
-    "better-auth: one node process, SQLite with WAL and synchronous=FULL. A verification of the plugin writes the key's row (rate limit, last request, update time) in separate statements, each synced; it authenticates no caller. Keystead's answers from the record, notes the use in memory and writes it once a minute, and authenticates the caller.",
+    [
+      'better-auth: one node process, SQLite with WAL and synchronous=FULL.',
+      "A verification of the plugin writes the key's row (rate limit, last request, update time)",
+      'in separate statements, each synced; it authenticates no caller.',
+      "Keystead's answers from the record, notes the use in memory and writes it once a minute, and authenticates",
+      'the caller.',
+    ].join(' '),
   );
   return [peerRow(names.PEER, limited, strict), peerRow(names.PEER_UNLIMITED, unlimited, strict)];
 }

@@ -1,4 +1,4 @@
-/** What is under way: one line that changes on a terminal, else a line for each step. */
+/** Shows the step that is under way: as one line that changes on a terminal, else as a line for each step. */
 
 const INTERVAL_MS = 100;
 const ERASE_LINE = '\r\x1b[K';
@@ -8,14 +8,14 @@ export class Progress implements Disposable {
   #step = '';
   #shownAt = 0;
 
-  /** A new step begins. */
+  /** Begins a new step. */
   step(text: string): void {
     if (!this.#isTerminal && text !== this.#step) console.error(text);
     this.#step = text;
     this.#show(text);
   }
 
-  /** How far the step is; shown on a terminal only. */
+  /** Shows how far the step is, on a terminal only. */
   detail(text: string): void {
     if (Date.now() - this.#shownAt >= INTERVAL_MS) this.#show(`${this.#step}: ${text}`);
   }

@@ -1,4 +1,4 @@
-/** The rows: what each sends, to whom, and what it is compared with. */
+/** The rows: what each sends to which server, and what it is compared with. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatKeyString, parseKeyString } from '../src/crypto/key-string.ts';
@@ -11,13 +11,13 @@ import type { Keystead } from './servers/keystead.ts';
 import type { Peer } from './servers/peer.ts';
 import type { Target } from './servers/target.ts';
 
-/** The small tenant that large ones are compared with. */
+/** Keys of the small tenant that large ones are compared with. */
 export const SMALL = 1000;
-/** Mutations that can be done once to a key, in one turn. */
+/** Mutations of a turn that can be done only once to a key. */
 const ONCE = 500;
-/** Revocations that wait together; they would wait for the first of them if they were sent one after the other. */
+/** Revocations that wait together. Sent one after the other, the later ones would not have to wait. */
 const WAITING = 100;
-/** More than the second that the benchmark's leases last. */
+/** Longer than the benchmark's leases last (one second). */
 const LEASE_OVER_MS = 1200;
 /** Objects woken in a turn. */
 const ASLEEP = 200;
@@ -43,7 +43,7 @@ export class Rows {
     return this.#row(name, VALID, () => requests, { against });
   }
 
-  /** Verifications of keys whose leases, if they had any, have ended: each asks the object and is granted one. */
+  /** Verifications of keys whose leases, if they had any, have ended. Each calls the object and is granted a lease. */
   verifyMissed(name: string, keys: readonly Key[], against: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => secret));
     const turn = async () => {
@@ -53,7 +53,10 @@ export class Rows {
     return this.#row(name, VALID, turn, { against, once: true });
   }
 
-  /** Verifications in tenants whose objects were idle long enough to sleep: each turn goes on where the one before stopped. */
+  /**
+   * Verifications in tenants whose objects have been idle long enough to sleep. Each turn goes on where the last
+   * stopped.
+   */
   verifyAsleep(name: string, keys: readonly Key[], against: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => secret));
     let next = 0;
@@ -68,7 +71,7 @@ export class Rows {
     return this.#row(name, VALID, turn, { against, once: true });
   }
 
-  /** Verifications in tenants whose objects were all asked just before. */
+  /** Verifications in tenants whose objects were all called just before. */
   verifyAwake(name: string, keys: readonly Key[], against: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => secret));
     const turn = async () => {
@@ -78,7 +81,7 @@ export class Rows {
     return this.#row(name, VALID, turn, { against });
   }
 
-  /** Key strings that are right but for their signature. */
+  /** Key strings that are correct except for their signature. */
   forged(name: string, keys: readonly Key[], against: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => forgedFrom(secret)));
     return this.#row(name, '"FORGED"', () => requests, { against });
@@ -90,7 +93,7 @@ export class Rows {
     return this.#row(name, '"secret"', requests, { against, whole: true });
   }
 
-  /** Each turn rotates keys that were not rotated before. */
+  /** Rotations: each turn rotates keys that were not rotated before. */
   rotate(name: string, keys: () => Promise<KeysOf>, against?: Row): Row {
     return this.#row(name, '"secret"', () => this.#onEach(keys, 'rotate', ONCE), { against, once: true });
   }
@@ -99,7 +102,7 @@ export class Rows {
     return this.#row(name, '"status":"revoked"', () => this.#onEach(keys, 'revoke', ONCE), { against, once: true });
   }
 
-  /** Revokes keys that were verified just before, so that each revocation waits for a lease. */
+  /** Revocations of keys that were verified just before, so that each revocation waits for a lease. */
   revokeLeased(name: string, keys: () => Promise<KeysOf>): Row {
     const requests = async () => {
       const { tenantId, keys: all } = await keys();
@@ -121,12 +124,12 @@ export class Rows {
     return this.#row(name, '"data"', () => requests, { against });
   }
 
-  /** Makes small tenants ahead of the measuring, so that making them is not in the processor time of any turn. */
+  /** Makes small tenants before the measurement, so that making them is not in any turn's processor time. */
   async prepare(count: number, settings: Readonly<Record<string, number>>): Promise<void> {
     while (this.#prepared.length < count) this.#prepared.push(await this.small(settings));
   }
 
-  /** The next of the prepared tenants, awake. */
+  /** Returns the next of the prepared tenants, awake. */
   async prepared(): Promise<KeysOf> {
     const next = this.#prepared.pop();
     if (next === undefined) throw new Error('too few tenants were prepared');
@@ -134,7 +137,7 @@ export class Rows {
     return next;
   }
 
-  /** A new tenant with `SMALL` keys. */
+  /** Makes a tenant with `SMALL` keys. */
   async small(settings: Readonly<Record<string, number>>): Promise<KeysOf> {
     this.#tenants += 1;
     const tenantId = `bench-small-${this.#tenants}`;
@@ -181,7 +184,7 @@ export class Rows {
 
 export type KeysOf = { readonly tenantId: string; readonly keys: readonly Key[] };
 
-/** A floor, sent what a verification is sent. */
+/** A row of a floor, sent what a verification is sent. */
 export function floorRow(name: string, path: '/a' | '/b' | '/c', target: Target, key: Key): Row {
   const requests = [request('POST', path, 'a token as long as an admin token is, in characters', { key: key.secret })];
   return { name, target, expected: VALID, requests: () => requests };
@@ -192,7 +195,7 @@ export function peerRow(name: string, peer: Peer, against: Row): Row {
   return { name, target: peer.server.target, expected: VALID, requests: () => requests, against };
 }
 
-/** Where the last page of a list starts, found by walking there. */
+/** Returns the cursor of a list's last page, found by walking there. */
 export async function lastPage(api: Api, tenantId: string, keys: number, progress: Progress): Promise<string | null> {
   let cursor: string | null = null;
   for (let page = 1; page < keys / PAGE; page++) {

@@ -1,4 +1,4 @@
-/** Median and quartiles: rounds that something else on the machine disturbed do not move them. */
+/** Median and quartiles, which single rounds that something else on the machine disturbed do not move. */
 
 export type Spread = { readonly median: number; readonly low: number; readonly high: number };
 
@@ -7,7 +7,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
 }
 
-/** Interpolated between the two values around it. */
+/** Interpolates between the two values around the position. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;
   const below = sorted[Math.floor(position)] ?? Number.NaN;

@@ -1,6 +1,7 @@
 /**
- * What the launcher says when the server is ready. A person at a terminal gets sentences, at the first start with lines to paste. Where no terminal is, output
- * is kept (by a journal, by a container engine) and read by programs: one line in the format of the log, without the token.
+ * What the launcher prints when the server is ready. A person at a terminal gets sentences, and at the first start also
+ * lines to paste. Without a terminal, the output is kept (by a journal, by a container engine) and read by programs. It
+ * is then one line in the format of the log, without the token.
  */
 import { firstCall, type TokenSource, WALKTHROUGH_HEADING, walkthrough } from './walkthrough.ts';
 
@@ -14,9 +15,9 @@ export type Ready = {
     readonly origin: 'environment' | 'stored' | 'generated';
   };
   readonly hasGeneratedSecrets: boolean;
-  /** Whether there was no data before. */
+  /** Whether there was no data before this start. */
   readonly isFirstStart: boolean;
-  /** Whether others than this machine reach the server. */
+  /** Whether other machines can reach the server. */
   readonly isExposed: boolean;
 };
 

@@ -1,6 +1,7 @@
 /**
- * `npm run backup -- TARGET`: copies the databases of DATA_DIR into a new folder, while the server runs or not. Each copy is consistent in itself, by SQLite's
- * online backup. The secrets stay where they are: whoever has both has all keys, so they are to be kept apart.
+ * `npm run backup -- TARGET` copies the databases of DATA_DIR into a new folder, whether the server runs or not. Each
+ * copy is consistent in itself, because SQLite's online backup makes it. The secrets are not copied: whoever has both
+ * the databases and the secrets has all keys, so they should be kept apart.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
@@ -9,12 +10,12 @@ import { DataDirectory, makeFolder } from './data-directory.ts';
 import { dataDirOf } from './settings.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
-/** Tenants before the directory: a copy knows of no tenant that it does not have. */
+/** Copied in this order. A tenant that is created or deleted meanwhile may be in one of the copies only. */
 const NAMESPACES = ['keystead-tenant', 'keystead-directory'];
-/** How long the server may keep a database to itself, which it does for the moment of a checkpoint (ms). */
+/** How long the server may lock a database exclusively, which it does briefly during a checkpoint (ms). */
 const BUSY_TIMEOUT_MS = 10_000;
 
-/** Copies all databases; resolves with their number. `target` must be new or empty. */
+/** Copies all databases and returns how many. `target` must be new or empty. */
 export async function backUp(directory: DataDirectory, target: string): Promise<number> {
   if (!existsSync(directory.objectsPath)) throw new StartupError(`DATA_DIR ${directory.path} has no data`);
   if (`${target}${sep}`.startsWith(`${directory.path}${sep}`)) {
@@ -47,7 +48,7 @@ async function copyDatabase(source: string, target: string): Promise<void> {
   makeFolder(dirname(target));
   const database = new DatabaseSync(source, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
-    // All pages in one step: otherwise each change of the server would have it begin again.
+    // All pages in one step, because a change by the server would make a backup in several steps start again.
     await backup(database, target, { rate: 2 ** 31 - 1 });
   } finally {
     database.close();
@@ -63,7 +64,7 @@ async function main([target, ...rest]: readonly string[]): Promise<void> {
 }
 
 if (import.meta.main) {
-  // For the owner alone.
+  // Only the owner may read the copies.
   process.umask(0o077);
   try {
     await main(process.argv.slice(2));

@@ -1,6 +1,7 @@
 /**
- * The bundle that the runtime serves, dist/index.js: made by wrangler exactly as for a deployment, without network, telemetry or anything written
- * outside the project. It replaces the old one in one step, so two starts at once do no harm.
+ * Builds dist/index.js, the bundle that the runtime serves. Wrangler makes it exactly as for a deployment, but without
+ * network access or telemetry, and writes nothing outside the project. The new bundle replaces the old one in one step,
+ * so two starts at the same time do no harm.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -23,18 +24,18 @@ import { StartupError } from './startup-error.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BUNDLE = join(ROOT, 'dist/index.js');
-/** What the bundle is made from. Folders count with all they hold. */
-const SOURCES = ['src', 'durable-objects', 'domain', 'wrangler.toml', 'package-lock.json'];
+/** Everything that the bundle is made from. A folder counts with all its files. */
+export const SOURCES = ['src', 'durable-objects', 'domain', 'wrangler.toml', 'package.json', 'package-lock.json'];
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
-/** Ignored by git; wrangler's own folder for what it need not keep. */
+/** Wrangler's own folder for temporary files; git ignores it. */
 const WORK_FOLDER = join(ROOT, '.wrangler');
 
-/** Builds the bundle unless the one that there is was made from just these sources. */
+/** Builds the bundle unless the present one was made from exactly these sources. */
 export async function ensureBuilt(signal: AbortSignal): Promise<void> {
   const built = sourcesOfBundle();
   if (built === digestOfSources()) return;
   if (mayWrite()) return build(signal);
-  // Another user's checkout: a bundle of other sources would be another program than the one that lies here.
+  // In another user's checkout, a bundle of other sources would be a different program from the one that is there.
   const what = built === null ? 'there is no bundle yet' : 'the bundle was made from other sources';
   throw new StartupError(`${what}, and this user may not write to ${ROOT}: run npm run build there as its owner`);
 }
@@ -51,7 +52,9 @@ function mayWrite(): boolean {
   }
 }
 
-/** What the bundle says that it was made from; null when there is none that can be read. */
+/**
+ * Returns the digest of the sources that the bundle names in its last line, or null when there is no readable bundle.
+ */
 function sourcesOfBundle(): string | null {
   try {
     return /\/\/ sources: ([0-9a-f]{64})\n$/.exec(readFileSync(BUNDLE, 'utf8'))?.[1] ?? null;
@@ -60,7 +63,10 @@ function sourcesOfBundle(): string | null {
   }
 }
 
-/** Digest of all that the bundle is made from, by names and contents: times tell nothing once files have been copied or checked out. */
+/**
+ * Returns a digest of the sources' names and contents. Modification times say nothing once files were copied or checked
+ * out.
+ */
 function digestOfSources(): string {
   const hash = createHash('sha256');
   for (const path of SOURCES.flatMap((source) => filesIn(source)).sort()) {
@@ -75,18 +81,18 @@ function filesIn(path: string): string[] {
   return readdirSync(join(ROOT, path)).flatMap((name) => filesIn(`${path}/${name}`));
 }
 
-/** Builds the bundle; wrangler's output is shown only when it fails. */
+/** Builds the bundle. Wrangler's output is shown only when it fails. */
 export async function build(signal?: AbortSignal): Promise<void> {
   if (!existsSync(WRANGLER)) throw new StartupError('the dependencies are not installed: run npm ci first');
   if (!mayWrite()) throw new StartupError(`this user may not write to ${ROOT}: run npm run build there as its owner`);
-  // The sources as of now: what changes while wrangler reads them makes the bundle one of other sources.
+  // Taken before wrangler reads the sources: if they change meanwhile, the next start builds again.
   const sources = digestOfSources();
   const outdir = join(WORK_FOLDER, `bundle-${process.pid}`);
   try {
     await runWrangler(['deploy', '--dry-run', '--outdir', outdir], signal);
     const bundle = join(outdir, 'index.js');
     appendFileSync(bundle, `\n// sources: ${sources}\n`);
-    // For every user that may read the sources, whatever the umask: there is nothing secret in it.
+    // Readable by every user, whatever the umask, because it contains no secret.
     chmodSync(bundle, 0o644);
     if (!existsSync(dirname(BUNDLE))) mkdirSync(dirname(BUNDLE));
     chmodSync(dirname(BUNDLE), 0o755);

@@ -1,15 +1,17 @@
 /**
- * The data folder, one running server at a time:
+ * The data folder, which one running server uses at a time:
  *
- *   secrets.json   generated secrets, owner only (secrets.ts)
+ *   secrets.json   generated secrets, readable by the owner only (secrets.ts)
  *   objects/       the databases of the objects, one file each
  *   reserve/       space kept for when the disk is full (reserve.ts)
  *   lock           held by the running server
- *   server.json    its process ids, for messages and for a server that did not end well
+ *   server.json    the server's process ids, for messages and for cleaning up after a crash
  *
- * The lock is the operating system's, taken through SQLite. A file with a process id in it would outlive a crash and then, the number given to
- * another process, keep the server from starting (every restart of a container does that), or not be seen from a second container on the same
- * volume. The system's lock ends with its holder, however that ends. The databases need such locks to work anyway.
+ * The lock is a lock of the operating system, taken through SQLite. It ends with the process that holds it, however
+ * that ends. A file with a process id would have two faults. It would survive a crash and, once the number belongs to
+ * another process, keep the server from starting (which happens at every restart of a container). And a second
+ * container on the same volume could not tell whether that process still runs. The databases need the system's locks
+ * anyway.
  */
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,9 +21,9 @@ import { writePrivateFile } from './private-file.ts';
 import { commandOf } from './process-command.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
-/** For the owner alone. */
+/** Only the owner may enter. */
 const DIRECTORY_MODE = 0o700;
-/** How long a runtime may take to end after its launcher was killed; it stops at once unless requests are being answered. */
+/** How long a runtime may take to end after its launcher was killed. It stops at once unless requests are under way. */
 const LEFTOVER_WAIT_MS = 5_000;
 const LEFTOVER_POLL_MS = 50;
 
@@ -30,7 +32,7 @@ export class DataDirectory {
   readonly objectsPath: string;
   readonly secretsPath: string;
   readonly #serverPath: string;
-  /** Held open as long as the process lives; closing it would end the lock. */
+  /** Held open as long as the process lives, because closing it would end the lock. */
   #lock: DatabaseSync | null = null;
 
   constructor(path: string) {
@@ -40,11 +42,11 @@ export class DataDirectory {
     this.#serverPath = join(path, 'server.json');
   }
 
-  /** Makes the folder where it is missing and takes it for this process. */
+  /** Makes the folder if it is missing, and locks it for this process. */
   async open(): Promise<void> {
     try {
       makeFolder(this.objectsPath);
-      // Only what is Keystead's own: DATA_DIR itself may be a folder that others use too.
+      // Only Keystead's own subfolder, because others may use DATA_DIR itself too.
       chmodSync(this.objectsPath, DIRECTORY_MODE);
       accessSync(this.path, constants.R_OK | constants.W_OK | constants.X_OK);
       accessSync(this.objectsPath, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -60,12 +62,12 @@ export class DataDirectory {
     return readdirSync(this.objectsPath).length > 0;
   }
 
-  /** Notes who serves, once the runtime runs. */
+  /** Records the process ids once the runtime runs. */
   noteServer(runtimePid: number): void {
     writePrivateFile(this.#serverPath, `${JSON.stringify({ launcher: process.pid, runtime: runtimePid })}\n`);
   }
 
-  /** After the runtime has ended. */
+  /** Must be called after the runtime has ended. */
   close(): void {
     rmSync(this.#serverPath, { force: true });
     this.#lock?.close();
@@ -85,7 +87,10 @@ export class DataDirectory {
     }
   }
 
-  /** A killed launcher's runtime ends a moment later than the lock. Two runtimes on the same databases would each believe to be the only one. */
+  /**
+   * Waits for the runtime of a killed launcher, which ends a moment later than the lock. Two runtimes on the same
+   * databases would each assume that it is the only one.
+   */
   async #waitForLeftover(): Promise<void> {
     const pid = this.#servedBy('runtime');
     if (pid === null) return;
@@ -108,8 +113,8 @@ export class DataDirectory {
 }
 
 /**
- * Makes a folder and those above it that are missing. Not by `recursive`: where a folder above refuses with ENOENT, as in /proc, Node would try for
- * ever.
+ * Makes a folder and the missing folders above it. It does not use `recursive`, because Node then tries for ever when a
+ * folder above refuses with ENOENT, as in /proc.
  */
 export function makeFolder(path: string): void {
   if (existsSync(path)) return;

@@ -1,4 +1,7 @@
-/** Files that only their owner may read, replaced as a whole: a crash leaves the old content or the new, never a part. */
+/**
+ * Files that only their owner may read. Each is replaced as a whole: after a crash it has the old content or the new,
+ * never a part.
+ */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -6,7 +9,7 @@ const FILE_MODE = 0o600;
 
 export function writePrivateFile(path: string, content: string): void {
   const temporary = `${path}.new`;
-  // What a crash left behind could have another mode.
+  // A file that a crash left behind may have another mode.
   rmSync(temporary, { force: true });
   const file = openSync(temporary, 'wx', FILE_MODE);
   try {
@@ -16,7 +19,7 @@ export function writePrivateFile(path: string, content: string): void {
     closeSync(file);
   }
   renameSync(temporary, path);
-  // The new name is durable once the folder is.
+  // The new name is durable only after the folder is synced.
   const folder = openSync(dirname(path), 'r');
   fsyncSync(folder);
   closeSync(folder);

@@ -1,8 +1,8 @@
-/** What another process is: its command line. By it a process is told from another that was given the same number later. */
+/** Reads another process's command line, which distinguishes it from a later process with the same number. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** The command line of a process, empty when there is none of that number. Linux without `ps`, other systems with it. */
+/** Returns the command line of a process, empty when there is none with that number. Linux needs no `ps` for it. */
 export function commandOf(pid: number): string {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8');

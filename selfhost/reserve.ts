@@ -1,15 +1,17 @@
 /**
- * A reserve for the day that the disk is full. On a full disk nothing commits, and a sleeping tenant cannot even be opened to verify a key (SQLite needs
- * some 36 KiB beside each open database). What ends a key must succeed all the same, and verifications must go on. So, in DATA_DIR/reserve:
+ * A reserve of space for when the disk is full. On a full disk nothing commits, and a sleeping tenant cannot even be
+ * opened to verify a key (SQLite needs some 36 KiB beside each open database). Revoking and disabling keys must succeed
+ * all the same, and verifications must go on. So DATA_DIR/reserve holds two files:
  *
- *   open      there while storage may grow. The Worker looks for it (src/storage-reserve.ts) and refuses what would grow when it is gone
- *   ballast   space that is really taken. Given back when hardly any other is left
+ *   open      exists while storage may grow. Without it the Worker (src/storage-reserve.ts) refuses what would grow
+ *   ballast   space that is really taken. It is given back when hardly any other space is left
  *
- * Growth ends well before the ballast is needed: other programs may go on to fill the disk, and what was given back early they would fill too. It starts
- * again when there is room for all of that and as much again, so that it does not flap.
+ * Growth ends well before the ballast is needed: other programs may go on filling the disk, and they would also fill
+ * the space of a ballast given back early. Growth starts again only when there is room for all of that and as much
+ * again, so that it does not switch on and off.
  *
- * One launcher at a time keeps the reserve of a folder (data-directory.ts has the lock). Nothing here depends on how an earlier one ended:
- * each start looks at what there is.
+ * One launcher at a time keeps the reserve of a folder, because of the lock in data-directory.ts. Nothing here depends
+ * on how an earlier launcher ended: each start looks at what there is.
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, rmSync, type StatsFsBase, statfsSync, statSync, writeFileSync } from 'node:fs';
@@ -18,9 +20,12 @@ import { makeFolder } from './data-directory.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
 const MiB = 2 ** 20;
-/** For revocations a few KiB each, and for some 1,500 tenants awake at a time. */
+/** Enough for revocations (a few KiB each) and for some 1,500 tenants awake at a time. */
 const RESERVE_BYTES_MAX = 64 * MiB;
-/** A small disk is not taken up by its reserve. By the whole disk and not by what is free, so that each start comes to the same. */
+/**
+ * The reserve must not fill a small disk. A share of the whole disk rather than of the free space, so that each start
+ * computes the same size.
+ */
 const RESERVE_SHARE_MAX = 1 / 8;
 /** Taken step by step, so that no check takes long. */
 const STEP_BYTES = 8 * MiB;
@@ -30,13 +35,16 @@ const CHECK_INTERVAL_MS = 200;
 const FREE_FILES_MIN = 1_000;
 
 export type Sizes = {
-  /** The ballast. */
+  /** Size of the ballast. */
   readonly reserveBytes: number;
-  /** Growth ends when less is free beside the ballast. More than a server grows by until each isolate has noticed. */
+  /**
+   * Growth ends when less is free beside the ballast. It is more than a server can write until each isolate has
+   * noticed.
+   */
   readonly growthEndsBelow: number;
   /** The ballast is given back when less is free. */
   readonly releasedBelow: number;
-  /** Growth ends when fewer files can be made. 0 where the file system has no fixed number of them. */
+  /** Growth ends when fewer files can be made. 0 where the file system has no fixed number of files. */
   readonly freeFilesMin: number;
 };
 
@@ -55,10 +63,10 @@ export function sizesFor({ blocks, bsize, files }: Pick<StatsFsBase<number>, 'bl
   return { reserveBytes, growthEndsBelow: reserveBytes / 2, releasedBelow: reserveBytes / 8, freeFilesMin };
 }
 
-/** What to do next; several checks may each have a step to take. */
+/** Decides what to do next. Several checks in a row may each have a step to take. */
 export function nextStep(space: Space, sizes: Sizes): Step {
   const { freeBytes, ballastBytes, freeFiles, isOpen } = space;
-  // Growth ends before the ballast goes: what grows would take it first.
+  // Growth ends before the ballast is given back, because growing data would use up that space first.
   if (isOpen && (freeBytes < sizes.growthEndsBelow || freeFiles < sizes.freeFilesMin)) return 'end growth';
   if (freeBytes < sizes.releasedBelow && ballastBytes > 0) return 'release';
   const hasPlenty = freeBytes + ballastBytes >= 2 * sizes.reserveBytes && freeFiles >= 2 * sizes.freeFilesMin;
@@ -67,7 +75,10 @@ export function nextStep(space: Space, sizes: Sizes): Step {
   return 'nothing';
 }
 
-/** Is told when growth ends, when it may go on, and that no ballast can be taken, with the bytes that are free beside the ballast. */
+/**
+ * Called when growth ends, when it may go on, and when no ballast can be taken. `freeBytes` is what is free beside the
+ * ballast.
+ */
 export type Report = (event: ReserveEvent, freeBytes: number) => void;
 export type ReserveEvent = 'storage_nearly_full' | 'storage_has_room' | 'storage_reserve_refused';
 
@@ -77,7 +88,10 @@ export class Reserve {
   readonly #ballast: string;
   readonly #sizes: Sizes;
   #report: Report = () => {};
-  /** Whether the ballast was refused although there is room, as by a quota. It is not tried again, or it would take what is left of that. */
+  /**
+   * Whether the ballast was refused although there is room, for example by a quota. It is not tried again, because it
+   * would use up the rest of the quota.
+   */
   #isRefused = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -88,7 +102,7 @@ export class Reserve {
     try {
       makeFolder(this.path);
       this.#sizes = sizesFor(statfsSync(this.path));
-      // A copy of the folder may have made it a file with holes, or of another size for another disk.
+      // After a copy of the folder, the ballast may be a file with holes, or have the size for another disk.
       const { size, blocks: taken } = statSync(this.#ballast, { throwIfNoEntry: false }) ?? { size: 0, blocks: 0 };
       if (taken * 512 < size || size > this.#sizes.reserveBytes) rmSync(this.#ballast, { force: true });
     } catch (error) {
@@ -96,10 +110,10 @@ export class Reserve {
     }
   }
 
-  /** Brings the reserve in line with the disk and watches over it. */
+  /** Creates the reserve, adjusts it to the disk, and checks it regularly. */
   static keep(dataDir: string, report: Report): Reserve {
     const reserve = new Reserve(dataDir);
-    // Before the runtime starts. What changes by this is no news, only what it leads to.
+    // These checks run before the runtime starts. Their steps are not reported, only the state that they lead to.
     reserve.#report = (event, freeBytes) => {
       if (event === 'storage_reserve_refused') report(event, freeBytes);
     };
@@ -111,8 +125,8 @@ export class Reserve {
   }
 
   /**
-   * Gives the ballast back on a disk that is full, before anything else is opened there: the lock and the databases need some space. Harmless while another
-   * launcher keeps this reserve: it would do the same.
+   * Gives the ballast back on a full disk, before anything else is opened there, because the lock and the databases
+   * need some space. Harmless while another launcher keeps this reserve, because that launcher would do the same.
    */
   static relieve(dataDir: string): void {
     try {
@@ -122,7 +136,7 @@ export class Reserve {
       rmSync(join(folder, 'open'), { force: true });
       rmSync(join(folder, 'ballast'), { force: true });
     } catch {
-      // No such folder yet, or one that will be refused by name.
+      // The folder does not exist yet, or cannot be used, which the constructor reports later.
     }
   }
 
@@ -131,13 +145,14 @@ export class Reserve {
     return existsSync(this.#marker);
   }
 
-  /** Looks at the disk and does what is to be done now. */
+  /** Looks at the disk and takes the step that is needed now. */
   check(): void {
     try {
-      // Growth has ended, and the disk is full already: the ballast is given back at once.
+      // Growth has just ended and the disk may be full already, so the next step (giving back the ballast) follows at
+      // once.
       if (this.#step() === 'end growth') this.#step();
     } catch {
-      // What cannot be done now is tried again by the next check. The disk may have filled up since it was looked at.
+      // The next check tries again. The disk may have filled up after it was looked at.
     }
   }
 
@@ -187,7 +202,7 @@ export class Reserve {
   }
 }
 
-/** Bytes that a file system which compresses cannot make smaller. */
+/** Random bytes, which a compressing file system cannot make smaller. */
 function ballastStep(bytes: number): Buffer {
   return Buffer.alloc(bytes, randomBytes(Math.min(bytes, MiB)));
 }

@@ -1,15 +1,17 @@
 #!/bin/sh
-# Runs a program of the project on the Node that the project brings along, in the package for this system: the machine's own may be too old, and would
-# say so in a way that tells nobody what to do. By the package and not by node_modules/.bin, where npm 10 leaves no link to it.
+# Runs a program of the project with the Node that the project installs for this system. The machine's own Node may be
+# too old and would fail with an error that does not say what to do. The path is that of the package, because npm 10
+# makes no link to it in node_modules/.bin.
 for node in node_modules/node-*/bin/node; do
   [ -x "$node" ] || continue
-  # For the programs that it starts in turn.
+  # Child processes find the same Node.
   PATH=$PWD/${node%/node}:$PATH
   export PATH
   exec "$node" "$@"
 done
 if [ -d node_modules/vitest ]; then
-  echo 'keystead: Node for this system is not installed: run npm ci (without --no-optional) on Linux or macOS, x64 or arm64' >&2
+  advice='run npm ci (without --no-optional) on Linux or macOS, x64 or arm64'
+  echo "keystead: Node for this system is not installed: $advice" >&2
 else
   echo 'keystead: the dependencies are not installed: run npm ci first' >&2
 fi

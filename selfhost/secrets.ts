@@ -1,6 +1,7 @@
 /**
- * The three secrets of a deployment: from the environment, else from DATA_DIR/secrets.json, else generated and stored there. Those from the environment
- * win and are not written down, so that who keeps secrets elsewhere has no copy lying here.
+ * The three secrets of a deployment. Each comes from the environment, else from DATA_DIR/secrets.json, else it is
+ * generated and stored there. A secret from the environment takes precedence and is never written down, so that
+ * operators who keep secrets elsewhere have no copy here.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
@@ -16,9 +17,9 @@ export type SecretName = (typeof SECRET_NAMES)[number];
 export type Secrets = {
   readonly values: Readonly<Record<SecretName, string>>;
   readonly origins: Readonly<Record<SecretName, 'environment' | 'stored' | 'generated'>>;
-  /** Least level that is logged, undefined for the usual one. */
+  /** Lowest level that is logged; undefined for the default. */
   readonly logLevel: string | undefined;
-  /** Writes down what was generated; to be called before anything is encrypted or signed with it. */
+  /** Writes down the generated secrets. Must be called before anything is encrypted or signed with them. */
   readonly store: () => void;
 };
 
@@ -38,7 +39,7 @@ function newKeyring(): string {
   return `1:${randomBytes(SECRET_BYTES_MIN).toString('base64')}`;
 }
 
-/** Brings the secrets together and checks them by the Worker's own rules. Writes nothing. */
+/** Collects the secrets and checks them by the Worker's own rules. Writes nothing. */
 export function loadSecrets(env: NodeJS.ProcessEnv, directory: DataDirectory): Secrets {
   const path = directory.secretsPath;
   const stored = readStored(path);
@@ -67,11 +68,11 @@ function chooseSecret(name: SecretName, given: string | undefined, kept: string 
   if (name === 'ADMIN_TOKEN' && given === NO_ADMIN_TOKEN) return { value: '', origin: 'environment' } as const;
   if (given !== undefined) return { value: given, origin: 'environment' } as const;
   if (kept !== undefined) return { value: kept, origin: 'stored' } as const;
-  // With a new one, every key issued so far would be refused as forged; whoever lost the old one has to decide that.
+  // With a new secret, every key issued so far would be refused as forged. Only the operator can decide that.
   if (name !== 'ADMIN_TOKEN' && directory.hasData()) {
-    throw new StartupError(
-      `DATA_DIR ${directory.path} has data, but ${name} is neither set nor in ${directory.secretsPath}: set the one the data was written with`,
-    );
+    const { path, secretsPath } = directory;
+    const missing = `${name} is neither set nor in ${secretsPath}`;
+    throw new StartupError(`DATA_DIR ${path} has data, but ${missing}: set the one the data was written with`);
   }
   return { value: GENERATE[name](), origin: 'generated' } as const;
 }
@@ -91,7 +92,7 @@ function readStored(path: string): ConfigVariables {
     return typeof value === 'string' && value !== '' ? [[name, value]] : [];
   });
   if (stored === null || entries.length !== Object.keys(stored).length) {
-    // A parser's own message would quote the file.
+    // The JSON parser's own message would quote the file.
     throw new StartupError(`${path} is damaged: it must be a JSON object of ${SECRET_NAMES.join(', ')}`);
   }
   return Object.fromEntries(entries);

@@ -1,6 +1,6 @@
 /**
- * The runtime as a child process: `workerd serve` with the static configuration beside this file. Secrets reach it through its environment only, never
- * through arguments or a file.
+ * Runs the runtime as a child process: `workerd serve` with the static configuration beside this file. Secrets reach it
+ * only through its environment, never through arguments or a file.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,12 +15,14 @@ import { StartupError } from './startup-error.ts';
 import { startWatcher } from './watcher.ts';
 
 const CONFIG = join(import.meta.dirname, 'workerd.capnp');
-/** A start takes well under a second; a cold disk and a slow machine are allowed for. */
+/** A start takes well under a second; this allows for a cold disk and a slow machine. */
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 25;
-/** For requests under way when the server is told to stop. Less than the 10 s after which container engines kill. */
+/**
+ * Time for requests under way when the server is told to stop. Less than the 10 s after which container engines kill.
+ */
 const STOP_TIMEOUT_MS = 8_000;
-/** A Ctrl-C reaches both processes at once; the runtime's end may be noticed before the signal is. */
+/** A Ctrl-C reaches both processes at once, and the launcher may notice the runtime's end before its own signal. */
 const SIGNAL_LAG_MS = 100;
 
 export type Folders = { readonly objects: string; readonly reserve: string };
@@ -50,7 +52,7 @@ export class Server {
         `--directory-path=reserve=${folders.reserve}`,
         '--control-fd=3',
       ],
-      // Nothing of the launcher's own environment: it may hold secrets of other programs.
+      // Passes on nothing of the launcher's own environment, which may hold secrets of other programs.
       { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...secrets.values, LOG_LEVEL: secrets.logLevel } },
     );
     const port = await Promise.race([listeningPort(runtime), endOf(runtime)]);
@@ -62,25 +64,25 @@ export class Server {
   }
 
   /**
-   * Resolves when the server answers requests and its storage works; false when `signal` came first. On a disk without room (`hasRoom`) it need not be
-   * ready for all: what it can do there, it is to do.
+   * Resolves with true when the server responds and its storage works, and with false when `signal` came first. On a
+   * disk without room (`hasRoom`), responding is enough, because verifications and revocations may still work.
    */
   async ready(signal: AbortSignal, hasRoom: () => boolean): Promise<boolean> {
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end; await sleep(READY_POLL_MS)) {
       if (signal.aborted) return false;
       if (hasEnded(this.#runtime)) throw new StartupError('the server ended at its start');
-      const answer = await readiness(this.url);
-      if (answer === true || (answer === 'unavailable' && !hasRoom())) return true;
-      if (typeof answer === 'object') {
+      const state = await readiness(this.url);
+      if (state === true || (state === 'unavailable' && !hasRoom())) return true;
+      if (typeof state === 'object') {
         await this.stop();
-        throw new StartupError(answer.problem.replace(/\.$/, ''));
+        throw new StartupError(state.problem.replace(/\.$/, ''));
       }
     }
     await this.stop();
     throw new StartupError(`the server did not get ready within ${READY_TIMEOUT_MS / 1000} seconds`);
   }
 
-  /** Resolves when the runtime has ended, with how it did; then nothing of it is left. */
+  /** Resolves with the reason when the runtime has ended and nothing of it is left. */
   async ended(): Promise<string> {
     const how = await endOf(this.#runtime);
     this.#watcher.kill('SIGKILL');
@@ -88,7 +90,7 @@ export class Server {
     return how;
   }
 
-  /** Has the runtime finish the requests under way and end. */
+  /** Lets the runtime finish the requests under way, then ends it. */
   async stop(): Promise<void> {
     this.#runtime.kill('SIGTERM');
     const lastResort = setTimeout(() => this.#runtime.kill('SIGKILL'), STOP_TIMEOUT_MS);
@@ -97,7 +99,7 @@ export class Server {
   }
 }
 
-/** The port that the runtime reports on its control descriptor once it listens. */
+/** Returns the port that the runtime reports on its control descriptor once it listens. */
 async function listeningPort(runtime: ChildProcess): Promise<number> {
   const control = runtime.stdio[3];
   if (!(control instanceof Readable)) throw new Error('the control descriptor is not a pipe');
@@ -107,7 +109,7 @@ async function listeningPort(runtime: ChildProcess): Promise<number> {
     const port: unknown = Reflect.get(message, 'port');
     if (Reflect.get(message, 'event') === 'listen' && typeof port === 'number') return port;
   }
-  // The pipe closed because the runtime ended, which is reported with more detail.
+  // The pipe closed because the runtime ended, which `ready` reports with more detail.
   return new Promise(() => {});
 }
 
@@ -126,14 +128,17 @@ async function endOf(child: ChildProcess): Promise<string> {
   return child.signalCode ?? `exit code ${child.exitCode}`;
 }
 
-/** Whether the server says that it is ready: `unavailable` when it may be later, a problem when it never will be; false when it does not answer yet. */
+/**
+ * Asks the server whether it is ready. Returns `unavailable` when it may be ready later, a problem when it never will
+ * be, and false when it does not respond yet.
+ */
 async function readiness(url: string): Promise<boolean | 'unavailable' | { readonly problem: string }> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
-    const answer: unknown = await response.json();
+    const body: unknown = await response.json();
     if (response.ok) return true;
-    const isFinal = hasText(answer, 'code') && hasText(answer, 'detail') && answer.code === 'misconfigured';
-    return isFinal ? { problem: answer.detail } : 'unavailable';
+    const isFinal = hasText(body, 'code') && hasText(body, 'detail') && body.code === 'misconfigured';
+    return isFinal ? { problem: body.detail } : 'unavailable';
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 /**
- * Where the server listens and keeps its data: PORT, HOST and DATA_DIR. An empty variable counts as not set, as container tools pass unset ones on
- * empty.
+ * Where the server listens and keeps its data: PORT, HOST and DATA_DIR. An empty variable counts as not set, because
+ * container tools pass unset variables on as empty ones.
  */
 import { lookup } from 'node:dns/promises';
 import { createServer } from 'node:net';
@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { errorCode, StartupError } from './startup-error.ts';
 
 export type Settings = {
-  /** An IP address: names are resolved. */
+  /** An IP address; names have been resolved. */
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -17,7 +17,7 @@ export type Settings = {
 };
 
 const DEFAULT_PORT = '8787';
-/** This machine only: the server speaks plain HTTP, so going beyond it is a decision. */
+/** This machine only. The server speaks plain HTTP, so opening it to other machines must be a decision. */
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_DATA_DIR = '.keystead';
 const PORT_MAX = 65_535;
@@ -39,7 +39,7 @@ export function dataDirOf(env: NodeJS.ProcessEnv): string {
   return resolve(env.DATA_DIR || DEFAULT_DATA_DIR);
 }
 
-/** Resolved here, because the runtime's own notation for addresses can say more than an address. */
+/** Resolved here, because the runtime's own notation for addresses allows more than an address. */
 async function addressOf(host: string): Promise<string> {
   try {
     return (await lookup(host.replace(/^\[(.*)\]$/, '$1'))).address;
@@ -48,12 +48,12 @@ async function addressOf(host: string): Promise<string> {
   }
 }
 
-/** An IP address and port as URLs and the runtime write them. */
+/** Returns an IP address and port in the form that URLs and the runtime use. */
 export function hostAndPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The address under which this machine reaches a server that listens on `host`. */
+/** Returns the address under which this machine reaches a server that listens on `host`. */
 export function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
@@ -63,7 +63,10 @@ export function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
 }
 
-/** Refuses an address that cannot be listened on, in better words than the runtime's, and before anything is written. */
+/**
+ * Refuses an address that cannot be listened on. It says so more clearly than the runtime would, and before anything is
+ * written.
+ */
 export async function requireFreePort({ host, port }: Settings): Promise<void> {
   const server = createServer();
   const listening = new Promise<void>((done, failed) => {

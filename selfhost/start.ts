@@ -1,6 +1,7 @@
 /**
- * `npm start`: Keystead on one machine, without Cloudflare. Makes what is missing (bundle, data folder, secrets), starts the runtime and stays until it is told
- * to stop. Whatever the operator has to put right is one line on stderr and exit code 1.
+ * `npm start`: Keystead on one machine, without Cloudflare. It makes what is missing (bundle, data folder, secrets),
+ * starts the runtime and stays until it is told to stop. A problem that the operator has to solve is reported as one
+ * line on stderr, with exit code 1.
  */
 import { toLog, toTerminal } from './announcement.ts';
 import { ensureBuilt } from './build.ts';
@@ -11,7 +12,7 @@ import { Server } from './server.ts';
 import { isLoopback, readSettings, requireFreePort, type Settings } from './settings.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
-/** Everything that this and the runtime write is for the owner alone. */
+/** Only the owner may read what this process and the runtime write. */
 process.umask(0o077);
 
 const stopping = new AbortController();
@@ -36,7 +37,8 @@ async function run(signal: AbortSignal): Promise<void> {
   const secrets = loadSecrets(process.env, directory);
   await ensureBuilt(signal);
   signal.throwIfAborted();
-  // Stored before they are used, shown only once the server works: they are in the file, should anything fail in between.
+  // Stored before they are used but shown only when the server works. If anything fails in between, they are in the
+  // file.
   secrets.store();
   const isFirstStart = !directory.hasData();
   const reserve = Reserve.keep(directory.path, logReserve(secrets.logLevel));
@@ -51,7 +53,7 @@ async function run(signal: AbortSignal): Promise<void> {
   if (how !== null) throw new StartupError(`the server ended by itself (${how})`);
 }
 
-/** Waits until the server has ended: null when it was told to, else how it did. */
+/** Waits until the server has ended. Returns null when it was told to, else how it ended. */
 async function stopped(server: Server, signal: AbortSignal): Promise<string | null> {
   if (!signal.aborted) {
     const aborted = new Promise<null>((done) => signal.addEventListener('abort', () => done(null), { once: true }));
@@ -76,7 +78,7 @@ function announce({ host }: Settings, url: string, secrets: Secrets, directory: 
   console.log(process.stdout.isTTY ? toTerminal(ready).join('\n') : toLog(ready, new Date()));
 }
 
-/** Tells of the disk as the Worker tells of requests. */
+/** Reports on the disk in the log, in the format of the Worker's entries. */
 function logReserve(logLevel: string | undefined): Report {
   if (logLevel === 'error' || logLevel === 'silent') return () => {};
   return (event, freeBytes) => {

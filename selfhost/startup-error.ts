@@ -1,10 +1,10 @@
 /**
- * What can go wrong at the start and is the operator's to put right. Told as one line on stderr, without a stack trace, so the message says what
- * is wrong and what to do about it, and never holds a secret.
+ * A problem at the start that the operator can solve. It is reported as one line on stderr without a stack trace, so
+ * the message must say what is wrong and what to do about it. It must never contain a secret.
  */
 export class StartupError extends Error {}
 
-/** The system's code of an error (`EACCES`, …), undefined for other errors. */
+/** Returns the system's code of an error (`EACCES`, …), or undefined for other errors. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

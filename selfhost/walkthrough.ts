@@ -1,17 +1,19 @@
 /**
- * Lines to paste that show the server at work, for a POSIX shell with curl (7.55 or newer) and sed only. Neither the token nor a key string stands in them or
- * gets into the arguments of a program, which every user of the machine can read: the shell itself writes them, and curl reads them from a pipe. No line
- * starts with `#`, which an interactive zsh would not take for a comment.
+ * Lines to paste that show the server at work. They need only a POSIX shell, sed and curl (7.55 or newer). Every user
+ * of the machine can read the arguments of a program, so the lines contain neither the token nor a key string, and pass
+ * neither as an argument: the shell itself writes them to a pipe, and curl reads them from there. No line starts with
+ * `#`, because an interactive zsh would not treat it as a comment.
  */
 
-/** Marks where the lines begin, for people and for tests; they end at the next empty line. */
+/** Marks where the lines begin, for people and for tests. They end at the next empty line. */
 export const WALKTHROUGH_HEADING = 'Try it: paste these lines into another terminal.';
 
-/** Where whoever pastes finds the admin token: in the file of secrets, or in the variable. */
+/** Where the reader finds the admin token: in the file of secrets, or in the environment variable. */
 export type TokenSource = { readonly secretsPath: string } | 'environment';
 
-/** A key's life: create, verify, rotate, revoke. Each paste makes its own tenant, so a second one shows the same again. */
+/** A key's life: create, verify, rotate, revoke. Each paste makes its own tenant, so the lines can be pasted again. */
 export function walkthrough(url: string, token: TokenSource): string[] {
+  const readKey = `echo "$R"; ID=$(echo "$R" | ${captureId()}); KEY=$(echo "$R" | ${captureSecret()})`;
   return [
     `API=${url}/v1; TOKEN=${tokenWord(token)}`,
     `call() { curl -sS -H @/dev/fd/3 -H 'Content-Type: application/json' "$@" 3<<END; echo; }`,
@@ -20,7 +22,7 @@ export function walkthrough(url: string, token: TokenSource): string[] {
     "echo; echo '1. Create a tenant'",
     `R=$(call "$API/tenants" -d '{"name":"Demo"}'); echo "$R"; TENANT=$(echo "$R" | ${captureId()})`,
     "echo; echo '2. Create a key'",
-    `R=$(call "$API/tenants/$TENANT/keys" -d '{"name":"First key"}'); echo "$R"; ID=$(echo "$R" | ${captureId()}); KEY=$(echo "$R" | ${captureSecret()})`,
+    `R=$(call "$API/tenants/$TENANT/keys" -d '{"name":"First key"}'); ${readKey}`,
     "echo; echo '3. Verify it: VALID'",
     verifyLine(),
     "echo; echo '4. Rotate it: the answer has the successor'",
@@ -34,30 +36,37 @@ export function walkthrough(url: string, token: TokenSource): string[] {
   ];
 }
 
+/** A sed program that turns the line of the token in secrets.json into the header of a request. */
+const HEADER_FROM_SECRETS =
+  '/ADMIN_TOKEN/{s|.*ADMIN_TOKEN.: *.||;s|[^A-Za-z0-9._~+/=-].*||;s|^|Authorization: Bearer |p;}';
+
 /**
- * One line that lists the tenants. Free of double quotes and backslashes, so that it is the same in a JSON log: it takes tokens as RFC 6750 has them
- * (the letters, digits and signs below), which a token that was chosen by hand need not be.
+ * One line that lists the tenants. It has no double quotes or backslashes, so it looks the same in a JSON log. It
+ * therefore reads only tokens as RFC 6750 defines them (the letters, digits and signs below), which a token chosen by
+ * hand may not be.
  */
 export function firstCall(url: string, token: TokenSource): string {
   const header =
     token === 'environment'
       ? "printenv ADMIN_TOKEN | sed 's|^|Authorization: Bearer |'"
-      : `sed -n '/ADMIN_TOKEN/{s|.*ADMIN_TOKEN.: *.||;s|[^A-Za-z0-9._~+/=-].*||;s|^|Authorization: Bearer |p;}' ${shellQuoted(token.secretsPath)}`;
+      : `sed -n '${HEADER_FROM_SECRETS}' ${shellQuoted(token.secretsPath)}`;
   return `${header} | curl -sS -H @- ${url}/v1/tenants`;
 }
 
-/** A value as a word of shell; as it is where that needs no quotes. */
+/** Returns a value as a word of shell, quoted only where necessary. */
 function shellQuoted(value: string): string {
   return /^[\w./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
-/** A word of shell that is the token. */
+/** Returns a word of shell that evaluates to the token. */
 function tokenWord(token: TokenSource): string {
   if (token === 'environment') return '$ADMIN_TOKEN';
   return `$(sed -n 's/.*"ADMIN_TOKEN": *"\\([^"]*\\)".*/\\1/p' ${shellQuoted(token.secretsPath)})`;
 }
 
-/** The `id` of a resource: its first field. Others further on, of the key that it replaces for one, do not match. */
+/**
+ * Captures the `id` of a resource, which is its first field. Later ids, such as that of the replaced key, do not match.
+ */
 function captureId(): string {
   return `sed -n 's/^{"id":"\\([^"]*\\)".*/\\1/p'`;
 }

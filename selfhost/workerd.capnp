@@ -1,5 +1,6 @@
-# Keystead on open-source workerd: the same bundle and the same objects as on Cloudflare. The launcher (start.ts) gives the address and the
-# folders on the command line, which holds no secret; the secrets come through the environment, which only this user can read.
+# Keystead on open-source workerd, with the same bundle and the same objects as on Cloudflare. The launcher (start.ts)
+# passes the address and the folders on the command line, which holds no secret. Secrets come through the environment,
+# which only this user can read.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -7,7 +8,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .keystead),
     (name = "data", disk = (path = ".keystead/objects", writable = true)),
     (name = "reserve", disk = (path = ".keystead/reserve")),
-    # Where a Worker's own requests would go. Nothing here calls out, so nothing may.
+    # The destination of a Worker's own outgoing requests. Nothing here calls out, so nothing is allowed.
     (name = "internet", network = (allow = [])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:8787", http = (), service = "main")],
@@ -15,7 +16,7 @@ const config :Workerd.Config = (
 
 const keystead :Workerd.Worker = (
   modules = [(name = "index.js", esModule = embed "../dist/index.js")],
-  # As in wrangler.toml; a test compares them.
+  # The same as in wrangler.toml; a test compares them.
   compatibilityDate = "2026-10-01",
   bindings = [
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
@@ -26,7 +27,8 @@ const keystead :Workerd.Worker = (
     (name = "DIRECTORY", durableObjectNamespace = "Directory"),
     (name = "RESERVE", service = "reserve"),
   ],
-  # The unique keys name the folders of the objects and go into their ids: never change one, or all data is out of reach.
+  # The unique keys name the folders of the objects and are part of their ids. Never change one: all data would be out
+  # of reach.
   durableObjectNamespaces = [
     (className = "Tenant", uniqueKey = "keystead-tenant", enableSql = true),
     (className = "Directory", uniqueKey = "keystead-directory", enableSql = true),

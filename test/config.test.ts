@@ -7,7 +7,7 @@ const C = 'n0R8f2wTZ6mJtq1bXyK5cVhG9sLdE3uPaO7iQxWzBkM=';
 const TOKEN = 'Zk3vR8qLw2NxT6bYc9HsJd4FgMp7Ua5E';
 const GOOD = { ADMIN_TOKEN: TOKEN, ENCRYPTION_KEY: A, HMAC_SECRET: B };
 
-/** What is wrong, as a caller of the misconfigured deployment reads it. */
+/** The problems that a caller of the misconfigured deployment reads. */
 function problemsOf(variables: ConfigVariables): string[] {
   const config = parseConfig(variables);
   return Array.isArray(config) ? config.map(({ variable, reason }) => `${variable} ${reason}`) : [];
@@ -99,7 +99,7 @@ const REFUSED: readonly [string, ConfigVariables, readonly string[]][] = [
 ];
 
 describe('a configuration', () => {
-  it('is read when all is well', () => {
+  it('is read when every value is valid', () => {
     const config = parseConfig({ ...GOOD, ENCRYPTION_KEY: `2:${C},1:${A}` });
     if (Array.isArray(config)) throw new Error(problemsOf(GOOD).join());
     expect(config.adminToken).toBe(TOKEN);
@@ -107,23 +107,23 @@ describe('a configuration', () => {
     expect([...config.encryption.entries.keys()]).toEqual([2, 1]);
   });
 
-  it('takes a token of 32 and one of 256 characters', () => {
+  it('accepts an admin token of 32 and one of 256 characters', () => {
     expect(problemsOf(GOOD)).toEqual([]);
     expect(problemsOf({ ...GOOD, ADMIN_TOKEN: TOKEN.repeat(8) })).toEqual([]);
   });
 
-  it.each(REFUSED)('is refused, every problem at once: %s', (_name, variables, problems) => {
+  it.each(REFUSED)('is refused with every problem at once: %s', (_name, variables, problems) => {
     expect(problemsOf(variables)).toEqual(problems);
   });
 
-  it.each(REFUSED)('is refused without a piece of a value in the reasons: %s', (_name, variables) => {
+  it.each(REFUSED)('is refused without any part of a value in the reasons: %s', (_name, variables) => {
     const reasons = problemsOf(variables)
       .join(' ')
       .replaceAll(/[A-Z]+_[A-Z]+/g, '');
     for (const value of Object.values(variables)) {
       for (let at = 0; at + 6 <= (value?.length ?? 0); at++) {
         const piece = value?.slice(at, at + 6) ?? '';
-        // A token may say the very word that names its fault.
+        // A token may contain the word that names its fault.
         if (!'placeholder'.includes(piece.toLowerCase())) expect(reasons).not.toContain(piece);
       }
     }

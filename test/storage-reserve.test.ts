@@ -3,7 +3,7 @@ import { mayGrow } from '../src/storage-reserve.ts';
 
 const NOW = Date.parse('2040-01-01T00:00:00.000Z');
 
-/** A folder as the runtime serves it, which counts the questions. */
+/** A folder as the runtime serves it, which counts the requests. */
 function folder(status: number | 'broken') {
   const state = { status, questions: 0 };
   const fetch = async (url: string, init: { readonly method: string }) => {
@@ -19,7 +19,7 @@ test('without a reserve, as on Cloudflare, growth is allowed', async () => {
   expect(await mayGrow({}, NOW)).toBe(true);
 });
 
-test('growth is allowed while the marker is there, and the answer is asked for once a second', async () => {
+test('growth is allowed while the marker exists, which is checked once a second', async () => {
   const { state, env } = folder(200);
   expect(await mayGrow(env, NOW)).toBe(true);
   state.status = 404;
@@ -32,7 +32,7 @@ test('growth is allowed while the marker is there, and the answer is asked for o
   expect(state.questions).toBe(3);
 });
 
-test('the first answer is waited for by all, a later one only by who asks', async () => {
+test('all callers wait for the first check, and only the one that starts a later check waits for it', async () => {
   const { state, env } = folder(404);
   expect(await Promise.all([mayGrow(env, NOW), mayGrow(env, NOW)])).toEqual([false, false]);
   state.status = 200;
@@ -41,14 +41,14 @@ test('the first answer is waited for by all, a later one only by who asks', asyn
   expect(state.questions).toBe(before + 1);
 });
 
-test('a clock that was set back does not keep an answer', async () => {
+test('a clock that was set back does not keep a result for longer', async () => {
   const { state, env } = folder(404);
   expect(await mayGrow(env, NOW)).toBe(false);
   state.status = 200;
   expect(await mayGrow(env, NOW - 60_000)).toBe(true);
 });
 
-test.each([500, 'broken'] as const)('a folder that cannot be read (%s) leaves the last answer', async (failure) => {
+test.each([500, 'broken'] as const)('a folder that cannot be read (%s) leaves the last result', async (failure) => {
   const { state, env } = folder(failure);
   expect(await mayGrow(env, NOW)).toBe(true);
   state.status = 404;

@@ -1,6 +1,6 @@
 /**
- * Two projects: `workerd` runs in the runtime that Keystead runs in, against real objects; `process` runs in Node and drives the self-hosted
- * server from outside.
+ * Two projects. `workerd` runs in the runtime that Keystead runs in, against real objects. `process` runs in Node and
+ * tests the self-hosted server from outside.
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
@@ -8,16 +8,20 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { withoutForeignSourceMaps } from './process/source-maps.ts';
 import { TEST_SECRETS } from './secrets.ts';
 
-/**
- * Lines of the program's own log that say what tests bring about on purpose: objects that fail, and answers of 503. The tests look at the answers. A bug of the
- * program (`request_failed`, status 500) is not among them, and shows like everything else that is printed.
- */
-const EXPECTED_LINES = [
-  /^\{(?:"time":"[^"]*",)?"level":"error","event":"(?:object_call_failed|alarm_failed|deletion_not_finished|database_is_newer)"/,
-  /^\{"time":"[^"]*","level":"error","event":"request",.*"status":503,/,
-];
+/** The start of a line about a failed object call, alarm or deletion; the Worker's lines begin with a time. */
+const LOGGED_FAILURES = new RegExp(
+  '^\\{(?:"time":"[^"]*",)?"level":"error","event":' +
+    '"(?:object_call_failed|alarm_failed|deletion_not_finished|database_is_newer)"',
+);
 
-/** Whether a text that a test printed has something to say. */
+/**
+ * Lines of the program's own log that tests cause on purpose: failing objects and 503 responses. The tests check the
+ * responses instead. A bug in the program (`request_failed`, status 500) is not in this list and is printed like
+ * everything else.
+ */
+const EXPECTED_LINES = [LOGGED_FAILURES, /^\{"time":"[^"]*","level":"error","event":"request",.*"status":503,/];
+
+/** Whether a text that a test printed contains anything unexpected. */
 function isNews(text: string): boolean {
   return !text
     .trimEnd()
@@ -27,10 +31,13 @@ function isNews(text: string): boolean {
 
 const root = `${import.meta.dirname}/..`;
 
-/** Files at a time. One more than the cores of a small machine: many tests really wait, for leases, evictions and alarms. */
+/**
+ * Test files at a time. One more than a small machine has cores, because many tests really wait: for leases, evictions
+ * and alarms.
+ */
 const MAX_WORKERS = 3;
 
-/** What takes longest, longest first: started late it would run alone at the end. */
+/** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
   'process/first-run',
   'process/docs',
@@ -44,7 +51,10 @@ const LONGEST = [
   'tenants/deletion-leases',
 ];
 
-/** Of each project the longest first. A project's files stay together, for only then do they share a runtime. */
+/**
+ * Starts the slowest files of each project first. A project's files stay together, because only then do they share a
+ * runtime.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
@@ -71,18 +81,20 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: `${root}/wrangler.toml` },
             miniflare: { bindings: TEST_SECRETS },
-            // The runtime's own remarks: on each error that an object throws across a call, which its caller gets and logs anyway.
+            // Turns off the runtime's own messages about errors that objects throw across a call, which their callers
+            // get and log anyway.
             verbose: false,
           }),
         ],
         test: {
           name: 'workerd',
           maxWorkers: MAX_WORKERS,
-          // Property tests run hundreds of histories; a slow machine must not fail them.
+          // Property tests run hundreds of histories, and a slow machine must not fail them.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/process/**'],
-          // Starting a runtime for each file would take as long as most of the tests; the set-up makes one as good as new.
+          // Starting a runtime for each file would take as long as most tests. The setup file makes the shared one as
+          // good as new.
           isolate: false,
           setupFiles: ['test/support/fresh-runtime.ts'],
           root,
@@ -95,7 +107,7 @@ export default defineConfig({
           root,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Each server has a port and a data folder of its own.
+          // Each server has its own port and data folder.
           maxWorkers: MAX_WORKERS,
         },
       },

@@ -1,4 +1,4 @@
-/** How long it takes until the alarm has seen to many keys that expire at the same moment. */
+/** How long the alarm takes to process many keys that expire at the same moment. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuMicros } from '../load/cpu.ts';
 import type { Progress } from '../progress.ts';
@@ -6,14 +6,14 @@ import type { Instance } from '../servers/api.ts';
 
 export type CleanupFigures = {
   readonly keys: number;
-  /** From the keys' expiry until nothing is left to do. */
+  /** From the keys' expiry until no work is left. */
   readonly seconds: number;
   readonly microsPerKey: number;
   readonly cpuMicrosPerKey: number;
 };
 
 const TENANT = 'bench-expiring';
-/** Keys made in a second at the least, so that all are made before the first expires. */
+/** The lowest rate of creation (keys a second) to plan for, so that all keys exist before the first expires. */
 const FILL_RATE = 1500;
 const MARGIN_MS = 2000;
 const POLL_MS = 100;

@@ -1,6 +1,7 @@
 /**
- * Bytes on disk for a key, everything included that belongs to it (indexes, audit entries): the size of a tenant's database file after a clean stop and a checkpoint,
- * divided by its keys. Keys have a name, an owner and two scopes, and no metadata. Made in bulk, and one request each: audit entries may differ.
+ * Bytes on disk for each key, including its indexes and audit entries: the size of a tenant's database file after a
+ * clean stop and a checkpoint, divided by the number of keys. Keys have a name, an owner and two scopes, and no
+ * metadata. Keys made in bulk and keys made one by one are measured separately, because their audit entries may differ.
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,16 +14,16 @@ export type DiskFigures = {
   readonly made: 'in bulk' | 'one by one';
   readonly keys: number;
   readonly bytesPerKey: number;
-  /** Bytes a key of each table and index, largest first; empty where SQLite cannot tell. */
+  /** Bytes a key of each table and index, largest first. Empty where SQLite cannot tell. */
   readonly parts: readonly { readonly name: string; readonly bytesPerKey: number }[];
 };
 
-/** A database to measure once the server has stopped. */
+/** A database to measure after the server has stopped. */
 export type FilledDatabase = Pick<DiskFigures, 'made' | 'keys'> & { readonly path: string };
 
-/** One request each takes its time; a tenth says as much. */
+/** Making keys one by one is slow, and a tenth of them gives the same figure. */
 const ONE_BY_ONE_SHARE = 10;
-/** Below this, the pages that even an empty database has would count. */
+/** With fewer keys, the pages that even an empty database has would distort the figure. */
 const ONE_BY_ONE_MIN = 1000;
 const ONE_BY_ONE_MAX_MS = 600_000;
 
@@ -58,7 +59,7 @@ export async function fillDatabases(
   ];
 }
 
-/** Creates the tenant; the file that its object keeps its data in. */
+/** Creates the tenant and returns the path of its object's database file. */
 async function newDatabase({ server, api }: Instance, tenantId: string): Promise<string> {
   const before = new Set(server.databases());
   await api.createTenant(tenantId, { leaseSeconds: 0 });
@@ -67,7 +68,7 @@ async function newDatabase({ server, api }: Instance, tenantId: string): Promise
   return path;
 }
 
-/** Call when the server has stopped. */
+/** Must be called after the server has stopped. */
 export function sizeOf({ made, keys, path }: FilledDatabase): DiskFigures {
   const database = new DatabaseSync(path);
   try {

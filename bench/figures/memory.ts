@@ -1,7 +1,7 @@
 /**
- * What an awake tenant takes of the runtime's memory: the resident set of a server that was just started, and with all
- * tenants awake. An object that nobody asks for some ten seconds falls asleep, so those that are awake already are
- * asked again and again while the others are woken.
+ * How much of the runtime's memory an awake tenant takes: the resident set with one tenant awake, and with all of them
+ * awake. An object falls asleep after about ten idle seconds, so the tenants that are already awake are called again
+ * and again while the others are woken.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,26 +11,26 @@ import type { Key } from '../servers/api.ts';
 import type { Keystead } from '../servers/keystead.ts';
 
 export type MemoryFigures = {
-  /** As many as were wanted, or as the limit of open files allows. */
+  /** The number that was asked for, or as many as the limit of open files allows. */
   readonly tenants: number;
-  /** With all tenants awake, each with one key verified. */
+  /** With all tenants awake and one key verified in each. */
   readonly bytes: number;
   /** With one tenant awake. */
   readonly bytesAtStart: number;
   readonly bytesPerTenant: number;
-  /** How long the last pass over all tenants took: below ten seconds, all were awake at its end. */
+  /** How long the last pass over all tenants took. Below ten seconds, all were awake at its end. */
   readonly askedWithinSeconds: number;
 };
 
-/** An awake object's database, its write-ahead log and the index of that. */
+/** Files of an awake object: the database, its write-ahead log and the log's index. */
 const FILES_PER_TENANT = 3;
-/** Open files of the runtime beside those: sockets, the directory. */
+/** Other open files of the runtime: sockets, the directory. */
 const OTHER_FILES = 200;
-/** Tenants woken between two looks at the clock. */
+/** Tenants woken before the clock is read again. */
 const CHUNK = 200;
-/** Every so often all that are awake are asked again. */
+/** How often all awake tenants are called again (ms). */
 const KEEP_AWAKE_MS = 3000;
-/** Verifications before the first look, so that the isolate is as large as it gets by itself. */
+/** Verifications before the first measurement, so that the isolate has reached its own size. */
 const WARM_UP = 2000;
 const CONNECTIONS = 16;
 const MAX_MS = 120_000;
@@ -60,7 +60,7 @@ export async function measureMemory(
       once: true,
     };
     const { wrong, firstWrong, seconds } = await generator.run(load);
-    if (wrong > 0) throw new Error(`a wrong answer with ${awake} tenants awake: ${firstWrong}`);
+    if (wrong > 0) throw new Error(`a wrong response with ${awake} tenants awake: ${firstWrong}`);
     return seconds;
   };
   await ask(Array.from({ length: WARM_UP }, () => requests.slice(0, 1)).flat());
@@ -78,7 +78,7 @@ export async function measureMemory(
   return { tenants, bytes, bytesAtStart, bytesPerTenant, askedWithinSeconds };
 }
 
-/** The limit that the process runs under; without bound where the system does not tell. */
+/** The process's limit of open files; Infinity where the system does not tell. */
 function openFilesMax(pid: number): number {
   if (process.platform !== 'linux') return Number.POSITIVE_INFINITY;
   const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8')) ?? [];

@@ -1,10 +1,12 @@
 /**
- * The floors: what a Worker of the same shape costs that does nothing of its own. Each takes the JSON body of a verification and answers as many bytes as one.
+ * The floors: the cost of a Worker of the same shape that does no work of its own. Each takes the JSON body of a
+ * verification and responds with as many bytes as a verification does.
  *
- *   /a   parses and answers
- *   /b   and calls a method of an object, with arguments of the shape that a verification has
- *   /c   and the object updates one row
- *   /d   and an object that slept, named by ?object=…, reads one row of a table of keys; /d/make makes that table
+ *   /a   parses the body and responds
+ *   /b   also calls a method of an object, with arguments of the shape that a verification has
+ *   /c   also updates one row in the object
+ *   /d   calls an object that slept (named by ?object=…), which reads one row of a table of keys
+ *   /d/make   makes that table
  */
 import { DurableObject } from 'cloudflare:workers';
 
@@ -55,12 +57,13 @@ export class Floor extends DurableObject<Env> {
   }
 }
 
-/** An object that does nothing at its start. */
+/** An object that does nothing when it starts. */
 export class Sleeper extends DurableObject<Env> {
   make(): void {
     this.ctx.storage.sql.exec(SLEEPERS_TABLE);
     this.ctx.storage.sql.exec(
-      "INSERT INTO keys VALUES (1, ?, 'Key 500', 'owner-42', '[\"invoices:read\",\"invoices:write\"]', NULL, 1, 1, 1, NULL, NULL, NULL, 1, ?, ?, 'active')",
+      `INSERT INTO keys VALUES (1, ?, 'Key 500', 'owner-42', '["invoices:read","invoices:write"]', NULL,
+        1, 1, 1, NULL, NULL, NULL, 1, ?, ?, 'active')`,
       ROW,
       new Uint8Array(DIGEST_BYTES).buffer,
       new Uint8Array(ENVELOPE_BYTES).buffer,
@@ -95,7 +98,7 @@ async function decide(url: string, env: Env): Promise<{ readonly code: string; r
   return url.endsWith('/b') ? floor.answer(ROW, digest, []) : floor.update(ROW, digest, []);
 }
 
-/** The fields of a verification of the keys that the benchmark makes. */
+/** The fields of a verification result of the benchmark's keys. */
 function verification(code: string, keyId: string): object {
   return {
     valid: true,

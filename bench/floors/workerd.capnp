@@ -1,4 +1,5 @@
-# The floors on workerd, with objects that store as Keystead's do. The benchmark puts worker.js, made of worker.ts, beside a copy of this file.
+# The floors on workerd, with objects stored in the same way as Keystead's. The benchmark copies this file and puts
+# worker.js, made from worker.ts, beside the copy.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -11,7 +12,7 @@ const config :Workerd.Config = (
 
 const floors :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],
-  # As Keystead's own.
+  # The same as in Keystead's configuration.
   compatibilityDate = "2026-10-01",
   bindings = [
     (name = "OBJECTS", durableObjectNamespace = "Floor"),

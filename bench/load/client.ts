@@ -1,4 +1,4 @@
-/** The load generator as the benchmark sees it: a child process that takes one load at a time. */
+/** The benchmark's side of the load generator: a child process that runs one load at a time. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ type Reply = { readonly result: LoadResult } | { readonly error: string };
 
 export class LoadGenerator implements Disposable {
   readonly #process: ChildProcess = fork(join(import.meta.dirname, 'generator.ts'), {
-    // Buffers as they are, not as JSON.
+    // Sends buffers as bytes, not as JSON.
     serialization: 'advanced',
   });
 
@@ -25,7 +25,7 @@ export class LoadGenerator implements Disposable {
   }
 }
 
-/** A JSON request as the generator sends it. */
+/** A JSON request in the form that the generator sends. */
 export function request(method: string, path: string, token: string, body: unknown): Buffer {
   const text = body === undefined ? '' : JSON.stringify(body);
   const head = [

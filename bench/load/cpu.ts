@@ -1,11 +1,12 @@
 /**
- * Processor time of a process, all its threads: on Linux what the scheduler counted, in nanoseconds; elsewhere from `ps`, whose hundredths of seconds make
- * short runs coarse. A thread that ends takes its count along; the servers measured here keep theirs.
+ * Processor time of a process with all its threads. Linux counts it in nanoseconds in the scheduler's statistics.
+ * Elsewhere it comes from `ps`, whose hundredths of seconds make short runs coarse. The time of a thread that has ended
+ * is lost, but the servers measured here keep their threads.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Microseconds that the process has been on a processor so far. */
+/** Microseconds that the process has spent on a processor so far. */
 export function cpuMicros(pid: number): number {
   if (process.platform === 'linux') {
     const tasks = `/proc/${pid}/task`;

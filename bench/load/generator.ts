@@ -1,8 +1,10 @@
 /**
- * The load generator: a process of its own that sends prebuilt requests over raw keep-alive sockets, one at a time on each connection, and reads of each
- * answer only its status, its length and whether it has an expected text. `fetch` would use more processor time than the server it measures.
+ * The load generator: a separate process that sends prebuilt requests over raw keep-alive sockets, one at a time on
+ * each connection. Of each response it reads only the status, the length and whether an expected text occurs. `fetch`
+ * would use more processor time than the server it measures.
  *
- * The loop is closed (a connection sends when it was answered), so latencies are those at full load, not at a given rate.
+ * The loop is closed (a connection sends its next request after the response to the last), so latencies are those at
+ * full load, not those at a given rate.
  */
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -10,7 +12,7 @@ import type { Load, LoadResult } from './protocol.ts';
 
 const HEADERS_END = Buffer.from('\r\n\r\n');
 const CONTENT_LENGTH = Buffer.from('content-length: ');
-/** `HTTP/1.1 200`: where the status stands. */
+/** The status starts after this text of `HTTP/1.1 200`. */
 const STATUS_AT = 9;
 const QUOTED_BYTES = 400;
 
@@ -57,7 +59,7 @@ class Run {
     });
   }
 
-  /** Sends on this connection until the time or the requests are up. */
+  /** Sends on this connection until the time is over or the requests are used up. */
   #drive(socket: Socket): Promise<void> {
     return new Promise((done, failed) => {
       let sentAt = 0;
@@ -69,12 +71,12 @@ class Run {
         socket.write(request);
       };
       socket.on('data', (chunk: Buffer) => {
-        const answer: Buffer = buffered === null ? chunk : Buffer.concat([buffered, chunk]);
-        const bodyAt = completeBodyAt(answer);
-        buffered = bodyAt === null ? answer : null;
+        const response: Buffer = buffered === null ? chunk : Buffer.concat([buffered, chunk]);
+        const bodyAt = completeBodyAt(response);
+        buffered = bodyAt === null ? response : null;
         if (bodyAt === null) return;
         this.#latencies.push(performance.now() - sentAt);
-        this.#check(answer, bodyAt);
+        this.#check(response, bodyAt);
         send();
       });
       socket.once('error', failed);
@@ -89,30 +91,33 @@ class Run {
     return requests[this.#next++];
   }
 
-  #check(answer: Buffer, bodyAt: number): void {
-    if (answer[STATUS_AT] === 0x32 && answer.indexOf(this.#expected, bodyAt) >= 0) return;
+  #check(response: Buffer, bodyAt: number): void {
+    if (response[STATUS_AT] === 0x32 && response.indexOf(this.#expected, bodyAt) >= 0) return;
     this.#wrong += 1;
-    this.#firstWrong ??= answer.toString('latin1', 0, QUOTED_BYTES);
+    this.#firstWrong ??= response.toString('latin1', 0, QUOTED_BYTES);
   }
 }
 
-/** Where the body starts, null while the answer is not whole. Answers without a length (204) have no body. */
-function completeBodyAt(answer: Buffer): number | null {
-  const headersEnd = answer.indexOf(HEADERS_END);
+/**
+ * Returns where the body starts, or null while the response is incomplete. A response without a length (204) has no
+ * body.
+ */
+function completeBodyAt(response: Buffer): number | null {
+  const headersEnd = response.indexOf(HEADERS_END);
   if (headersEnd < 0) return null;
   const bodyAt = headersEnd + HEADERS_END.length;
-  const length = contentLength(answer, headersEnd);
-  return answer.length < bodyAt + length ? null : bodyAt;
+  const length = contentLength(response, headersEnd);
+  return response.length < bodyAt + length ? null : bodyAt;
 }
 
-function contentLength(answer: Buffer, headersEnd: number): number {
-  // Servers spell the name in two ways; lower-casing the whole head would cost more than looking twice.
-  let at = answer.indexOf('Content-Length: ');
-  if (at < 0 || at > headersEnd) at = answer.indexOf(CONTENT_LENGTH);
+function contentLength(response: Buffer, headersEnd: number): number {
+  // Servers write the header's name in two ways. Lower-casing the whole head would cost more than searching twice.
+  let at = response.indexOf('Content-Length: ');
+  if (at < 0 || at > headersEnd) at = response.indexOf(CONTENT_LENGTH);
   if (at < 0 || at > headersEnd) return 0;
   let length = 0;
   for (let i = at + CONTENT_LENGTH.length; ; i++) {
-    const digit = (answer[i] ?? 0) - 0x30;
+    const digit = (response[i] ?? 0) - 0x30;
     if (digit < 0 || digit > 9) return length;
     length = length * 10 + digit;
   }

@@ -1,6 +1,6 @@
 /**
- * The verdicts as a picture: one horizontal bar each, with its threshold as a line across it. Met or missed is told by word and colour, and the colours (of Okabe and
- * Ito's palette) differ for colour-blind eyes too.
+ * The verdicts as a picture: one horizontal bar each, with its threshold as a line across it. Word and colour both tell
+ * whether a threshold was met. The colours (of Okabe and Ito's palette) differ for colour-blind eyes too.
  */
 import type { Results } from './results.ts';
 import type { Verdict } from './verdicts.ts';
@@ -39,8 +39,11 @@ export function chart({ at, machine, options, verdicts }: Results): string {
     }
   }
   const height = y + FOOT_HEIGHT;
-  const foot = `${at.slice(0, 10)}, ${machine.processor}, ${machine.cores} cores, workerd ${machine.workerd}; ${options.rounds} rounds, medians, thin lines: quartiles`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Keystead benchmark">
+  const { processor, cores, workerd } = machine;
+  const rounds = `${options.rounds} rounds, medians, thin lines: quartiles`;
+  const foot = `${at.slice(0, 10)}, ${processor}, ${cores} cores, workerd ${workerd}; ${rounds}`;
+  const size = `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" aria-label="Keystead benchmark">
 <style>
   text { font: 14px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: ${INK}; }
   .title { font-size: 20px; font-weight: 600; }
@@ -77,6 +80,7 @@ function bar({ what, bound, limit, unit, value, spread, met }: Verdict, y: numbe
   const top = middle - BAR_HEIGHT / 2;
   const digits = unit === 'bytes' ? 0 : 2;
   const width = ((value / scale) * BAR_WIDTH).toFixed(1);
+  const threshold = `stroke-dasharray="3 2"><title>${bound} ${limit}</title></path>`;
   const shown = `${value.toFixed(digits)}${unit === 'x' ? '×' : ''} ${wordOf(met)}`;
   return [
     text(left - 12, middle + 5, what, 'text-anchor="end"'),
@@ -85,7 +89,7 @@ function bar({ what, bound, limit, unit, value, spread, met }: Verdict, y: numbe
     ...(spread === null
       ? []
       : [`<path d="M${at(spread.low)} ${middle}H${at(spread.high)}" stroke="${INK}" stroke-width="1.5"/>`]),
-    `<path d="M${at(limit)} ${top - 4}V${top + BAR_HEIGHT + 4}" stroke="${INK}" stroke-width="2" stroke-dasharray="3 2"><title>${bound} ${limit}</title></path>`,
+    `<path d="M${at(limit)} ${top - 4}V${top + BAR_HEIGHT + 4}" stroke="${INK}" stroke-width="2" ${threshold}`,
     text(left + BAR_WIDTH + 12, middle + 5, `${shown} (${bound === 'at least' ? '≥' : '≤'} ${limit})`, 'class="value"'),
   ];
 }

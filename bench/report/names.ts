@@ -1,4 +1,4 @@
-/** Names of the rows, by which verdicts and the chart find them. */
+/** The names of the rows, by which verdicts and the chart find them. */
 import type { Options } from '../options.ts';
 import { PAGE } from '../servers/api.ts';
 
@@ -24,7 +24,7 @@ export const LIST_FIRST = 'list page 1';
 export const PEER = 'verify better-auth, defaults';
 export const PEER_UNLIMITED = 'verify better-auth, rate limit off';
 
-/** In a small tenant on the server that has the large one. */
+/** Verifications in a small tenant on the server that has the large one. */
 export const STRICT_BESIDE = 'verify strict, small tenant beside';
 export const CREATE_BESIDE = 'create, small tenant beside';
 export const ROTATE_BESIDE = 'rotate, small tenant beside';
@@ -37,7 +37,7 @@ export const strictSpread = (keys: number, verified: number) =>
   `verify strict, ${number(verified)} different of ${number(keys)} keys`;
 /** Different keys verified in a tenant: more than fit in a cache of a few thousand. */
 const SPREAD_MAX = 20_000;
-/** Keys of the tenant in which that is judged. */
+/** Keys of the tenant of that row. */
 export const SPREAD_OF = 100_000;
 export const spreadOver = (keys: number) => Math.min(keys, SPREAD_MAX);
 export const spreadJudged = ({ keys }: Options) =>

@@ -1,4 +1,4 @@
-/** What a run found, as it is kept in bench/results/latest.json. */
+/** The results of a run, as kept in bench/results/latest.json. */
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export type Results = {
   readonly cleanup: CleanupFigures | null;
   readonly disk: readonly DiskFigures[];
   readonly memory: MemoryFigures | null;
-  /** Keys a second that bulk creation filled the large tenant with, null when it was not filled. */
+  /** Keys a second that bulk creation reached in the large tenant; null when it was not filled. */
   readonly filledPerSecond: number | null;
   readonly notes: readonly string[];
   readonly verdicts: readonly Verdict[];

@@ -1,11 +1,15 @@
-/** The results as text. */
+/** Formats the results as text. */
+import type { CleanupFigures } from '../figures/cleanup.ts';
+import type { DiskFigures } from '../figures/disk.ts';
+import type { MemoryFigures } from '../figures/memory.ts';
 import type { Measured } from '../measure.ts';
 import type { Spread } from '../statistics.ts';
 import { number } from './names.ts';
 import type { Results } from './results.ts';
 import type { Verdict } from './verdicts.ts';
 
-/** From here on the generator may have been what limited a row. */
+const LEGEND = "medians, in parentheses the quartiles. CPU is the server's, for a request, and is the judge.";
+/** From this share on, the generator may have limited the row. */
 const SATURATED_SHARE = 0.9;
 const MIB = 1024 ** 2;
 
@@ -13,24 +17,13 @@ export function report(results: Results): string {
   const { machine, options, rows, cleanup, disk, memory, filledPerSecond, notes, verdicts } = results;
   const figures = [
     ...(filledPerSecond === null ? [] : [`bulk creation: ${number(Math.round(filledPerSecond))} keys/s`]),
-    ...(cleanup === null
-      ? []
-      : [
-          `cleanup of ${number(cleanup.keys)} expired keys: ${cleanup.seconds.toFixed(1)} s, ${cleanup.microsPerKey.toFixed(0)} µs a key (CPU ${cleanup.cpuMicrosPerKey.toFixed(0)} µs)`,
-        ]),
-    ...(memory === null
-      ? []
-      : [
-          `rss with ${number(memory.tenants)} awake tenants: ${(memory.bytes / MIB).toFixed(0)} MiB, ${(memory.bytesAtStart / MIB).toFixed(0)} MiB before: ${(memory.bytesPerTenant / 1024).toFixed(1)} KiB a tenant (all asked within ${memory.askedWithinSeconds.toFixed(1)} s)`,
-        ]),
-    ...disk.map(
-      ({ made, keys, bytesPerKey, parts }) =>
-        `on disk, ${number(keys)} keys made ${made}: ${bytesPerKey.toFixed(0)} bytes a key${parts.length === 0 ? '' : ` = ${parts.map((part) => `${part.name} ${part.bytesPerKey.toFixed(0)}`).join(' + ')}`}`,
-    ),
+    ...(cleanup === null ? [] : [cleanupLine(cleanup)]),
+    ...(memory === null ? [] : [memoryLine(memory)]),
+    ...disk.map(diskLine),
   ];
   return [
     `${machine.processor}, ${machine.cores} cores, ${machine.system}, node ${machine.node}, workerd ${machine.workerd}`,
-    `${options.rounds} rounds; medians, in parentheses the quartiles. CPU is the server's, for a request, and is the judge.`,
+    `${options.rounds} rounds; ${LEGEND}`,
     '',
     ...table(rows),
     '',
@@ -39,6 +32,24 @@ export function report(results: Results): string {
     '',
     ...verdicts.map(verdictLine),
   ].join('\n');
+}
+
+function cleanupLine({ keys, seconds, microsPerKey, cpuMicrosPerKey }: CleanupFigures): string {
+  const perKey = `${microsPerKey.toFixed(0)} µs a key (CPU ${cpuMicrosPerKey.toFixed(0)} µs)`;
+  return `cleanup of ${number(keys)} expired keys: ${seconds.toFixed(1)} s, ${perKey}`;
+}
+
+function memoryLine({ tenants, bytes, bytesAtStart, bytesPerTenant, askedWithinSeconds }: MemoryFigures): string {
+  const total = `${(bytes / MIB).toFixed(0)} MiB, ${(bytesAtStart / MIB).toFixed(0)} MiB before`;
+  const perTenant = `${(bytesPerTenant / 1024).toFixed(1)} KiB a tenant`;
+  const awake = `(all asked within ${askedWithinSeconds.toFixed(1)} s)`;
+  return `rss with ${number(tenants)} awake tenants: ${total}: ${perTenant} ${awake}`;
+}
+
+function diskLine({ made, keys, bytesPerKey, parts }: DiskFigures): string {
+  const sum = parts.map((part) => `${part.name} ${part.bytesPerKey.toFixed(0)}`).join(' + ');
+  const total = `on disk, ${number(keys)} keys made ${made}: ${bytesPerKey.toFixed(0)} bytes a key`;
+  return sum === '' ? total : `${total} = ${sum}`;
 }
 
 function table(rows: readonly Measured[]): string[] {

@@ -1,6 +1,6 @@
 /**
- * The thresholds, and whether a run met them. They inform: a missed one fails nothing. A quick run judges none of them: in
- * few short rounds over little data, fixed costs are most of what is measured.
+ * The thresholds, and whether a run met them. They inform only: a missed threshold fails nothing. A quick run judges
+ * none of them, because in few short rounds over little data most of the measured time is fixed cost.
  */
 import type { DiskFigures } from '../figures/disk.ts';
 import type { Measured } from '../measure.ts';
@@ -14,19 +14,22 @@ export type Verdict = {
   readonly limit: number;
   readonly unit: '' | 'x' | 'bytes';
   readonly value: number;
-  /** Quartiles over the rounds, null for what is measured once. */
+  /** Quartiles over the rounds; null for what is measured once. */
   readonly spread: Spread | null;
-  /** null where this size cannot tell. */
+  /** Null where a run of this size cannot tell. */
   readonly met: boolean | null;
 };
 
 /** A verification may cost a quarter more than its floor. */
 const FLOOR_RATIO = 0.8;
-/** What a mutation does beside the one UPDATE of its floor: a row with its indexes, an audit entry with its own, an envelope. */
+/**
+ * A mutation does more than the one UPDATE of its floor: it writes a row and an audit entry with their indexes, and an
+ * envelope.
+ */
 const CREATE_RATIO = 0.6;
 const ROTATE_RATIO = 0.45;
 const COLD_RATIO = 0.7;
-/** Keys that memory does not hold may cost a quarter more than those it does. */
+/** Verifying keys that memory does not hold may cost a quarter more than verifying those it does. */
 const SPREAD_RATIO = 0.8;
 const LIST_25_MAX = 3;
 const GROWTH_MAX = 1.15;

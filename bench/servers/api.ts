@@ -1,7 +1,7 @@
-/** Calls of Keystead's HTTP interface that prepare what is measured; themselves not measured, or as a whole only. */
+/** Calls of Keystead's HTTP interface that prepare a measurement. They are not measured, or only as a whole. */
 import type { Keystead } from './keystead.ts';
 
-/** A key as far as the benchmark needs it. */
+/** The fields of a key that the benchmark needs. */
 export type Key = { readonly id: string; readonly secret: string };
 export type TenantSettings = Readonly<Record<string, number>>;
 
@@ -16,7 +16,7 @@ export type CleanupReport = {
 export const BULK = 500;
 export const PAGE = 100;
 
-/** A running Keystead and the way to call it. */
+/** A running Keystead and the client that calls it. */
 export type Instance = { readonly server: Keystead; readonly api: Api };
 
 export class Api {
@@ -44,13 +44,13 @@ export class Api {
     await this.call('POST', '/v1/tenants', { id, name: id, settings });
   }
 
-  /** Creates up to `BULK` keys; `extra` are more fields for each. */
+  /** Creates up to `BULK` keys. `extra` holds more fields for each key. */
   async createKeys(tenantId: string, count: number, firstNumber = 0, extra: object = {}): Promise<Key[]> {
     const keys = Array.from({ length: count }, (_, i) => ({ ...keyBody(firstNumber + i), ...extra }));
     return dataOf(await this.call('POST', `/v1/tenants/${tenantId}/keys/bulk`, { keys })).map(toKey);
   }
 
-  /** Creates many keys and gives back `sample` of them, spread evenly. */
+  /** Creates many keys and returns `sample` of them, spread evenly. */
   async fill(tenantId: string, count: number, sample: number, onProgress: (done: number) => void, extra: object = {}) {
     const kept: Key[] = [];
     const every = count / sample;
@@ -62,15 +62,15 @@ export class Api {
     return kept;
   }
 
-  /** One page of a tenant's keys: its bytes do not matter, only where the next one starts. */
+  /** Reads one page of a tenant's keys and returns only the cursor of the next page. */
   async nextCursor(tenantId: string, cursor: string | null): Promise<string | null> {
-    const answer = await this.call('GET', listPath(tenantId, cursor));
-    const page = field(answer, 'page');
+    const body = await this.call('GET', listPath(tenantId, cursor));
+    const page = field(body, 'page');
     const next = field(page, 'nextCursor');
     return typeof next === 'string' ? next : null;
   }
 
-  /** The passes that cleanup reported, newest first. */
+  /** Returns the passes that cleanup reported, newest first. */
   async cleanups(tenantId: string): Promise<readonly CleanupReport[]> {
     return dataOf(await this.call('GET', `/v1/tenants/${tenantId}/cleanup`)).map((report) => ({
       startedAt: Date.parse(String(field(report, 'startedAt'))),
@@ -80,7 +80,7 @@ export class Api {
   }
 }
 
-/** What the benchmark's keys are like: a name, an owner and two scopes. */
+/** A request body for one key of the benchmark: a name, an owner and two scopes. */
 export function keyBody(number: number): object {
   return { name: `Key ${number}`, owner: `owner-${number % 1000}`, scopes: ['invoices:read', 'invoices:write'] };
 }
@@ -92,13 +92,13 @@ export function listPath(tenantId: string, cursor: string | null, limit = PAGE):
 
 function toKey(resource: unknown): Key {
   const [id, secret] = [field(resource, 'id'), field(resource, 'secret')];
-  if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('the server answered no key');
+  if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('the response has no key');
   return { id, secret };
 }
 
-function dataOf(answer: unknown): unknown[] {
-  const data = field(answer, 'data');
-  if (!Array.isArray(data)) throw new Error('the server answered no list');
+function dataOf(body: unknown): unknown[] {
+  const data = field(body, 'data');
+  if (!Array.isArray(data)) throw new Error('the response has no list');
   return data;
 }
 

@@ -1,4 +1,4 @@
-/** A server of the benchmark's own as a child process, which says on a line of JSON where it listens. */
+/** A server of the benchmark as a child process. It announces its port as a line of JSON. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -10,10 +10,10 @@ const HOST = '127.0.0.1';
 
 export class ChildServer implements AsyncDisposable {
   readonly target: Target;
-  /** The line with the port, and whatever else the server says on it. */
+  /** The line with the port, and what else the server wrote on it. */
   readonly announcement: object;
   readonly #process: ChildProcess;
-  /** Ends the server should the benchmark be killed. */
+  /** Ends the server when the benchmark is killed. */
   readonly #watcher: ChildProcess;
 
   private constructor(target: Target, announcement: object, child: ChildProcess, watcher: ChildProcess) {
@@ -23,7 +23,7 @@ export class ChildServer implements AsyncDisposable {
     this.#watcher = watcher;
   }
 
-  /** Starts the program; it writes `{"port": …}` to descriptor 3 once it listens. */
+  /** Starts the program, which writes `{"port": …}` to descriptor 3 once it listens. */
   static async start(program: string, args: readonly string[]): Promise<ChildServer> {
     const child = spawn(program, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
@@ -47,7 +47,7 @@ export class ChildServer implements AsyncDisposable {
   }
 }
 
-/** The first line that names a port; null when the server ended before it. */
+/** Returns the first line that names a port, or null when the server ended before it. */
 async function announcementOf(
   child: ChildProcess,
 ): Promise<{ readonly port: number; readonly message: object } | null> {

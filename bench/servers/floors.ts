@@ -1,4 +1,4 @@
-/** The floors on a runtime of their own, with storage on the same disk as Keystead's. */
+/** The floors in a runtime of their own, with storage on the same disk as Keystead's. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';

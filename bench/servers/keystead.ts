@@ -1,6 +1,7 @@
 /**
- * Keystead as `npm start` runs it: the same bundle, the same configuration of the runtime, a fresh data folder; only without the launcher's announcements.
- * Requests are logged from `warn` on, so that the console is not what is measured.
+ * Keystead as `npm start` runs it: the same bundle, the same configuration of the runtime and a fresh data folder, but
+ * without the launcher's announcement. It logs from level `warn`, so that the measurement does not include writing a
+ * line for each request.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,10 +1,10 @@
-/** The peer that Keystead is compared with, where it is installed (it is no dependency of Keystead's). */
+/** The peer that Keystead is compared with, where it is installed (Keystead does not depend on it). */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChildServer } from './child.ts';
 
 const FOLDER = join(import.meta.dirname, '../peers/better-auth');
-/** As many as the tenant that Keystead is compared with has. */
+/** As many keys as the compared tenant of Keystead has. */
 const KEYS = 1000;
 
 export const PEER_INSTALLATION = 'npm ci --prefix bench/peers/better-auth';

@@ -1,4 +1,7 @@
-/** Management keys: they live like other keys, grant what they say, and nobody makes more of what they hold. */
+/**
+ * Management keys: they have the life cycle of other keys, grant what they state, and cannot create more than they
+ * hold.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +25,7 @@ async function make(input: object, headers = {}) {
 }
 
 describe('management keys', () => {
-  it('open what their role opens, and say who they are in the audit log', async () => {
+  it('grant what their role grants and are named in the audit log', async () => {
     await createTenant('mk-audit');
     const operator = await make({ role: 'operator', name: 'deploy bot' });
     expect(operator.secret).toMatch(/^ksm_/);
@@ -43,7 +46,7 @@ describe('management keys', () => {
     expect(listed.find((key) => key.id === made.id)).toEqual(made);
   });
 
-  it('expire, and work on in grace when rotated', async () => {
+  it('expire, and stay valid for the grace period when rotated', async () => {
     const made = await make({ role: 'auditor', expiresAt: at(START + 60_000) });
     const { body } = await api('POST', `/management-keys/${made.id}/rotate`, {
       gracePeriodSeconds: 10,
@@ -60,16 +63,16 @@ describe('management keys', () => {
     expect(await status(short.secret)).toBe(401);
   });
 
-  it('stop working when revoked: when the call has returned, no lease is left', async () => {
+  it('no longer work on any isolate when their revocation has returned', async () => {
     const made = await make({ role: 'owner' });
     const askedAt = performance.now();
     expect((await api('POST', `/management-keys/${made.id}/revoke`, {}, as(made.secret))).status).toBe(200);
-    // The wait is real where the clock is pretended.
+    // The call really waits while the test's clock stands still, so the clock is moved on.
     advance(performance.now() - askedAt);
     expect((await api('GET', '/tenants', undefined, as(made.secret))).status).toBe(401);
   });
 
-  it('never grant, rotate or revoke more than the caller holds', async () => {
+  it('cannot grant, rotate or revoke more than the caller holds', async () => {
     await createTenant('mk-a');
     await createTenant('mk-b');
     const owner = await make({ role: 'owner' });
@@ -99,7 +102,7 @@ describe('management keys', () => {
     expect((await api('GET', `/management-keys/${owner.id}`, undefined, as(confined.secret))).status).toBe(404);
   });
 
-  it('confined to a tenant reach no other, existing or not, and verify only its keys', async () => {
+  it('confined to a tenant reach no other tenant, existing or not, and verify only its keys', async () => {
     await createTenant('mk-in');
     await createTenant('mk-out');
     const inside = await createKey('mk-in');
@@ -117,7 +120,7 @@ describe('management keys', () => {
     expect((await get('/tenants')).body).toMatchObject({ data: [{ id: 'mk-in' }] });
   });
 
-  it('confined to a tenant die with it, and open no later one of its name', async () => {
+  it('confined to a tenant are revoked with it and do not open a later tenant of the same id', async () => {
     await createTenant('mk-gone');
     const confined = await make({ role: 'owner', tenantId: 'mk-gone' });
     await api('DELETE', '/tenants/mk-gone');
@@ -126,7 +129,7 @@ describe('management keys', () => {
     expect((await api('GET', `/management-keys/${confined.id}`)).body).toMatchObject({ status: 'revoked' });
   });
 
-  it('are no keys of customers', async () => {
+  it('are not customer keys: they do not verify, and the tenant that holds them is hidden', async () => {
     const { secret } = await make({ role: 'owner' });
     expect(await verify(secret)).toEqual({ valid: false, code: 'NOT_FOUND', warnings: [] });
     for (const path of ['/tenants/_system', '/tenants/_system/keys', '/tenants/_system/rotations']) {
@@ -143,7 +146,7 @@ describe('management keys', () => {
     expect((await handle(new Request('http://keystead.test/readyz'), without)).status).toBe(200);
   });
 
-  it('take a role or permissions, and a tenant that exists', async () => {
+  it('need either a role or permissions, and a tenant that exists', async () => {
     for (const input of [
       {},
       { role: 'owner', permissions: ['keys:read'] },

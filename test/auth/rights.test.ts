@@ -1,4 +1,7 @@
-/** No right leads around another: rotations, callers with an end, callers confined to a tenant. */
+/**
+ * Rights cannot be combined to exceed a caller's own: by rotations, by a caller whose key expires, by a caller confined
+ * to a tenant.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -37,7 +40,7 @@ describe('a rotation', () => {
   const rotate = (keyId: string, caller: string, body: object, headers = {}) =>
     api('POST', `/tenants/${tenant}/keys/${keyId}/rotate`, body, { ...as(caller), ...headers });
 
-  it('with keys:rotate alone narrows, names and shortens', async () => {
+  it('with keys:rotate alone may narrow the key, rename it and shorten its life', async () => {
     const { secret } = await managementKey({ permissions: ['keys:rotate'] });
     for (const overrides of [
       {},
@@ -48,7 +51,7 @@ describe('a rotation', () => {
       { expiresAt: at(START + HOUR_MS) },
       { expiresAt: at(START + HOUR_MS - 1) },
       { metadata: attributes.metadata },
-      // The old key is valid no longer than it was without the rotation.
+      // A long grace period does not keep the old key valid beyond its own expiry.
       { gracePeriodSeconds: 31_536_000 },
     ]) {
       const key = await createKey(tenant, attributes);
@@ -70,7 +73,7 @@ describe('a rotation', () => {
     { metadata: null },
   ];
 
-  it('with keys:rotate alone never widens, and a refused one does nothing', async () => {
+  it('with keys:rotate alone cannot widen the key, and a refused rotation changes nothing', async () => {
     const { secret } = await managementKey({ permissions: ['keys:rotate', 'keys:revoke', 'keys:read'] });
     const key = await createKey(tenant, attributes);
     for (const overrides of WIDER) {
@@ -83,7 +86,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('widens for a caller who may change or create keys anyway', async () => {
+  it('may widen the key for a caller who may update or create keys', async () => {
     for (const further of ['keys:update', 'keys:create']) {
       const { secret } = await managementKey({ permissions: ['keys:rotate', further] });
       for (const overrides of WIDER) {
@@ -100,10 +103,10 @@ describe('a rotation', () => {
     });
   });
 
-  it('is decided by the key as it is in that very step', async () => {
+  it("is decided by the key's state at the moment of the change", async () => {
     const { secret } = await managementKey({ permissions: ['keys:rotate'] });
     const key = await createKey(tenant, attributes);
-    // Narrowed after the Worker has let the request through, before the object has it.
+    // The key is narrowed after the Worker has checked the request and before the object receives it.
     const space = env.TENANTS;
     const racing = {
       idFromName: (name: string) => space.idFromName(name),
@@ -119,12 +122,18 @@ describe('a rotation', () => {
         }),
     };
     const path = `/tenants/${tenant}/keys/${key.id}/rotate`;
-    const answer = await apiWith({ ...env, TENANTS: racing }, 'POST', path, { scopes: ['invoices:read'] }, as(secret));
-    expect(outcomeOf(answer)).toBe(FORBIDDEN_TO_WIDEN);
+    const response = await apiWith(
+      { ...env, TENANTS: racing },
+      'POST',
+      path,
+      { scopes: ['invoices:read'] },
+      as(secret),
+    );
+    expect(outcomeOf(response)).toBe(FORBIDDEN_TO_WIDEN);
     expect(await getKey(tenant, key.id)).toMatchObject({ status: 'active', version: 2 });
   });
 
-  it('is given again only to a caller who still may, and a refusal is not kept', async () => {
+  it('is replayed only to a caller who still has the right, and a refusal is not stored', async () => {
     const caller = await managementKey({ permissions: ['keys:rotate', 'keys:update'] });
     const [first, second] = [await createKey(tenant, attributes), await createKey(tenant, attributes)];
     const again = { 'Idempotency-Key': 'once' };
@@ -140,7 +149,7 @@ describe('a rotation', () => {
     expect(outcomeOf(await rotate(second.id, caller.secret, { scopes: ['*'] }, again))).toBe('201');
   });
 
-  it('is taken back to what the key was before, by a caller who may rotate', async () => {
+  it('can be cancelled by a caller who may rotate, which restores the key', async () => {
     const { secret } = await managementKey({ permissions: ['keys:rotate'] });
     const key = await createKey(tenant, attributes);
     await rotate(key.id, secret, { scopes: [] });
@@ -149,14 +158,14 @@ describe('a rotation', () => {
   });
 });
 
-describe('a caller whose key ends', () => {
+describe('a caller whose key expires', () => {
   const END = START + HOUR_MS;
   const rotate = (caller: string, id: string, body: object = {}, headers = {}) =>
     api('POST', `/management-keys/${id}/rotate`, body, { ...as(caller), ...headers });
   const create = (caller: string, input: object = {}) =>
     api('POST', '/management-keys', { name: 'made', role: 'owner', ...input }, as(caller));
 
-  it('makes no management key that lasts longer', async () => {
+  it('cannot create a management key that lasts longer', async () => {
     const { secret } = await managementKey({ role: 'owner', expiresAt: at(END) });
     expect(outcomeOf(await create(secret, { expiresAt: null }))).toBe('403 forbidden');
     expect(outcomeOf(await create(secret, { expiresAt: at(END + 1) }))).toBe('403 forbidden');
@@ -166,7 +175,7 @@ describe('a caller whose key ends', () => {
     expect((await create(env.ADMIN_TOKEN ?? '')).body).toMatchObject({ expiresAt: null });
   });
 
-  it('does not make itself endless', async () => {
+  it('cannot rotate its own key into one without an end', async () => {
     const { id, secret } = await managementKey({ role: 'owner', expiresAt: at(END) });
     expect(outcomeOf(await rotate(secret, id, { expiresAt: null }))).toBe('403 forbidden');
     expect(outcomeOf(await rotate(secret, id, { expiresAt: at(END + 1) }))).toBe('403 forbidden');
@@ -174,7 +183,7 @@ describe('a caller whose key ends', () => {
     expect(v.parse(managementRotationResult, body).key.expiresAt).toBe(at(END));
   });
 
-  it('gets no endless key by rotating that of another', async () => {
+  it("cannot get a key without an end by rotating somebody else's", async () => {
     const endless = await managementKey({ role: 'verifier' });
     const { secret } = await managementKey({ role: 'owner', expiresAt: at(END) });
     expect(outcomeOf(await rotate(secret, endless.id))).toBe('403 forbidden');
@@ -184,7 +193,7 @@ describe('a caller whose key ends', () => {
     expect(outcomeOf(await api('POST', `/management-keys/${another.id}/revoke`, {}, as(secret)))).toBe('200');
   });
 
-  it('and is in its grace period hands out nothing beyond it', async () => {
+  it('cannot create keys that outlast its grace period', async () => {
     const { id, secret } = await managementKey({ role: 'owner' });
     expect((await rotate(env.ADMIN_TOKEN ?? '', id, { gracePeriodSeconds: 60 })).status).toBe(201);
     expect(outcomeOf(await create(secret, { expiresAt: null }))).toBe('403 forbidden');
@@ -193,7 +202,7 @@ describe('a caller whose key ends', () => {
     expect(outcomeOf(await rotate(secret, endless.id))).toBe('403 forbidden');
   });
 
-  it('is not given again what it made when it had no end', async () => {
+  it('does not get a stored response with a key that now outlasts its own', async () => {
     const caller = await managementKey({ role: 'owner' });
     const other = await managementKey({ role: 'verifier' });
     const again = { 'Idempotency-Key': 'once' };
@@ -202,7 +211,7 @@ describe('a caller whose key ends', () => {
     expect(outcomeOf(await rotate(caller.secret, other.id, {}, again))).toBe('403 forbidden');
   });
 
-  it('revokes with the lineage only what it holds itself', async () => {
+  it('revokes a lineage only when it holds all its permissions', async () => {
     const strong = await managementKey({ role: 'owner' });
     const { secret } = await managementKey({ permissions: ['management:write', 'keys:verify'] });
     const lineage = { lineage: true };
@@ -220,7 +229,7 @@ describe('a caller confined to a tenant', () => {
     api('PATCH', `/tenants/${tenant}`, body, { ...as(caller), ...headers });
   const confined = async () => (await managementKey({ role: 'owner', tenantId: tenant })).secret;
 
-  it('may suspend it, and never lifts a suspension', async () => {
+  it('may suspend the tenant but not lift a suspension', async () => {
     const own = await confined();
     const key = await createKey(tenant);
     expect(outcomeOf(await patch(own, { status: 'active' }))).toBe('200');
@@ -236,7 +245,7 @@ describe('a caller confined to a tenant', () => {
     expect((await verify(key.secret)).code).toBe('VALID');
   });
 
-  it('tightens what protects others from it, and loosens nothing', async () => {
+  it('may tighten the settings that protect others from the tenant, but not loosen them', async () => {
     const own = await confined();
     const settle = async (settings: object) => outcomeOf(await patch(own, { settings }));
     expect(await settle({ allowReveal: true })).toBe('403 forbidden');
@@ -260,7 +269,7 @@ describe('a caller confined to a tenant', () => {
     });
   });
 
-  it('does not delete it: the audit log would go along', async () => {
+  it('cannot delete the tenant, because the audit log would be deleted too', async () => {
     expect(outcomeOf(await api('DELETE', `/tenants/${tenant}`, undefined, as(await confined())))).toBe('403 forbidden');
     expect((await api('GET', `/tenants/${tenant}`)).status).toBe(200);
     const { secret } = await managementKey({ role: 'admin' });

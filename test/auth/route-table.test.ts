@@ -1,6 +1,6 @@
 /**
- * Every route with every kind of caller. The expectation is a decision for each route, written down here; a route that is added without one
- * fails the first test.
+ * Every route with every kind of caller. The expectations are written down here, one decision for each route. A route
+ * that is added without a decision fails the first test.
  */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
@@ -9,7 +9,10 @@ import { operations } from '../../src/api/index.ts';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../src/auth/principal.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 
-/** Who may use a route: the permission it takes, and whether a caller confined to one tenant gets through, where that is not by the path's tenant. */
+/**
+ * Who may use a route: the permission it needs, and whether a caller confined to one tenant may use it, where the
+ * path's tenant does not decide that.
+ */
 const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'allowed' | 'refused' }>> = {
   'POST /v1/keys/verify': { permission: 'keys:verify', confined: 'allowed' },
   'POST /v1/tenants': { permission: 'tenants:write', confined: 'refused' },
@@ -45,7 +48,7 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
 };
 
 const nameOf = (route: { method: string; path: string }) => `${route.method} ${route.path}`;
-/** An id of the right form that no key has: whoever gets through is told so, and nothing is changed. */
+/** An id of the right form that no key has. An authorised caller gets a 404, and nothing changes. */
 const NO_KEY = `key_${'0'.repeat(17)}`;
 const TENANT = 'table';
 const OTHER = 'table-other';
@@ -98,50 +101,53 @@ beforeAll(async () => {
   await scheduler.wait(1100);
 });
 
-/** The body is wrong on purpose where a route takes one, so that whoever gets through changes nothing. */
+/**
+ * Sends a request. Where the route takes a body, the body is invalid on purpose, so that an authorised caller changes
+ * nothing.
+ */
 async function ask(route: { method: string; path: string }, token: string | null) {
   const path = route.path.replace('/v1', '').replace(':tenantId', TENANT).replace(':keyId', NO_KEY);
   const body = route.method === 'GET' ? undefined : { wrong: true };
   const {
     status,
-    body: answer,
+    body: received,
     headers,
   } = await api(route.method, path, body, {
     Authorization: token === null ? '' : `Bearer ${token}`,
   });
-  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), answer ?? {});
+  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), received ?? {});
   return { status, code, headers };
 }
 
 describe('every route', () => {
-  it('has a decision about who may use it, and the code agrees', () => {
+  it('has a decision about who may use it, which the code follows', () => {
     expect(operations.map(nameOf).sort()).toEqual(Object.keys(DECISIONS).sort());
     for (const route of operations) expect(route.permission, nameOf(route)).toBe(DECISIONS[nameOf(route)]?.permission);
   });
 
   for (const route of operations) {
     if (nameOf(route) === 'DELETE /v1/tenants/:tenantId') continue;
-    it(`${nameOf(route)} lets in whom it should`, async () => {
+    it(`${nameOf(route)} admits exactly the callers it should`, async () => {
       for (const [name, token] of nobodies) {
-        const answer = await ask(route, token);
-        expect([answer.status, answer.code], name).toEqual([401, 'unauthenticated']);
-        expect(answer.headers.get('WWW-Authenticate'), name).toContain('Bearer');
+        const response = await ask(route, token);
+        expect([response.status, response.code], name).toEqual([401, 'unauthenticated']);
+        expect(response.headers.get('WWW-Authenticate'), name).toContain('Bearer');
       }
       const { permission, confined } = DECISIONS[nameOf(route)] ?? { permission: 'keys:read', confined: undefined };
       for (const [name, caller] of callers) {
-        const answer = await ask(route, caller.token);
+        const response = await ask(route, caller.token);
         const isElsewhere = confined === undefined && caller.tenantId === OTHER;
-        if (isElsewhere) expect([answer.status, answer.code], name).toEqual([404, 'tenant_not_found']);
+        if (isElsewhere) expect([response.status, response.code], name).toEqual([404, 'tenant_not_found']);
         else if (!caller.permissions.includes(permission))
-          expect([answer.status, answer.code], name).toEqual([403, 'forbidden']);
+          expect([response.status, response.code], name).toEqual([403, 'forbidden']);
         else if (confined === 'refused' && caller.tenantId !== undefined) {
-          expect([answer.status, answer.code], name).toEqual([403, 'forbidden']);
-        } else expect([401, 403], `${name}: ${answer.status} ${answer.code}`).not.toContain(answer.status);
+          expect([response.status, response.code], name).toEqual([403, 'forbidden']);
+        } else expect([401, 403], `${name}: ${response.status} ${response.code}`).not.toContain(response.status);
       }
     });
   }
 
-  it('DELETE /v1/tenants/:tenantId lets in whom it should', async () => {
+  it('DELETE /v1/tenants/:tenantId admits exactly the callers it should', async () => {
     for (const [name, token] of nobodies) {
       expect((await api('DELETE', '/tenants/none', undefined, { Authorization: `Bearer ${token}` })).status, name).toBe(
         401,

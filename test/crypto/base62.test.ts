@@ -2,7 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from '../../src/crypto/base62.ts';
 
-/** Sizes that the program uses: key ids, locators, key strings. `digits` is the least number that says every value. */
+/**
+ * Sizes that the program uses: key ids, locators, key strings. `digits` is the least number of digits for every value.
+ */
 const SIZES = [
   { bytes: 12, digits: 17 },
   { bytes: 16, digits: 22 },
@@ -14,7 +16,7 @@ const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength
 const textOf = (length: number) =>
   fc.string({ unit: fc.constantFrom(...DIGITS), minLength: length, maxLength: length });
 
-/** The same number by other means. */
+/** Computes the same number in a different way. */
 function bigintOf(bytes: Uint8Array): bigint {
   return bytes.reduce((number, byte) => number * 256n + BigInt(byte), 0n);
 }
@@ -23,7 +25,7 @@ function bigintOfText(text: string): bigint {
 }
 
 describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
-  it('says the bytes as one big-endian number, padded to the fixed length', () => {
+  it('writes the bytes as one big-endian number, padded to a fixed length', () => {
     fc.assert(
       fc.property(bytesOf(length), (bytes) => {
         const text = encodeBase62(bytes, digits);
@@ -33,7 +35,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
     );
   });
 
-  it('gives back the bytes it was given', () => {
+  it('decodes what it encoded', () => {
     fc.assert(
       fc.property(bytesOf(length), (bytes) => {
         expect(decodeBase62(encodeBase62(bytes, digits), length)).toEqual(bytes);
@@ -41,7 +43,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
     );
   });
 
-  it('reads a text only if it is the one that its bytes are written as', () => {
+  it('decodes only the one canonical text of the bytes', () => {
     fc.assert(
       fc.property(textOf(digits), (text) => {
         const fits = bigintOfText(text) < 256n ** BigInt(length);
@@ -51,7 +53,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
     );
   });
 
-  it('holds the largest number and refuses the next', () => {
+  it('decodes the largest number and refuses the next', () => {
     const largest = encodeBase62(new Uint8Array(length).fill(255), digits);
     expect(decodeBase62(largest, length)).toEqual(new Uint8Array(length).fill(255));
     const last = DIGITS.indexOf(largest.slice(-1));
@@ -60,7 +62,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
     expect(decodeBase62('z'.repeat(digits), length)).toBeNull();
   });
 
-  it('sorts texts as their bytes sort', () => {
+  it('sorts texts in the order of their bytes', () => {
     const order = <T>(a: T, b: T) => (a < b ? -1 : a > b ? 1 : 0);
     fc.assert(
       fc.property(bytesOf(length), bytesOf(length), (a, b) => {
@@ -69,7 +71,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
     );
   });
 
-  it('refuses every character that is no digit, at every place', () => {
+  it('refuses every character that is not a digit, at every position', () => {
     const text = encodeBase62(new Uint8Array(length).fill(0x5a), digits);
     for (let at = 0; at < digits; at++) {
       for (const foreign of ['-', '_', '+', '/', '=', ' ', '\n', '\0', ':', '@', '[', '`', '{', 'é', '０', 'İ']) {
@@ -80,7 +82,7 @@ describe.each(SIZES)('base62 of $bytes bytes', ({ bytes: length, digits }) => {
 });
 
 describe('a number in base62', () => {
-  it('is read as it was written', () => {
+  it('is decoded to the number that was encoded', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (number) => {
         const text = encodeNumber(number, 6);
@@ -103,7 +105,7 @@ describe('a number in base62', () => {
     ]);
   });
 
-  it('is -1 when a character is no digit', () => {
+  it('is -1 when a character is not a digit', () => {
     expect(decodeNumber('00_000', 0, 6)).toBe(-1);
     expect(decodeNumber('00', 0, 3)).toBe(-1);
   });

@@ -8,7 +8,7 @@ const LIST: ListDescription = { list: 'keys', tenantId: 'acme', order: 'desc', f
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 describe('a cursor', () => {
-  it('gives back the position it was written for', async () => {
+  it('decodes to the position it was made for', async () => {
     const position = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER));
     await fc.assert(
       fc.asyncProperty(position, async (at) => {
@@ -17,11 +17,11 @@ describe('a cursor', () => {
     );
   });
 
-  it('has one fixed length and only characters that need no escape in a query', async () => {
+  it('has a fixed length and only characters that need no escaping in a query', async () => {
     for (const at of [0, 1, 2 ** 40]) expect(await cursors.write(at, LIST)).toMatch(/^[A-Za-z0-9_-]{36}$/);
   });
 
-  it('is refused with any one character altered', async () => {
+  it('is refused with any single character altered', async () => {
     const cursor = await cursors.write(123456, LIST);
     for (let at = 0; at < cursor.length; at++) {
       for (const other of `${BASE64URL}+/=. é`) {
@@ -32,7 +32,7 @@ describe('a cursor', () => {
     }
   });
 
-  it('is refused cut off, padded, doubled or made up', async () => {
+  it('is refused when truncated, padded, doubled or made up', async () => {
     const cursor = await cursors.write(123456, LIST);
     const padded = [`${cursor}=`, `${cursor}A`, ` ${cursor}`, `${cursor}\n`];
     for (const text of ['', '0', cursor.slice(1), cursor.slice(0, -1), ...padded, cursor + cursor, 'A'.repeat(36)]) {
@@ -54,12 +54,12 @@ describe('a cursor', () => {
     expect(await cursors.read(await cursors.write(5, other), LIST)).toBeNull();
   });
 
-  it('does not mind in which order the filters are given', async () => {
+  it('does not depend on the order of the filters', async () => {
     const cursor = await cursors.write(5, LIST);
     expect(await cursors.read(cursor, { ...LIST, filter: { name: 'b', owner: 'a' } })).toBe(5);
   });
 
-  it('still reads after the keyring got a new current entry, until its own is taken out', async () => {
+  it('still decodes after the keyring gets a new current entry, until its own entry is removed', async () => {
     const cursor = await cursors.write(5, LIST);
     const during = new CursorSigner(ringOf(`2:${base64Secret(2)},1:${base64Secret(1)}`));
     const after = new CursorSigner(ringOf(`2:${base64Secret(2)}`));

@@ -7,7 +7,7 @@ const sealer = new Sealer(ringOf(vectors.encryptionKey));
 const { tenantId, record } = vectors.context;
 const HOME: EnvelopeContext = { tenantId, record, purpose: 'key' };
 
-/** Plaintext in hex, or the fault. */
+/** The plaintext in hex, or the failure. */
 async function opened(envelope: Uint8Array, context = HOME, by = sealer): Promise<string> {
   const result = await by.open(envelope, context);
   return typeof result === 'string' ? result : hexOf(result);
@@ -22,7 +22,7 @@ describe('an envelope', () => {
     expect(await opened(bytesOfHex(envelope))).toBe(failure);
   });
 
-  it('gives back what was sealed, and nothing of it to the eye', async () => {
+  it('opens to what was sealed, and does not show it', async () => {
     const plaintext = new Uint8Array(64).fill(0x41);
     const envelope = await sealer.seal(plaintext, HOME);
     expect(await opened(envelope)).toBe(hexOf(plaintext));
@@ -30,7 +30,7 @@ describe('an envelope', () => {
     expect(envelope.length).toBe(2 + 12 + 64 + 16);
   });
 
-  it('states its version and the current entry, and has a nonce of its own', async () => {
+  it('states its version and the current entry, and has a fresh nonce', async () => {
     const envelopes = await Promise.all(Array.from({ length: 100 }, () => sealer.seal(new Uint8Array(8), HOME)));
     for (const envelope of envelopes) expect([...envelope.subarray(0, 2)]).toEqual([1, 2]);
     expect(new Set(envelopes.map((envelope) => hexOf(envelope.subarray(2, 14))))).toHaveLength(100);
@@ -45,7 +45,7 @@ describe('an envelope', () => {
     }
   });
 
-  it('does not open cut off at any length', async () => {
+  it('does not open truncated at any length', async () => {
     const envelope = await sealer.seal(new Uint8Array(8).fill(9), HOME);
     for (let length = 0; length < envelope.length; length++) {
       expect(await opened(envelope.subarray(0, length))).toBe(length < 30 ? 'malformed' : 'not_authentic');
@@ -61,7 +61,7 @@ describe('an envelope', () => {
     expect(await opened(envelope, elsewhere)).toBe('not_authentic');
   });
 
-  it('still opens after the keyring got a new current entry, until its own is taken out', async () => {
+  it('still opens after the keyring gets a new current entry, until its own entry is removed', async () => {
     const before = new Sealer(ringOf(`1:${base64Secret(1)}`));
     const during = new Sealer(ringOf(`2:${base64Secret(2)},1:${base64Secret(1)}`));
     const after = new Sealer(ringOf(`2:${base64Secret(2)}`));

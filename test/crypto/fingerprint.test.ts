@@ -10,16 +10,16 @@ function same(one: string, other: string, fingerprinter = new Fingerprinter(LENG
   return a !== null && b !== null && sameFingerprint(a, b);
 }
 
-describe('two texts have the same fingerprint', () => {
-  it('when they are equal', () => {
+describe('two texts', () => {
+  it('have the same fingerprint when they are equal', () => {
     fc.assert(fc.property(ascii, (text) => same(text, [...text].join(''))));
   });
 
-  it('and not when they differ', () => {
+  it('have different fingerprints when they differ', () => {
     fc.assert(fc.property(ascii, ascii, (one, other) => one === other || !same(one, other)));
   });
 
-  it('not when any single character differs, by however little', () => {
+  it('have different fingerprints when any single character differs, by however little', () => {
     const fingerprinter = new Fingerprinter(LENGTH_MAX);
     const text = 'k'.repeat(LENGTH_MAX);
     for (let at = 0; at < LENGTH_MAX; at++) {
@@ -29,32 +29,32 @@ describe('two texts have the same fingerprint', () => {
     }
   });
 
-  it('not when the same characters stand in another order', () => {
+  it('have different fingerprints when the same characters are in a different order', () => {
     expect(same('ab', 'ba')).toBe(false);
   });
 
-  it('not when one has characters of the code 0 that the other has not', () => {
+  it('have different fingerprints when one has extra characters of code 0', () => {
     expect(same('key', 'key\0')).toBe(false);
   });
 });
 
 describe('a fingerprint', () => {
-  it('is refused to a text that is too long', () => {
+  it('is not computed for a text that is too long', () => {
     expect(new Fingerprinter(3).of('four')).toBeNull();
     expect(new Fingerprinter(4).of('four')).not.toBeNull();
   });
 
-  it('is refused to a text that is not ASCII, which could differ by more than the bound allows for', () => {
+  it('is not computed for a text that is not ASCII, whose collisions the bound does not cover', () => {
     for (const text of ['é', 'ab\u0161', '\u{1f511}', '\ud800'])
       expect(new Fingerprinter(LENGTH_MAX).of(text)).toBeNull();
   });
 
-  it('is another under every key', () => {
+  it('is different under every key', () => {
     const fingerprints = Array.from({ length: 50 }, () => JSON.stringify(new Fingerprinter(LENGTH_MAX).of('secret')));
     expect(new Set(fingerprints)).toHaveLength(fingerprints.length);
   });
 
-  it('has every lane of its own: none says what another says', () => {
+  it('has independent lanes: no two of them are always equal', () => {
     const lanes = new Fingerprinter(LENGTH_MAX).of('secret');
     expect(new Set([lanes?.a, lanes?.b, lanes?.c, lanes?.d])).toHaveLength(4);
   });

@@ -1,7 +1,8 @@
 /**
- * Writes the vector files of this folder. It shares no code with the program: Node's crypto and BigInt arithmetic follow the byte layouts
- * that stand above `key-string.ts` and `envelope.ts`, so the vectors are a second opinion on both. Everything is fixed: run again, it writes the
- * same files. New vectors are appended; one that has been released never changes, because keys and envelopes like it are out there.
+ * Writes the vector files of this folder. It shares no code with the program: it follows the byte layouts above
+ * `key-string.ts` and `envelope.ts` with Node's crypto and BigInt arithmetic, so the vectors check both independently.
+ * Its output is deterministic: each run writes the same files. New vectors are appended. A released vector never
+ * changes, because keys and envelopes like it are in use.
  *
  *   node test/crypto/generate-vectors.mjs
  */
@@ -44,13 +45,19 @@ function macOf(secret, prefix, signed) {
   return createHmac('sha256', hkdf(secret, 'keystead/key-signature/v1')).update(message).digest();
 }
 
-/** Over the low byte of each character, so that what is not ASCII is refused for itself and not for its checksum. */
+/**
+ * The checksum covers the low byte of each character, so that a text that is not ASCII is refused for that reason and
+ * not for its checksum.
+ */
 const withCrc = (text) => text + base62(crc32(Buffer.from(text, 'latin1')), 6);
-/** The character at `at` replaced by one beyond ASCII with the same low byte: no checksum over bytes tells them apart. */
+/**
+ * Replaces the character at `at` with one outside ASCII that has the same low byte, which a checksum over bytes cannot
+ * tell apart.
+ */
 const disguised = (text, at) =>
   text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) + 0x100) + text.slice(at + 1);
 
-/** A key string, with the prefix it shows and the one it was signed for, which a genuine one has alike. */
+/** A key string with the prefix it shows and the prefix it was signed for. A genuine one has the same prefix twice. */
 function keyString(parts = {}) {
   const { prefix = 'ks', signedPrefix = prefix, entry = 1, secret = HMAC.get(entry) ?? FOREIGN_HMAC } = parts;
   const signed = signedBytes(parts);
@@ -76,7 +83,7 @@ function genuine(name, parts) {
 const good = keyString();
 const body = good.slice(3);
 const digits = body.slice(0, 86);
-/** The key string with one character replaced by its successor among the digits. */
+/** Replaces one character of the key string with the next base62 digit. */
 const bumped = (text, at) => text.slice(0, at) + DIGITS[(DIGITS.indexOf(text[at]) + 1) % 62] + text.slice(at + 1);
 const malformed = (name, key) => ({ name, failure: 'MALFORMED', key });
 const forged = (name, key) => ({ name, failure: 'FORGED', key });

@@ -38,13 +38,13 @@ describe('signature and digest', () => {
     expect(new Set(macs.map((mac) => mac.signature))).toHaveLength(macs.length);
   });
 
-  it('take prefix and bytes apart: a byte moved from one to the other gives another signature', async () => {
+  it('depend on where the prefix ends: a byte moved to the other side gives another signature', async () => {
     const signed = await bytesFor('acme');
     const moved = Uint8Array.from([...new TextEncoder().encode('s'), ...signed]);
     expect(await macOf(signer, 1, 'k', moved)).not.toEqual(await macOf(signer, 1, 'ks', signed));
   });
 
-  it('depend on a secret: no part of the digest stands in the key string, nor follows from it without the secret', async () => {
+  it('depend on a secret: the digest is not in the key string and cannot be computed from it', async () => {
     const signed = await bytesFor('acme');
     const mac = await signer.sign(1, 'ks', signed);
     if (mac === null) throw new Error('the keyring does not have the entry');
@@ -58,14 +58,14 @@ describe('signature and digest', () => {
     ].join();
     const digest = hexOf(mac.digest);
     for (let at = 0; at + 8 <= digest.length; at += 2) expect(derivable).not.toContain(digest.slice(at, at + 8));
-    // Whoever lacks the secret gets another digest from the very same bytes.
+    // Another secret gives another digest of the same bytes.
     const stranger = await macOf(new KeySigner(ringOf(`1:${B}`)), 1, 'ks', signed);
     expect(stranger.digest).not.toBe(digest);
   });
 });
 
 describe('the keyring behind signatures', () => {
-  it('signs with its first entry and verifies with every one', async () => {
+  it('signs with its first entry and verifies with every entry', async () => {
     expect(signer.currentId).toBe(1);
     for (const entry of [1, 2]) {
       const signed = await bytesFor('acme', entry);
@@ -76,7 +76,7 @@ describe('the keyring behind signatures', () => {
     }
   });
 
-  it('neither signs nor verifies with an entry it does not have', async () => {
+  it('neither signs nor verifies with an entry that is missing', async () => {
     const signed = await bytesFor('acme', 2);
     const mac = await signer.sign(2, 'ks', signed);
     const parsed = parseKeyString(formatKeyString('ks', Uint8Array.from([...signed, ...(mac?.signature ?? [])])));

@@ -13,7 +13,7 @@ import { base64Secret, hexOf, ringOf } from './rings.ts';
 const signer = new KeySigner(ringOf(vectors.hmacSecret));
 const sealer = new Sealer(ringOf(base64Secret(1)));
 
-/** What the Worker says about a text before it asks any object. */
+/** The Worker's verdict on a text before it calls an object. */
 async function verdict(text: string): Promise<'MALFORMED' | 'FORGED' | 'GENUINE'> {
   const parsed = parseKeyString(text);
   if (parsed === null) return 'MALFORMED';
@@ -31,7 +31,7 @@ const anyPrefix = fc
   .map(([letter, parts]) => letter + parts.join('_'));
 
 describe('a genuine key string', () => {
-  it.each(vectors.genuine)('reads as it was written: $name', async (vector) => {
+  it.each(vectors.genuine)('is parsed as it was written: $name', async (vector) => {
     const parsed = parseKeyString(vector.key);
     if (parsed === null) throw new Error('does not parse');
     expect(parsed.prefix).toBe(vector.prefix);
@@ -44,7 +44,7 @@ describe('a genuine key string', () => {
     expect(digest === null ? null : hexOf(digest)).toBe(vector.digest);
   });
 
-  it('comes from minting, under any allowed prefix, which reads back whole', async () => {
+  it('is minted under any allowed prefix, and parsing returns all of it', async () => {
     await fc.assert(
       fc.asyncProperty(anyPrefix, async (prefix) => {
         const secret = await mint(prefix);
@@ -55,7 +55,7 @@ describe('a genuine key string', () => {
     );
   });
 
-  it('keeps the length that the contract allows', () => {
+  it("has a length within the contract's limit", () => {
     expect(KEY_BODY_LENGTH).toBeLessThanOrEqual(96);
   });
 
@@ -65,7 +65,7 @@ describe('a genuine key string', () => {
     expect(new Set(secrets)).toHaveLength(200);
   });
 
-  it('has an id that sorts by the time of birth', async () => {
+  it('has an id that sorts by the time of creation', async () => {
     const births = [0, 1, 255, 256, 2 ** 32 - 1, 2 ** 32, Date.parse('2026-01-01'), Date.parse('2200-01-01')];
     const ids = await Promise.all(births.map(async (now) => parseKeyString(await mint('ks', now))?.id ?? ''));
     expect(ids).toEqual([...ids].sort());
@@ -78,7 +78,7 @@ describe('a key string that is not genuine', () => {
     expect(await verdict(key)).toBe(failure);
   });
 
-  it('is MALFORMED when any one character of a genuine one is any other', async () => {
+  it('is MALFORMED with any one character of a genuine one replaced', async () => {
     const secret = await mint('acme_live');
     const others = [...Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)), 'é', 'İ', '\ud800', '🔑'];
     for (let at = 0; at < secret.length; at++) {
@@ -99,7 +99,7 @@ describe('a key string that is not genuine', () => {
     }
   });
 
-  it('is MALFORMED or FORGED when any one character is another and the checksum is recomputed', async () => {
+  it('is MALFORMED or FORGED with any one character replaced and the checksum recomputed', async () => {
     const secret = await mint('acme_live');
     const crcStart = secret.length - 6;
     const seen = new Set<string>();
@@ -119,18 +119,18 @@ describe('a key string that is not genuine', () => {
     expect([...seen].sort()).toEqual(['FORGED', 'MALFORMED']);
   });
 
-  it('is FORGED when any single bit of its 64 bytes is flipped and the text rewritten, unless the layout refuses it', async () => {
+  it('is FORGED with any bit of its 64 bytes flipped and encoded again, unless the layout refuses it', async () => {
     const parsed = parseKeyString(await mint());
     if (parsed === null) throw new Error('does not parse');
     for (let bit = 0; bit < 512; bit++) {
       const bytes = Uint8Array.from(parsed.bytes, (byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-      // Version, jurisdiction and shard have one value; the byte between them names the signing key.
+      // Version, jurisdiction and shard have one allowed value each. The byte between them names the signing key.
       const fixed = [0, 2, 3].includes(bit >> 3);
       expect(await verdict(formatKeyString('ks', bytes)), `bit ${bit}`).toBe(fixed ? 'MALFORMED' : 'FORGED');
     }
   });
 
-  it('is never an arbitrary text', async () => {
+  it('is MALFORMED when it is arbitrary text, and not genuine with a checksum added', async () => {
     const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.base64String({ maxLength: 120 }));
     await fc.assert(
       fc.asyncProperty(text, async (any) => {

@@ -7,7 +7,7 @@ const base64 = (bytes: Iterable<number>) => btoa(String.fromCharCode(...bytes));
 const text = (content: string) => btoa(content);
 const counting = (length: number) => Array.from({ length }, (_, i) => (i * 73 + 11) & 255);
 
-/** Ids in their order, the current one first. */
+/** The ids in order, the current one first. */
 function idsOf(value: string): number[] | string {
   const ring = parseKeyring(value);
   if (typeof ring === 'string') return ring;
@@ -96,7 +96,7 @@ describe('a keyring', () => {
     expect(idsOf(value)).toBe(reason);
   });
 
-  it.each(refused)('is refused without a piece of it in the reason: %s', (_name, value) => {
+  it.each(refused)('is refused without any part of it in the reason: %s', (_name, value) => {
     const reason = String(parseKeyring(value));
     for (let at = 0; at + 5 <= value.length; at++) {
       const piece = value.slice(at, at + 5).trim();

@@ -24,20 +24,20 @@ describe('a body', () => {
     ['with half a surrogate pair in UTF-8', Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
     ['with an overlong NUL', Uint8Array.of(0x22, 0xc0, 0x80, 0x22)],
     ['in UTF-16', Uint8Array.from([...'{"key":"x"}'].flatMap((char) => [char.charCodeAt(0), 0]))],
-  ])('%s is no JSON, and nothing of it comes back', async (_name, body) => {
+  ])('%s is not JSON, and the response repeats none of it', async (_name, body) => {
     const problem = await problemIn(await verify(body), 'invalid_json');
     expect(problem.detail).toBe('The body is not valid JSON.');
     expect(problem.errors).toBeUndefined();
   });
 
-  it('that is absent where one is needed is a problem of validation, as absent fields are', async () => {
+  it('that is absent where one is needed is a validation problem, like absent fields', async () => {
     for (const body of [undefined, '']) {
       const response = await send('POST', '/v1/keys/verify', body === undefined ? {} : { body });
       expect(await complaintsIn(response)).toEqual(['body: is missing']);
     }
   });
 
-  it('may be absent where every field may be, whatever the content type says', async () => {
+  it('may be absent where every field may be, whatever the content type', async () => {
     const { id } = await createKey('acme');
     const headers = { 'Content-Type': 'text/plain' };
     expect((await send('POST', `/v1/tenants/acme/keys/${id}/rotate`, { headers })).status).toBe(201);
@@ -63,11 +63,11 @@ describe('a body', () => {
     'application/json; charset=latin1',
     'application/merge-patch+json',
     'text/plain, application/json',
-  ])('is not taken as "%s"', async (type) => {
+  ])('is refused as "%s"', async (type) => {
     await problemIn(await verify('{"key":"x"}', { 'Content-Type': type }), 'unsupported_media_type');
   });
 
-  it('may have 16 KiB and not a byte more, counted in bytes', async () => {
+  it('may have 16 KiB and not one byte more, counted in bytes', async () => {
     const start = '{"key":"é"}';
     const padded = (bytes: number) => start + ' '.repeat(bytes - new TextEncoder().encode(start).length);
     expect((await verify(padded(BODY_BYTES.small))).status).toBe(200);
@@ -81,7 +81,7 @@ describe('a body', () => {
     await problemIn(await verify(unread, declared), 'payload_too_large');
   });
 
-  it('without a declared length is refused once it has passed the limit, not at its end', async () => {
+  it('without a declared length is refused as soon as it passes the limit, not at its end', async () => {
     let sent = 0;
     const endless = new ReadableStream({
       pull(controller) {
@@ -93,7 +93,7 @@ describe('a body', () => {
     expect(sent).toBeLessThan(3 * 64 * 1024);
   });
 
-  it('that is too large leaves nothing behind, through the real door too', async () => {
+  it('that is too large leaves no work behind, also through the deployed entry point', async () => {
     const before = (await walk('/tenants')).length;
     const response = await exports.default.fetch('http://keystead.test/v1/tenants', {
       method: 'POST',

@@ -1,4 +1,7 @@
-/** What a request costs is bounded by what may be in it, not by what was sent: told by counting looks and not by a clock. */
+/**
+ * A request's cost is bounded by the size of valid requests, not by the size of what was sent. The tests count reads
+ * instead of measuring time.
+ */
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as audit from '../../src/api/audit/schemas.ts';
@@ -22,7 +25,7 @@ import { limitOf } from './hostile.ts';
 
 beforeAll(() => createTenant('acme'));
 
-/** A value that counts how often one of its members is read; nested ones not. */
+/** A value that counts reads of its own members; reads of nested members are not counted. */
 function counting<T extends object>(value: T): { readonly value: T; readonly reads: () => number } {
   let reads = 0;
   const proxy = new Proxy(value, {
@@ -47,7 +50,7 @@ function errorsOfList(list: ListBody<unknown>, value: unknown) {
   return validateList(list, value).then(() => [], errorsIn);
 }
 
-/** How many turns of the event loop others get while the work is done. */
+/** Returns how many turns of the event loop others get while the work is done. */
 async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   let [turns, isDone] = [0, false];
   const others = (async () => {
@@ -70,7 +73,7 @@ function errorsIn(error: unknown): { path: string; message: string }[] {
 describe('an array', () => {
   const list = closedObject({ list: boundedArray(v.string(), 1, 100, 'texts') });
 
-  it('that is too long or too short is refused without a look at any item', () => {
+  it('that is too long or too short is refused without reading any item', () => {
     for (const [length, message] of [
       [100_000, 'must be at most 100 texts'],
       [0, 'must not be empty'],
@@ -81,7 +84,7 @@ describe('an array', () => {
     }
   });
 
-  it('of invalid items is left at the last error that is told', () => {
+  it('of invalid items is not read beyond the last error that is reported', () => {
     const { value, reads } = counting(Array<number>(100).fill(0));
     const errors = errorsOf(list, { list: value });
     expect(errors).toHaveLength(ERRORS_MAX);
@@ -89,15 +92,15 @@ describe('an array', () => {
     expect(reads()).toBe(ERRORS_MAX);
   });
 
-  it('of arrays is too, so that 500 bad keys make no more errors than a few', async () => {
+  it('of objects with invalid arrays is not either: 500 bad keys give no more errors than a few', async () => {
     const bad = () => ({ name: '', scopes: Array(100).fill('a b') });
     const { value, reads } = counting(Array.from({ length: 500 }, bad));
     expect(await errorsOfList(keys.createKeysBody, { keys: value })).toHaveLength(ERRORS_MAX);
-    // The first part of the list, which is made in one go.
+    // Only the first chunk of the list, which is validated in one turn.
     expect(reads()).toBeLessThan(110);
   });
 
-  it('that is long and valid is validated, and answered, in turns: others are served in between', async () => {
+  it('that is long and valid is validated and serialised in several turns: others are served in between', async () => {
     const many = { keys: Array.from({ length: 500 }, () => ({ name: 'x' })) };
     expect(await turnsDuring(() => validateList(keys.createKeysBody, many))).toBeGreaterThan(4);
     const list = new LongList(500, (i) => ({ ...many.keys[i], i }));
@@ -107,7 +110,7 @@ describe('an array', () => {
     expect(new TextDecoder().decode(await new LongList(0, () => 0).toJson())).toBe('{"data":[]}');
   });
 
-  it('is told as a whole: what is wrong with its items, and then what is beside it', async () => {
+  it('is reported completely: first the errors of its items, then those of other fields', async () => {
     const body = { keys: [{ name: 'fine' }, { name: '' }, 7], more: 1 };
     expect(await errorsOfList(keys.createKeysBody, body)).toEqual([
       { path: 'keys.1.name', message: 'must not be empty' },
@@ -124,7 +127,7 @@ describe('an array', () => {
 });
 
 describe('an object', () => {
-  it('with unknown fields is looked at once, and they are found up to the bound', () => {
+  it('with unknown fields is read once, and they are reported up to the bound', () => {
     const unknownFields = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`u${i}`, i]));
     const { value, reads } = counting<Record<string, unknown>>({ key: 'x', tenantId: 'ACME', ...unknownFields });
     const errors = errorsOf(verification.verifyBody, value);
@@ -136,7 +139,7 @@ describe('an object', () => {
     expect(reads()).toBeLessThan(10);
   });
 
-  it('is no array', async () => {
+  it('cannot be an array', async () => {
     for (const body of ['[]', '[1]', '[{"name":"x"}]']) {
       expect(await complaintsIn(await send('POST', '/v1/tenants', { body }))).toEqual(['body: must be an object']);
     }
@@ -145,22 +148,22 @@ describe('an object', () => {
   });
 });
 
-describe('every schema of what callers send', () => {
+describe('every schema of a request', () => {
   const modules = { audit, common, keys, managementKeys, rotations, tenants, verification };
   const sent = Object.values(modules).flatMap((module) =>
     Object.entries<unknown>({ ...module }).filter(([name]) => /(?:Body|Query)$/.test(name)),
   );
 
-  it.each(sent)('has bounded arrays and closed objects only: %s', (_name, schema) => {
+  it.each(sent)('has only bounded arrays and closed objects: %s', (_name, schema) => {
     expect(unboundedIn(schema)).toEqual([]);
   });
 
-  it('is seen to be unbounded when it is', () => {
+  it('is recognised as unbounded when it is', () => {
     expect(unboundedIn(v.optional(v.pipe(v.array(v.string()), v.maxLength(3))))).toEqual(['array']);
     expect(unboundedIn(closedObject({ a: v.nullable(v.strictObject({ b: v.string() })) }))).toEqual(['strict_object']);
   });
 
-  /** Types of the library's own arrays and objects anywhere in a schema. */
+  /** Returns the types of valibot's own arrays and objects anywhere in a schema. */
   function unboundedIn(schema: unknown): string[] {
     if (typeof schema !== 'object' || schema === null) return [];
     const type: unknown = Reflect.get(schema, 'type');
@@ -205,7 +208,7 @@ describe('the structure of a long body', () => {
     expect(breachOf(text)).toBe(breach);
   });
 
-  it('is told from what the fields may be, before the text is parsed', async () => {
+  it('is checked against what the fields allow before the text is parsed', async () => {
     const parse = vi.spyOn(JSON, 'parse');
     const bulk = '/v1/tenants/acme/keys/bulk';
     const response = await send('POST', bulk, { body: `{"keys":[${'{},'.repeat(300_000)}{}]}` });
@@ -220,7 +223,7 @@ describe('metadata', () => {
   const complaints = async (metadata: unknown) =>
     complaintsIn(await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', metadata }));
 
-  it('has at most 1000 values, at all levels together, and no more of them are looked at', async () => {
+  it('has at most 1000 values over all levels, and no more than those are read', async () => {
     expect(await complaints({ a: Array(1000).fill(0) })).toEqual(['metadata: must have at most 1000 values']);
     const { value, reads } = counting<Record<string, number>>(
       Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`m${i}`, i])),
@@ -230,7 +233,7 @@ describe('metadata', () => {
     await createKey('acme', { metadata: { a: Array(999).fill(0) } });
   });
 
-  it('is never written as text when its own texts are too long already', () => {
+  it('is not serialised when its texts alone are too long', () => {
     const stringify = vi.spyOn(JSON, 'stringify');
     const errors = errorsOf(keys.createKeyBody, { name: 'k', metadata: { a: { b: ['x'.repeat(4097)] } } });
     expect(stringify).not.toHaveBeenCalled();
@@ -243,14 +246,22 @@ describe('a body limit', () => {
   const escaped = (text: string) =>
     [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 
-  it('lets the largest key in, with every character escaped', async () => {
+  it('allows the largest key, with every character escaped', async () => {
     const scopes = Array.from({ length: 100 }, (_, i) => `s${i}:`.padEnd(100, 'x'));
-    const body = `{"name":"${escaped('n'.repeat(100))}","owner":"${escaped('o'.repeat(128))}","prefix":"${escaped('p'.repeat(24))}","scopes":[${scopes.map((scope) => `"${escaped(scope)}"`).join()}],"metadata":{"a":"${escaped('m'.repeat(4088))}"},"expiresAt":"${escaped('2100-01-01T00:00:00.000000000+00:00')}"}`;
+    const fields = [
+      `"name":"${escaped('n'.repeat(100))}"`,
+      `"owner":"${escaped('o'.repeat(128))}"`,
+      `"prefix":"${escaped('p'.repeat(24))}"`,
+      `"scopes":[${scopes.map((scope) => `"${escaped(scope)}"`).join()}]`,
+      `"metadata":{"a":"${escaped('m'.repeat(4088))}"}`,
+      `"expiresAt":"${escaped('2100-01-01T00:00:00.000000000+00:00')}"`,
+    ];
+    const body = `{${fields.join()}}`;
     expect(body.length).toBeGreaterThan(80_000);
     expect((await send('POST', '/v1/tenants/acme/keys', { body })).status).toBe(201);
   });
 
-  it('lets in the largest verification, written plainly', async () => {
+  it('allows the largest verification, with no character escaped', async () => {
     const scopes = Array.from({ length: 100 }, (_, i) => `s${i}:`.padEnd(100, 'x'));
     const { secret } = await createKey('acme', { prefix: 'p'.repeat(24), scopes });
     expect((await verify(secret, { scopes })).code).toBe('VALID');
@@ -258,17 +269,17 @@ describe('a body limit', () => {
 
   it.each(
     operations.filter(({ method }) => method === 'POST' || method === 'PATCH').map((route) => [route.path, route]),
-  )('is what the hostile requests go up to: %s', (_path, route) => {
+  )('is reached by the hostile requests: %s', (_path, route) => {
     expect(limitOf(route)).toBeGreaterThanOrEqual(route.request.bodyBytesMax);
   });
 
-  it.each(HEAVY_BODIES)('is what heavy bodies come up to: %s', (name) => {
+  it.each(HEAVY_BODIES)('is not exceeded by heavy bodies: %s', (name) => {
     expect(heavyBody(name, 16 * 1024).length).toBeLessThanOrEqual(16 * 1024);
   });
 });
 
-describe('what is no body', () => {
-  it('is bounded as well: a query and entity tags', async () => {
+describe('other parts of a request', () => {
+  it('are bounded as well: a query and entity tags', async () => {
     const query = await send('GET', `/v1/tenants?${'a=1&'.repeat(3000)}`);
     expect(await complaintsIn(query)).toEqual(['query: must be at most 8192 characters']);
     const { id } = await createKey('acme');
@@ -277,7 +288,7 @@ describe('what is no body', () => {
     expect(await complaintsIn(tags)).toEqual(['If-Match: must have at most 100 entity tags']);
   });
 
-  it('is nobody where a path is longer than any of ours', async () => {
+  it('are bounded as well: a path longer than any route is 404', async () => {
     await problemIn(await send('GET', `/v1/tenants/${'x'.repeat(2000)}`), 'not_found');
     await problemIn(await send('GET', '/'.repeat(30_000)), 'not_found');
   });
@@ -286,7 +297,7 @@ describe('what is no body', () => {
 describe('the detail of a refusal', () => {
   const detailOf = async (response: Response) => (await problemIn(response, 'validation_failed')).detail;
 
-  it('says the first error, and how many more there are', async () => {
+  it('gives the first error and the number of further ones', async () => {
     expect(await detailOf(await sendJson('POST', '/v1/tenants/acme/keys', {}))).toBe('name: is required.');
     const two = await sendJson('POST', '/v1/tenants/acme/keys', { name: '', color: 'red' });
     expect(await detailOf(two)).toBe('name: must not be empty. 1 more in errors.');
@@ -296,7 +307,7 @@ describe('the detail of a refusal', () => {
     );
   });
 
-  it('names the body or the query when it is about the whole', async () => {
+  it('names the body or the query when the error is about the whole of it', async () => {
     expect(await detailOf(await send('POST', '/v1/keys/verify'))).toBe('body: is missing.');
     const both = await send('GET', '/v1/tenants/acme/keys?offset=0&cursor=x');
     expect(await detailOf(both)).toBe('query: give either cursor or offset.');

@@ -1,4 +1,4 @@
-/** Requests byte by byte, where the typed shortcuts of the other tests would be too polite. */
+/** A client that sends requests byte for byte, for cases that the typed shortcuts of the other tests cannot express. */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect, vi } from 'vitest';
@@ -11,12 +11,15 @@ import { expectDescribed } from '../support/described.ts';
 
 export type RawRequest = {
   readonly body?: string | Uint8Array | ReadableStream;
-  /** Beside, or instead of, the administrator's token and the JSON content type. */
+  /** Added to the administrator's token and the JSON content type, or replacing them. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly env?: Env;
 };
 
-/** One request to a Worker with the test's environment or a given one; as the administrator and in JSON unless `headers` say otherwise. */
+/**
+ * Sends one request to a Worker with the test's environment or a given one, as the administrator and in JSON unless
+ * `headers` say otherwise.
+ */
 export async function send(
   method: string,
   path: string,
@@ -52,7 +55,7 @@ const problemDocument = v.strictObject({
   ids: v.exactOptional(v.array(v.string())),
 });
 
-/** The problem that a response must be, checked as a whole: status, content type and every member. */
+/** Checks that a response is the given problem (status, content type and every member) and returns it. */
 export async function problemIn(response: Response, code: ProblemCode) {
   const problem = v.parse(problemDocument, await response.json());
   const { status, title } = PROBLEMS[code];
@@ -62,17 +65,17 @@ export async function problemIn(response: Response, code: ProblemCode) {
   return problem;
 }
 
-/** What a 422 complains about, one line for each entry of `errors`. */
+/** The errors of a 422, one line for each entry of `errors`. */
 export async function complaintsIn(response: Response): Promise<string[]> {
   const { errors = [] } = await problemIn(response, 'validation_failed');
   return errors.map(({ path, message }) => `${path}: ${message}`);
 }
 
-/** A path of the route, of a tenant and a key that need not exist. */
+/** A path of the route, with a tenant and a key that do not exist. */
 export const pathOf = (route: Pick<Operation, 'path'>) =>
   route.path.replace(':tenantId', 'nobody').replace(':keyId', 'key_00000000000000000').replaceAll(/:\w+/g, 'x');
 
-/** Methods that some route has for the path. */
+/** The methods that routes have for the path. */
 export function methodsAt(path: string): string[] {
   const segments = path.split('/');
   const isAt = (route: Pick<Operation, 'path'>) => {
@@ -82,7 +85,7 @@ export function methodsAt(path: string): string[] {
   return [...new Set(operations.filter(isAt).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }
 
-/** Silences the log and collects its lines; `vi.restoreAllMocks()` ends it. */
+/** Silences the log and collects its lines until `vi.restoreAllMocks()`. */
 export function logged(): string[] {
   const lines: string[] = [];
   vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)));

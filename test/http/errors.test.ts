@@ -22,7 +22,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** An environment whose tenants answer what no tenant answers: a bug of ours. */
+/** An environment whose tenants return an invalid result: a bug of the program. */
 function nonsensicalEnv(): Env {
   const nonsense = async () => ({ ok: true, value: { id: 'internal-detail' } });
   return {
@@ -40,7 +40,7 @@ describe('every problem', () => {
     { code: 'invalid_json', request: () => send('POST', '/v1/tenants', { body: '{' }) },
     { code: 'invalid_cursor', request: () => send('GET', '/v1/tenants?cursor=x') },
     { code: 'unauthenticated', request: () => send('GET', '/v1/tenants', { headers: { Authorization: 'Bearer x' } }) },
-    // The administrator lacks none; who does is in test/auth.
+    // The administrator has every permission. The tests in test/auth cover callers who lack one.
     { code: 'forbidden', request: () => toResponse(missingPermission('keys:verify').toReply('req_1'), 'req_1') },
     { code: 'not_found', request: () => send('GET', '/v2/tenants') },
     { code: 'tenant_not_found', request: () => send('GET', '/v1/tenants/nobody') },
@@ -139,18 +139,18 @@ describe('every problem', () => {
     logged();
   });
 
-  it('has a request here that provokes it', () => {
+  it('has a request here that causes it', () => {
     expect(PROVOKED.map(({ code }) => code).sort()).toEqual(Object.keys(PROBLEMS).sort());
   });
 
-  it.each(PROVOKED)('is a whole RFC 9457 document: $code', async ({ code, request }) => {
+  it.each(PROVOKED)('is a complete RFC 9457 document: $code', async ({ code, request }) => {
     const response = await request();
     const { detail, requestId } = await problemIn(response, code);
     expect(detail).toMatch(/\.$/);
     expect(requestId).toBe(response.headers.get('X-Request-Id') ?? 'req_1');
   });
 
-  it('names what the caller needs to go on: status, successor, permission', async () => {
+  it('gives the caller what is needed to go on: status, successor, permission', async () => {
     const provoke = async (code: ProblemCode) => {
       const response = await PROVOKED.find((provoked) => provoked.code === code)?.request();
       if (response === undefined) throw new Error('not provoked');
@@ -163,7 +163,7 @@ describe('every problem', () => {
   });
 });
 
-describe('headers of every answer', () => {
+describe('the headers of every response', () => {
   const withId = async (id: string) =>
     (await send('GET', '/v1/tenants', { headers: { 'X-Request-Id': id } })).headers.get('X-Request-Id');
 
@@ -175,7 +175,7 @@ describe('headers of every answer', () => {
   );
 
   it.each(['', 'x'.repeat(65), 'two words', 'a,b', '<b>', 'a/b', '"', 'é', '{x}'])(
-    'have a fresh request id instead of one that is not sane: %s',
+    'have a generated request id instead of an invalid one: %s',
     async (id) => {
       expect(await withId(id)).toMatch(/^req_[0-9A-Za-z]{17}$/);
     },
@@ -189,29 +189,29 @@ describe('headers of every answer', () => {
     expect(await withId(env.ADMIN_TOKEN ?? '')).toMatch(/^req_/);
   });
 
-  it('have a request id of their own each, errors and empty answers too', async () => {
+  it('have a unique request id, also on errors and empty responses', async () => {
     const { id } = await createKey('acme');
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       send('GET', '/v1/tenants'),
       send('GET', '/nowhere'),
       send('PUT', '/v1/tenants'),
       send('GET', '/v1/tenants', { headers: { Authorization: '' } }),
       send('DELETE', `/v1/tenants/acme/keys/${id}`),
     ]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 404, 405, 401, 204]);
-    const ids = answers.map(({ headers }) => headers.get('X-Request-Id'));
+    expect(responses.map(({ status }) => status)).toEqual([200, 404, 405, 401, 204]);
+    const ids = responses.map(({ headers }) => headers.get('X-Request-Id'));
     for (const requestId of ids) expect(requestId).toMatch(/^req_/);
-    expect(new Set(ids)).toHaveLength(answers.length);
+    expect(new Set(ids)).toHaveLength(responses.length);
   });
 
-  it('keep an answer with a secret out of caches; no other answer has one', async () => {
+  it('keep a response with a secret out of caches, and no other kind of response has a secret', async () => {
     const created = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k' });
     const { id } = await createKey('acme');
     const rotated = await send('POST', `/v1/tenants/acme/keys/${id}/rotate`);
-    for (const answer of [created, rotated]) {
-      expect(answer.status).toBe(201);
-      expect(answer.headers.get('Cache-Control')).toBe('no-store');
-      expect(await answer.text()).toContain('"secret"');
+    for (const response of [created, rotated]) {
+      expect(response.status).toBe(201);
+      expect(response.headers.get('Cache-Control')).toBe('no-store');
+      expect(await response.text()).toContain('"secret"');
     }
     for (const path of [`/keys/${id}`, '/keys', '/audit', '']) {
       expect(await (await send('GET', `/v1/tenants/acme${path}`)).text()).not.toContain('secret');
@@ -239,13 +239,13 @@ describe('a misconfigured deployment', () => {
   });
 });
 
-describe('a bug of ours', () => {
-  it('is 500 with nothing internal, in the answer or in the log', async () => {
+describe('a bug of the program', () => {
+  it('is a 500 without internal details, in the response or in the log', async () => {
     const lines = logged();
     const response = await send('GET', '/v1/tenants/acme', { env: nonsensicalEnv() });
     const problem = await problemIn(response, 'internal_error');
     expect(problem.detail).toBe('Something went wrong here.');
-    // The bug's own line, and the request's.
+    // One line about the bug, and one about the request.
     expect(lines).toHaveLength(2);
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       level: 'error',

@@ -1,6 +1,6 @@
-/** Bodies that are as expensive as their size allows: for a parser, for a validator, and for what comes after them. */
+/** Bodies that are as expensive as their size allows: for the parser, for validation, and for the code after it. */
 
-/** `head`, as many of the item as fit, `tail`. */
+/** Builds `head`, as many copies of the item as fit, and `tail`. */
 function filled(head: string, item: (i: number) => string, tail: string, bytes: number): string {
   const parts: string[] = [];
   let left = bytes - head.length - tail.length;
@@ -15,7 +15,7 @@ function filled(head: string, item: (i: number) => string, tail: string, bytes: 
 const UNKNOWN_FIELDS = Array.from({ length: 20 }, (_, i) => `"u${i}":1`).join();
 const name = (i: number) => i.toString(36);
 
-/** What a field that takes an array can be filled with. */
+/** Items that fill a field that takes an array. */
 const ITEMS: Readonly<Record<string, (i: number) => string>> = {
   zeros: () => '0',
   'empty objects': () => '{}',
@@ -36,7 +36,7 @@ const METADATA: Readonly<Record<string, (bytes: number) => string>> = {
   'many zeros': (bytes) => filled('{"a":[', () => '0', ']}', bytes),
 };
 
-/** 500 keys, or one, as large as they may be and fit. */
+/** 500 keys or one key, as large as they may be and as fit. */
 function valid(keys: number, bytes: number): string {
   const each = Math.floor(bytes / keys);
   const scopes = Math.min(100, Math.max(0, Math.floor((each - 1400) / 103)));

@@ -10,9 +10,9 @@ import { api, createKey, createTenant, revokeKey, rotateKey } from '../support/a
 import { sqlIn } from '../support/objects.ts';
 import { HOSTILE_ROUTES, runHostileOn, type Tally, type Target, type Victims } from './hostile.ts';
 
-/** Requests of this suite over all routes. A soak sends more, from other seeds. */
+/** Requests of this suite over all routes. A campaign sends more, from other seeds. */
 const REQUESTS = 300;
-/** Fixed, so that the suite asks the same each time. */
+/** Fixed, so that the suite sends the same requests each time. */
 const SEED = 20_261_122;
 
 let made = 0;
@@ -32,7 +32,7 @@ async function prepare(): Promise<Victims> {
   };
 }
 
-/** Every row of the victim's database, of the management keys' and of the directory. */
+/** Every row of the victim's database, of the management keys' database and of the directory. */
 async function snapshot({ tenant }: Victims): Promise<string> {
   const directory = directoryStub(env);
   const [listed, audit] = [
@@ -43,13 +43,14 @@ async function snapshot({ tenant }: Victims): Promise<string> {
 }
 
 /**
- * Not counted as changes: the use of a key, which is noted aside from the row's own changes; an attempt to reveal one, which is recorded though refused; and
- * the answer kept for an `Idempotency-Key`, since a refusal is an answer too; and whether leases are out.
+ * Some writes do not count as changes: the time of a key's last use, the record of a refused reveal, the response kept
+ * for an `Idempotency-Key` (a refusal is a response too), and whether leases are out.
  */
 async function rowsOf(tenant: string): Promise<unknown> {
   const tables = await sqlIn(
     tenant,
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('idempotency', 'results')",
+    `SELECT name FROM sqlite_master
+      WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('idempotency', 'results')`,
   );
   const rows = tables.map(({ name }) =>
     name === 'keys'
@@ -77,23 +78,23 @@ const target: Target = {
 describe('hostile requests', () => {
   const tally: Tally = new Map();
 
-  it('are there for every route', () => {
+  it('exist for every route', () => {
     const names = (list: readonly { method: string; path: string }[]) =>
       list.map(({ method, path }) => `${method} ${path}`).sort();
     expect(names(HOSTILE_ROUTES)).toEqual(names(operations));
   });
 
   it.each(operations.map((route, index) => [`${route.method} ${route.path}`, route, index] as const))(
-    'get no 5xx, no secret, and, refused, change no row: %s',
+    'get no 5xx and no secret, and change no row when they are refused: %s',
     async (_name, route, index) => {
-      // Each route its own seed, or all of them would get the same headers.
+      // A separate seed for each route, because with the same seed all routes would get the same headers.
       const seed = SEED + index;
       await runHostileOn(route, target, { requests: Math.ceil(REQUESTS / operations.length), seed, tally });
     },
     60_000,
   );
 
-  it('have got through to every kind of answer', () => {
+  it('have received every kind of response', () => {
     expect([...tally.keys()]).toEqual(
       expect.arrayContaining([200, 201, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422]),
     );

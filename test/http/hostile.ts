@@ -1,49 +1,53 @@
 /**
- * Hostile requests for every route, and what must hold whatever they are:
+ * Hostile requests for every route, and what must hold for every one of them:
  *
- * - no answer is a 5xx;
- * - no answer contains a secret that it does not exist to hand out;
- * - a refused request (status >= 400) leaves every stored row as it was;
- * - where that is measured: nobody else waits for any request longer than `OTHERS_WAIT_MS_MAX`.
+ *   - no response is a 5xx;
+ *   - no response contains a secret, unless handing it out is its purpose;
+ *   - a refused request (status >= 400) leaves every stored row as it was;
+ *   - where it is measured: no other caller waits longer than `OTHERS_WAIT_MS_MAX` because of a request.
  *
- * Nothing here depends on where Keystead runs: the suite aims it at the Worker, a soak can aim it at a server, with more requests and another seed. Requests
- * are templates: `{{tenant}}`, `{{key}}` and so on stand for victims that are made anew as requests succeed in changing them.
+ * Nothing here depends on where Keystead runs: the suite sends the requests to the Worker, a campaign sends more of
+ * them to a server, from other seeds. Requests are templates. `{{tenant}}`, `{{key}}` and so on stand for victims,
+ * which are replaced when a request has changed them.
  */
 import * as fc from 'fast-check';
 import { HEAVY_BODIES, heavyBody } from './heavy-bodies.ts';
 
-/** What a request may aim at. */
+/** What a request may attack. */
 export type Victims = {
   readonly tenant: string;
-  /** Ids of keys of the tenant: a plain one, one in grace and one that is revoked. */
+  /** Ids of keys of the tenant: an active one, one in grace and one that is revoked. */
   readonly key: string;
   readonly rotating: string;
   readonly revoked: string;
-  /** Key string of the plain one. */
+  /** The active key's key string. */
   readonly secret: string;
-  /** Id of a management key that may read and verify in this tenant only, and its key string. */
+  /** A management key that may only read and verify, in this tenant only: its id and its key string. */
   readonly managementKey: string;
   readonly managementSecret: string;
 };
 
 export type Target = {
-  /** Where requests go, like `http://host`. */
+  /** The server, like `http://host`. */
   readonly origin: string;
   readonly adminToken: string;
-  /** Values that no answer may contain; the administrator's token and the victims' key strings are watched anyway. */
+  /** Values that no response may contain, in addition to the administrator's token and the victims' key strings. */
   readonly secrets: readonly string[];
   readonly send: (request: Request) => Promise<Response>;
-  /** Fresh victims. */
+  /** Creates new victims. */
   readonly prepare: () => Promise<Victims>;
-  /** Everything that is stored about the victims, to be compared. */
+  /** Returns everything that is stored about the victims, for comparison. */
   readonly snapshot: (victims: Victims) => Promise<string>;
-  /** How long (ms) others waited for the last request that was sent, where that can be measured. */
+  /** How long (ms) others waited because of the last request, where that can be measured. */
   readonly othersWaited?: () => Promise<number>;
 };
 
-/** Longer nobody waits for somebody else's request (ms). */
+/** The longest that others may wait because of a request (ms). */
 const OTHERS_WAIT_MS_MAX = 50;
-/** A wait is believed when it comes again so often: a garbage collection, a compiler or a neighbour may have been at work. */
+/**
+ * A wait counts only when it recurs in as many repetitions, because garbage collection, the JIT compiler or another
+ * process may have caused it once.
+ */
 const REPETITIONS = 5;
 
 export type HostileRequest = {
@@ -51,12 +55,15 @@ export type HostileRequest = {
   /** Path and query, with placeholders. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** With placeholders; null for no body; or the name of one that is made when it is sent, since four megabytes are nothing to print. */
+  /**
+   * A text with placeholders, null for no body, or the name of a body that is made when it is sent, because a failure
+   * should not print four megabytes.
+   */
   readonly body: string | null | { readonly heavy: string; readonly bytes: number };
   readonly encoding: Encoding;
 };
 
-/** What happens to the text of a body on its way to bytes. */
+/** How the text of a body is turned into bytes. */
 type Encoding = 'utf8' | 'bom' | 'utf16' | 'latin1' | 'cut' | 'invalid';
 
 const SECRETS = ['{{secret}}', '{{admin}}', '{{managementSecret}}'];
@@ -127,8 +134,9 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /**
- * Every route, with bodies that get through validation and have victims in them; without any, an empty object is sent. Written down here and not taken from the
- * program, so that this runs where the program does not; a test compares.
+ * Every route, with bodies that pass validation and name victims. A route without any is sent an empty object. The list
+ * is written down here and not taken from the program, so that it works where the program does not run. A test compares
+ * the two.
  */
 const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/keys/verify': [{ key: '{{secret}}', scopes: [], tenantId: '{{tenant}}' }, { key: '{{managementSecret}}' }],
@@ -185,7 +193,7 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
 
 export type Route = { readonly method: string; readonly path: string };
 
-/** Largest bodies (bytes), where they are not those of most routes: as the page says. */
+/** The largest bodies (bytes) of the routes whose limit is not the usual one, as documented. */
 const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys': 96 * 1024,
   'PATCH /v1/tenants/:tenantId/keys/:keyId': 96 * 1024,
@@ -194,8 +202,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
 };
 /**
- * Of bodies beside the heaviest requests, which get to the reading of theirs: a client that is still writing megabytes when it is refused, and its connection
- * closed, may never see the answer.
+ * The largest random body. Only the heaviest requests, which are read to the end, are larger: a client that still
+ * writes megabytes when it is refused and its connection closed may never see the response.
  */
 const RANDOM_BODY_BYTES_MAX = 256 * 1024;
 export const limitOf = ({ method, path }: Route) => LIMITS[`${method} ${path}`] ?? 16 * 1024;
@@ -239,7 +247,7 @@ function bodyFor(route: Route): fc.Arbitrary<HostileRequest['body']> {
   const taken = fc.constantFrom<object[]>(...(bodies.length === 0 ? [{}] : bodies));
   const altered = fc
     .tuple(taken, fc.array(fc.tuple(field, value), { maxLength: 3 }))
-    // Entries, not assignments: assigning `__proto__` would not make a field of that name.
+    // Built from entries, because assigning `__proto__` would not make a field of that name.
     .map(([body, fields]) => JSON.stringify(Object.fromEntries([...Object.entries(body), ...fields])));
   const twice = fc
     .tuple(field, value, value)
@@ -267,7 +275,10 @@ const segment = fc.oneof(
   ),
 );
 
-/** Mostly the path of the route with victims in it, so that requests get far; sometimes with something else in a parameter's place. */
+/**
+ * Mostly the route's own path with victims in it, so that requests get far. Sometimes a parameter is replaced by
+ * something else.
+ */
 function pathFor(route: Route): fc.Arbitrary<string> {
   const victims: Readonly<Record<string, string[]>> = {
     ':tenantId': ['{{tenant}}'],
@@ -311,7 +322,7 @@ const query = fc.oneof(
   ),
 );
 
-/** Header values as the wire can carry them. */
+/** Header values that HTTP can carry. */
 const headerText = fc.oneof(
   fc.constantFrom(...SECRETS, 'x'.repeat(4000), '*', '"', ',,,', 'application/json', '<a>', '0', '-1', 'W/"1"'),
   fc.string({ unit: 'grapheme-ascii', maxLength: 80 }),
@@ -326,7 +337,7 @@ const contentType = fc.oneof(
   { weight: 8, arbitrary: fc.constant('application/json') },
   { weight: 1, arbitrary: headerText },
 );
-/** Few different keys, so that some come again: with the same request, or with another. */
+/** Only a few different keys, so that some recur, with the same request or with another. */
 const idempotencyKey = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('again-1', 'again-2', '"', '{{secret}}', '{{tenant}}', 'x'.repeat(255)) },
   { weight: 1, arbitrary: fc.constantFrom('', ' ', 'two words', 'x'.repeat(256), '\u00fc', 'tab\tkey') },
@@ -343,11 +354,11 @@ const others = fc.dictionary(
   { maxKeys: 2 },
 );
 const conditions = fc.record({ 'Idempotency-Key': idempotencyKey, 'If-Match': ifMatch }, { requiredKeys: [] });
-/** Mostly without, so that most requests get further than these. */
+/** Half of them without conditions, so that more requests get past those. */
 const conditional = fc.oneof({ weight: 1, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: conditions });
 const requestId = fc.oneof(fc.constant(''), fc.constantFrom('{{secret}}', 'x'.repeat(5000), 'own-id', '{}'));
 
-/** Hostile requests for one route. */
+/** Generates hostile requests for one route. */
 export function hostileRequests(route: Route): fc.Arbitrary<HostileRequest> {
   const method = fc.oneof(
     { weight: 19, arbitrary: fc.constant<string>(route.method) },
@@ -375,12 +386,12 @@ export function hostileRequests(route: Route): fc.Arbitrary<HostileRequest> {
     }));
 }
 
-/** What the requests of a run met with: how many answers of each status. */
+/** The number of responses of each status in a run. */
 export type Tally = Map<number, number>;
 
 /**
- * Sends hostile requests to one route, one after the other, and throws at the first that breaks a promise, with the shrunk request and the seed that brings
- * it back.
+ * Sends hostile requests to one route, one after the other. Throws at the first that breaks a promise, with the shrunk
+ * request and the seed that reproduces it.
  */
 export async function runHostileOn(
   route: Route,
@@ -394,30 +405,33 @@ export async function runHostileOn(
   };
   const property = fc.asyncProperty(hostileRequests(route), async (request) => {
     const { victims, stored } = scene ?? (await setScene());
-    // Until this request has proved harmless, the next one gets other victims.
+    // The next request gets new victims unless this one turns out to have changed nothing.
     scene = null;
     const { status, repeated } = await sendWatched(request, victims, target);
     tally.set(status, (tally.get(status) ?? 0) + 1);
-    // The victims of the repetitions are the present ones now.
+    // The repetitions have replaced the victims.
     if (repeated) return;
     const now = await target.snapshot(victims);
     const changed = now !== stored;
     const mayChange = status < 400 && request.method !== 'GET' && request.method !== 'HEAD';
     if (changed && !mayChange) {
-      throw new Error(`answered ${status}, but rows changed: ${difference(stored, now)}`);
+      throw new Error(`status ${status}, but rows changed: ${difference(stored, now)}`);
     }
     if (!changed) scene = { victims, stored };
   });
   await fc.assert(property, { numRuns: requests, ...(seed === undefined ? {} : { seed }) });
 }
 
-/** Sends the heaviest requests there are for a route, each once, and returns the longest wait (ms) of others with what caused it. */
+/**
+ * Sends each of the heaviest requests for a route once. Returns the longest wait of others (ms) and the request that
+ * caused it.
+ */
 export async function runHeavyOn(route: Route, target: Target, tally: Tally): Promise<{ ms: number; by: string }> {
   let longest = { ms: 0, by: '' };
   let victims = await target.prepare();
   for (const [by, request] of heavyRequests(route)) {
     const { status, waitedMs, repeated } = await sendWatched(request, victims, target);
-    // What was accepted may have changed them.
+    // An accepted request may have changed the victims.
     if (repeated || (status < 400 && route.method !== 'GET')) victims = await target.prepare();
     tally.set(status, (tally.get(status) ?? 0) + 1);
     if (waitedMs > longest.ms) longest = { ms: waitedMs, by: `${route.method} ${route.path}: ${by}, ${status}` };
@@ -447,12 +461,12 @@ function heavyRequests(route: Route): Map<string, HostileRequest> {
   return requests;
 }
 
-/** Fields that few routes have: to all others they are as unknown as any. */
+/** Fields that only few routes have. On all other routes they are unknown like any other field. */
 const FIELDS_OF_FEW = [/\bkeys\b/, /\bids\b/, /\bpermissions\b/];
 const fieldsOf = ({ method, path }: Route) =>
   (ROUTES[`${method} ${path}`] ?? []).flatMap((body) => Object.keys(body)).join(' ');
 
-/** Header values near the most that the platform takes. */
+/** Header values near the platform's limit. */
 const HEAVY_HEADERS = [
   ['If-Match', '"1",'.repeat(15_000)],
   ['Idempotency-Key', 'x'.repeat(60_000)],
@@ -470,7 +484,10 @@ const HEAVY_QUERIES = [
   `?owner=${'%F0%9F%94%91'.repeat(600)}`,
 ];
 
-/** Sends one request and refuses what no answer may be; and how long others waited for it, if they did each time it was sent. */
+/**
+ * Sends one request and throws when the response is never allowed. Returns how long others waited, if they waited at
+ * each repetition.
+ */
 async function sendWatched(
   request: HostileRequest,
   victims: Victims,
@@ -478,7 +495,7 @@ async function sendWatched(
 ): Promise<{ readonly status: number; readonly waitedMs: number; readonly repeated: boolean }> {
   const response = await target.send(render(request, victims, target));
   const { status } = response;
-  if (status >= 500) throw new Error(`answered ${status}`);
+  if (status >= 500) throw new Error(`status ${status}`);
   await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
   let waitedMs = (await target.othersWaited?.()) ?? 0;
   const repeated = waitedMs > OTHERS_WAIT_MS_MAX;
@@ -489,7 +506,7 @@ async function sendWatched(
   }
   if (waitedMs > OTHERS_WAIT_MS_MAX) {
     throw new Error(
-      `answered ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
+      `status ${status}, but others waited ${Math.round(waitedMs)} ms: ${JSON.stringify(request).slice(0, 500)}`,
     );
   }
   return { status, waitedMs, repeated };
@@ -533,17 +550,17 @@ function encode(body: string, encoding: Encoding): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** Members in which an accepted request's own texts come back, and the one that hands out a new key string. */
+/** Members that repeat an accepted request's own texts, and the one that hands out a new key string. */
 const OWN_TEXTS: ReadonlySet<string> = new Set(['name', 'owner', 'scopes', 'metadata', 'changes', 'secret']);
 
 async function refuseEcho(response: Response, secrets: readonly string[]): Promise<void> {
-  // The next page's link repeats the query of an accepted request, as it must.
+  // The link to the next page must repeat the query of an accepted request.
   const headers = [...response.headers].filter(([name]) => response.status >= 400 || name !== 'link');
   const body = await response.text();
   const shown = response.status >= 400 || body === '' ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
   for (const secret of secrets) {
     if (shown.includes(secret) || headers.join().includes(secret)) {
-      throw new Error(`answered ${response.status} with a secret in it`);
+      throw new Error(`status ${response.status} with a secret in it`);
     }
   }
 }
@@ -552,7 +569,7 @@ function withoutOwnTexts(name: string, member: unknown): unknown {
   return OWN_TEXTS.has(name) ? undefined : member;
 }
 
-/** Where two texts part, with what surrounds it. */
+/** Shows where two texts first differ, with the text around that place. */
 function difference(before: string, after: string): string {
   let at = 0;
   while (at < before.length && before[at] === after[at]) at += 1;

@@ -1,4 +1,4 @@
-/** Idempotency-Key: the first answer again, the effect once. */
+/** Idempotency-Key: a repeated request gets the first response again, and takes effect only once. */
 import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -13,11 +13,11 @@ pretendTime();
 
 const DAY_MS = 86_400_000;
 const idem = (key: string) => ({ 'Idempotency-Key': key });
-const isReplay = (answer: { headers: Headers }) => answer.headers.get('Idempotency-Replayed') === 'true';
+const isReplay = ({ headers }: { headers: Headers }) => headers.get('Idempotency-Replayed') === 'true';
 const mutations = async (tenantId: string) => (await walk(`/tenants/${tenantId}/audit?limit=100`)).length;
 
 describe('a mutation with an Idempotency-Key', () => {
-  it('of every kind is applied once and answered alike, also after an eviction', async () => {
+  it('of every kind takes effect once and gets the same response again, also after an eviction', async () => {
     await createTenant('idem');
     const key = await createKey('idem');
     const path = `/tenants/idem/keys/${key.id}`;
@@ -53,7 +53,7 @@ describe('a mutation with an Idempotency-Key', () => {
     }
   });
 
-  it('gives the same secret again, which verifies, and keeps it only sealed', async () => {
+  it('returns the same secret again, which verifies and is stored only sealed', async () => {
     await createTenant('idem-secret', { settings: { storage: 'digest' } });
     const make = async () =>
       v.parse(keyWithSecret, (await api('POST', '/tenants/idem-secret/keys', { name: 'k' }, idem('s'))).body);
@@ -64,17 +64,17 @@ describe('a mutation with an Idempotency-Key', () => {
     expect(stored).not.toContain(first.secret.slice(40, 70));
   });
 
-  it('applies once of many at once', async () => {
+  it('takes effect once when many identical requests arrive together', async () => {
     await createTenant('idem-rush');
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 20 }, () => api('POST', '/tenants/idem-rush/keys', { name: 'k' }, idem('same'))),
     );
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
-    expect(answers.filter((answer) => !isReplay(answer)).length).toBe(1);
+    expect(new Set(responses.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    expect(responses.filter((response) => !isReplay(response)).length).toBe(1);
     expect((await walk('/tenants/idem-rush/keys')).length).toBe(1);
   });
 
-  it('with another body is refused; on another route, by another caller or in another tenant it is another request', async () => {
+  it('is refused with another body, and does not affect other routes, callers or tenants', async () => {
     await createTenant('idem-scope');
     await createTenant('idem-scope-2');
     const made = v.parse(keyWithSecret, (await api('POST', '/tenants/idem-scope/keys', { name: 'k' }, idem('x'))).body);
@@ -93,7 +93,7 @@ describe('a mutation with an Idempotency-Key', () => {
     expect([byAnother.status, isReplay(byAnother)]).toEqual([201, false]);
   });
 
-  it('answers a decided failure alike too', async () => {
+  it('gets the same failure again when the object decided it', async () => {
     await createTenant('idem-fail');
     const key = await createKey('idem-fail', { enabled: false });
     const rotate = () => api('POST', `/tenants/idem-fail/keys/${key.id}/rotate`, undefined, idem('f'));
@@ -104,7 +104,7 @@ describe('a mutation with an Idempotency-Key', () => {
     expect((await api('POST', `/tenants/idem-fail/keys/${key.id}/rotate`, undefined, idem('g'))).status).toBe(201);
   });
 
-  it('is forgotten after a day, and purged by the alarm', async () => {
+  it('is forgotten after a day and purged by the alarm', async () => {
     await createTenant('idem-day');
     const make = () => api('POST', '/tenants/idem-day/keys', { name: 'k' }, idem('d'));
     await make();
@@ -119,7 +119,7 @@ describe('a mutation with an Idempotency-Key', () => {
     expect((await walk('/tenants/idem-day/keys')).length).toBe(2);
   });
 
-  it('whose answer was lost on every attempt is answered when it comes again', async () => {
+  it('gets a response when it is repeated after every attempt lost its response', async () => {
     await createTenant('idem-lost');
     const { env: faulty } = faultyEnv({ method: 'createKeys', times: 1, when: 'after' });
     expect((await apiWith(faulty, 'POST', '/tenants/idem-lost/keys', { name: 'k' }, idem('l'))).status).toBe(503);
@@ -130,7 +130,7 @@ describe('a mutation with an Idempotency-Key', () => {
     expect((await walk('/tenants/idem-lost/keys')).length).toBe(1);
   });
 
-  it('creates one tenant under a generated id, and deletes once', async () => {
+  it('creates one tenant under a generated id, and deletes it once', async () => {
     const create = () => api('POST', '/tenants', { name: 'Generated' }, idem('t'));
     const [first, again] = [await create(), await create()];
     expect([again.status, again.body, isReplay(again)]).toEqual([201, first.body, true]);
@@ -143,20 +143,20 @@ describe('a mutation with an Idempotency-Key', () => {
     expect((await api('GET', `/tenants/${id}`)).status).toBe(404);
   });
 
-  it('takes visible ASCII only, up to 255 characters', async () => {
+  it('accepts keys of visible ASCII only, up to 255 characters', async () => {
     await createTenant('idem-form');
     for (const key of ['', 'a b', 'x'.repeat(256), 'ü']) {
-      const answer = api(
+      const response = api(
         'POST',
         '/tenants/idem-form/keys',
         { name: 'k' },
         idem(encodeURIComponent(key) === key ? key : key),
       );
-      expect(await problemCode(answer)).toBe('validation_failed');
+      expect(await problemCode(response)).toBe('validation_failed');
     }
   });
 
-  it('repeats a long answer whole, and keeps of it only what the request does not say', async () => {
+  it('repeats a long response completely, and stores only what the request does not contain', async () => {
     await createTenant('idem-long');
     const keys = Array.from({ length: 500 }, (_, i) => ({ name: `k${i}`, metadata: { pad: 'ä'.repeat(1500) } }));
     const make = () => api('POST', '/tenants/idem-long/keys/bulk', { keys }, idem('long'));
@@ -168,7 +168,7 @@ describe('a mutation with an Idempotency-Key', () => {
     expect(kept?.characters).toBeLessThan(500 * 200);
   });
 
-  it('repeats an answer that an earlier version kept, which had all of each key', async () => {
+  it('repeats a response that an earlier version stored with all fields of each key', async () => {
     await createTenant('idem-earlier');
     const keys = [
       { name: 'a', scopes: ['x:y'], metadata: { a: 1 }, owner: 'o' },
@@ -196,13 +196,13 @@ describe('a mutation with an Idempotency-Key', () => {
     expect(again.body).toEqual(first.body);
   });
 
-  it('keeps a text of any length and any characters whole', async () => {
+  it('stores a text of any length and any characters completely', async () => {
     await createTenant('idem-text');
     const text = `a${'\u{1f511}'.repeat(600_000)}`;
     const kept = await runInDurableObject(await tenantObject('idem-text'), (_, { storage }) => {
-      const answers = new IdempotencyStore(storage.sql);
-      answers.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
-      return answers.find('k', Date.now())?.result === text;
+      const store = new IdempotencyStore(storage.sql);
+      store.keep({ key: 'k', requestHash: 'f', sealedSecrets: null }, 'op', text, Date.now());
+      return store.find('k', Date.now())?.result === text;
     });
     expect(kept).toBe(true);
   });

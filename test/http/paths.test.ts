@@ -20,14 +20,14 @@ describe('a path', () => {
     '/index.html',
     '/.env',
     '/v1/tenants%2Facme',
-  ])('that is no route is 404: %s', async (path) => {
+  ])('that is not a route is 404: %s', async (path) => {
     const { env: watched, calls } = faultyEnv();
     await problemIn(await send('GET', path, { env: watched }), 'not_found');
     expect(calls).toEqual([]);
   });
 
   it.each(['Acme', 'acme%20', '%2e%2e%2f', '-acme', 'a'.repeat(64), '%00', 'acme%2Fkeys', '%zz', 'ácme', '__proto__'])(
-    'of something that cannot be a tenant needs no object to be 404: %s',
+    'with an invalid tenant id is 404 without an object call: %s',
     async (tenant) => {
       const { env: watched, calls } = faultyEnv();
       await problemIn(await send('GET', `/v1/tenants/${tenant}`, { env: watched }), 'tenant_not_found');
@@ -36,7 +36,7 @@ describe('a path', () => {
   );
 
   it.each(['key_', 'x', `${UNKNOWN_KEY}0`, UNKNOWN_KEY.toUpperCase(), 'key_%30000000000000000', 'constructor'])(
-    'of something that cannot be a key needs no object to be 404: %s',
+    'with an invalid key id is 404 without an object call: %s',
     async (id) => {
       const { env: watched, calls } = faultyEnv();
       await problemIn(await send('GET', `/v1/tenants/acme/keys/${id}`, { env: watched }), 'key_not_found');
@@ -51,7 +51,7 @@ describe('a path', () => {
       .map((method) => [method, path] as const),
   );
 
-  it.each(others)('with a method it does not have is 405 with those it has: %s %s', async (method, path) => {
+  it.each(others)('with an unsupported method is 405 and lists the supported ones: %s %s', async (method, path) => {
     const response = await send(method, path);
     expect(response.headers.get('Allow')?.split(', ').sort()).toEqual(methodsAt(path).sort());
     if (method === 'HEAD') expect(response.status).toBe(405);

@@ -185,9 +185,9 @@ describe('invalid values', () => {
     expect(await complaintsIn(await send('GET', `/v1${path}`))).toEqual(complaints);
   });
 
-  it('are told without a secret that was sent to the wrong place', async () => {
+  it('are reported without a secret that was sent in the wrong field', async () => {
     for (const stray of [secret, env.ADMIN_TOKEN ?? '']) {
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         sendJson('POST', '/v1/tenants', { [stray]: stray }),
         sendJson('POST', '/v1/tenants/acme/keys', {
           name: 'k',
@@ -203,16 +203,16 @@ describe('invalid values', () => {
         send('GET', `/v1/${stray}`),
         send('POST', '/v1/tenants', { body: `{"${stray}"` }),
       ]);
-      for (const answer of answers) {
-        expect(answer.status).toBeGreaterThanOrEqual(400);
-        expect((await answer.text()) + [...answer.headers].join()).not.toContain(stray);
+      for (const response of responses) {
+        expect(response.status).toBeGreaterThanOrEqual(400);
+        expect((await response.text()) + [...response.headers].join()).not.toContain(stray);
       }
     }
   });
 });
 
 describe('a cursor', () => {
-  it('of another list, tenant, order or filter, or altered, is refused', async () => {
+  it('that is altered, or of another list, tenant, order or filter, is refused', async () => {
     await createTenant('paged');
     await createKey('paged');
     await createKey('paged');
@@ -234,22 +234,22 @@ describe('a cursor', () => {
   });
 });
 
-describe('invalid values, each of them', () => {
-  it('are named, when several fields are unknown', async () => {
+describe('several invalid values', () => {
+  it('are each named when several fields are unknown', async () => {
     const response = await sendJson('POST', '/v1/tenants', { a: 1, b: 2, settings: { c: 3, d: 4 } });
     expect((await complaintsIn(response)).sort()).toEqual(
       ['a', 'b', 'settings.c', 'settings.d'].map((path) => `${path}: unknown field`),
     );
   });
 
-  it('are told in words that help, when metadata is no object', async () => {
+  it('are explained when metadata is not an object', async () => {
     for (const metadata of [5, null, [], 'x']) {
       const response = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', metadata });
       expect(await complaintsIn(response)).toEqual(['metadata: must be an object']);
     }
   });
 
-  it('include a time whose UTC year RFC 3339 cannot write', async () => {
+  it('include a time whose UTC year RFC 3339 cannot express', async () => {
     const expiresAt = '9999-12-31T23:59:59-23:59';
     const response = await sendJson('POST', '/v1/tenants/acme/keys', { name: 'k', expiresAt });
     expect(response.status).toBe(422);
@@ -257,7 +257,7 @@ describe('invalid values, each of them', () => {
 });
 
 describe('an expiry in the far future', () => {
-  it('sets no alarm that the platform refuses (dates after 2189)', async () => {
+  it('sets no alarm later than the platform allows (dates after 2189)', async () => {
     const { expiresAt } = await createKey('acme', { expiresAt: '2500-01-01T00:00:00.000Z' });
     expect(expiresAt).toBe('2500-01-01T00:00:00.000Z');
   });

@@ -1,4 +1,7 @@
-/** Bulk creation and revocation: all or nothing, and by owner at a cost that does not grow with the tenant. */
+/**
+ * Bulk creation and revocation. Each is all or nothing, and the cost of revoking an owner's keys does not grow with the
+ * tenant.
+ */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { bulkKeys } from '../../src/api/keys/schemas.ts';
@@ -23,7 +26,7 @@ describe('bulk creation', () => {
     expect((await walk(`/tenants/bulk/audit?keyId=${data[77]?.id}`)).length).toBe(1);
   });
 
-  it('makes none when one cannot be made, and says which', async () => {
+  it('makes no key when one cannot be made, and names the bad one', async () => {
     await createTenant('bulk-none');
     const keys = [{ name: 'fine' }, { name: 'late', expiresAt: at(START - 1) }];
     const { status, body } = await api('POST', '/tenants/bulk-none/keys/bulk', { keys });
@@ -36,7 +39,7 @@ describe('bulk creation', () => {
 });
 
 describe('bulk revocation', () => {
-  it('leaves each key as its own revocation does', async () => {
+  it('leaves each key in the same state as a single revocation does', async () => {
     await createTenant('revoke-alike');
     const made = [];
     for (let i = 0; i < 4; i++) {
@@ -56,7 +59,8 @@ describe('bulk revocation', () => {
     await api('POST', '/tenants/revoke-alike/keys/revoke', { owner: 'o' });
     const rows = await sqlIn(
       'revoke-alike',
-      `SELECT version, updated_at, revoked_at, revoked_by, status, due_at, ended_at, scopes, metadata, expires_at, count(*) AS n
+      `SELECT version, updated_at, revoked_at, revoked_by, status, due_at, ended_at, scopes, metadata, expires_at,
+         count(*) AS n
        FROM keys GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`,
     );
     expect(rows).toMatchObject([{ n: 4, version: 3, status: 'revoked', revoked_at: START + 1000, due_at: null }]);
@@ -64,7 +68,7 @@ describe('bulk revocation', () => {
     expect(body).toMatchObject({ active: 0, revoked: 4, total: 4 });
   });
 
-  it('by ids revokes all or none, and counts those that were not revoked before', async () => {
+  it('by ids revokes all or none, and counts the keys that were not revoked before', async () => {
     await createTenant('revoke-ids');
     const [a, b] = [await createKey('revoke-ids'), await createKey('revoke-ids')];
     const missing = `key_${'0'.repeat(17)}`;
@@ -82,14 +86,15 @@ describe('bulk revocation', () => {
     );
   });
 
-  it('by owner is final at once, whatever is written when, and spares keys made later', async () => {
+  it('by owner takes effect at once, before the rows are written, and spares keys made later', async () => {
     await createTenant('revoke-owner', { settings: { retentionSeconds: 1_000_000 } });
     const first = await createKey('revoke-owner', { owner: 'leaver', expiresAt: at(START + 5000) });
     const other = await createKey('revoke-owner', { owner: 'stayer' });
     await sqlIn(
       'revoke-owner',
       `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 2500)
-       INSERT INTO keys (id, name, prefix, last_four, owner, enabled, created_at, updated_at, version, digest, signing_key_id, status)
+       INSERT INTO keys (id, name, prefix, last_four, owner, enabled, created_at, updated_at, version, digest,
+         signing_key_id, status)
        SELECT printf('key_%017d', value), 'n', 'ks', 'abcd', 'leaver', 1, ?, ?, 1, x'00', 1, 'active' FROM n`,
       START,
       START,
@@ -99,7 +104,7 @@ describe('bulk revocation', () => {
     expect((await api('POST', '/tenants/revoke-owner/keys/revoke', { owner: 'leaver' })).body).toEqual({
       revoked: 2502,
     });
-    // The newest key goes, and its number with it: a key made now must not inherit the revocation.
+    // The newest key is deleted and its row number becomes free. A key made now must not inherit the revocation.
     await api('DELETE', `/tenants/revoke-owner/keys/${last.id}`);
     const later = await createKey('revoke-owner', { owner: 'leaver' });
     for (let pass = 0; pass < 3; pass++) {

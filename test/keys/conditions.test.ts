@@ -1,4 +1,4 @@
-/** ETag and If-Match, offset paging, reveal, and rotations as they are watched. */
+/** ETag and If-Match, paging by offset, reveal, and watching rotations. */
 import * as v from 'valibot';
 import { describe, expect, it, vi } from 'vitest';
 import { rotationList } from '../../src/api/rotations/schemas.ts';
@@ -19,7 +19,7 @@ import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 pretendTime();
 
 describe('If-Match', () => {
-  it('lets a change through only on the version that the caller saw', async () => {
+  it('allows a change only of the version that the caller saw', async () => {
     await createTenant('match');
     const key = await createKey('match');
     const path = `/tenants/match/keys/${key.id}`;
@@ -49,17 +49,17 @@ describe('If-Match', () => {
     expect((await api('DELETE', path, undefined, { 'If-Match': '"4"' })).status).toBe(404);
   });
 
-  it('of two changes on one version lets one through', async () => {
+  it('allows one of two changes of the same version', async () => {
     await createTenant('match-two');
     const key = await createKey('match-two');
     const patch = (name: string) => api('PATCH', `/tenants/match-two/keys/${key.id}`, { name }, { 'If-Match': '"1"' });
-    const answers = await Promise.all([patch('a'), patch('b')]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412]);
+    const responses = await Promise.all([patch('a'), patch('b')]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 412]);
   });
 });
 
 describe('paging by offset', () => {
-  it('gives pages with a total, beside the cursor, not together with it', async () => {
+  it('returns pages with a total, and cannot be combined with a cursor', async () => {
     await createTenant('offset');
     for (let i = 0; i < 5; i++) await createKey('offset', { owner: i < 2 ? 'o' : 'p' });
     const all = await walk('/tenants/offset/keys?limit=100');
@@ -81,7 +81,7 @@ describe('paging by offset', () => {
     }
   });
 
-  it('counts along with creation, deletion and purge', async () => {
+  it('has a total that follows creation, deletion and purge', async () => {
     await createTenant('offset-count', { settings: { retentionSeconds: 10 } });
     const key = await createKey('offset-count');
     const gone = await createKey('offset-count');
@@ -97,7 +97,7 @@ describe('paging by offset', () => {
 });
 
 describe('reveal', () => {
-  it('gives the key string again when the tenant allows it, and is recorded either way', async () => {
+  it('returns the key string when the tenant allows it, and every attempt is audited', async () => {
     await createTenant('reveal', { settings: { allowReveal: true } });
     const key = await createKey('reveal', { prefix: 'acme_live' });
     const reveal = (id: string) => api('POST', `/tenants/reveal/keys/${id}/reveal`);
@@ -111,7 +111,7 @@ describe('reveal', () => {
     expect(await problemCode(reveal(`key_${'0'.repeat(17)}`))).toBe('key_not_found');
   });
 
-  it('finds nothing once a tenant keeps digests only, and what was kept is dropped', async () => {
+  it('finds nothing after a tenant switched to digests only, which deletes the stored envelopes', async () => {
     await createTenant('shed', { settings: { allowReveal: true } });
     const key = await createKey('shed');
     await createKey('shed');
@@ -131,7 +131,7 @@ describe('rotations', () => {
   const rotations = async (tenantId: string, query = '') =>
     v.parse(rotationList, (await api('GET', `/tenants/${tenantId}/rotations${query}`)).body).data;
 
-  it('show whether the switch has happened', async () => {
+  it('show whether the successor is in use', async () => {
     await createTenant('watch');
     const key = await createKey('watch');
     advance(60_000);
@@ -170,7 +170,7 @@ describe('rotations', () => {
     expect((await rotations('watch', '?state=completed'))[0]?.endedAt).toBe(at(START + 660_000));
   });
 
-  it('end early when completed: the old key stops at once', async () => {
+  it('end early when completed: the old key stops working at once', async () => {
     await createTenant('complete');
     const key = await createKey('complete');
     const { key: successor } = await rotateKey('complete', key.id);
@@ -190,7 +190,7 @@ describe('rotations', () => {
     expect((await walk('/tenants/complete/audit?action=key.rotation_complete')).length).toBe(1);
   });
 
-  it('are taken back when cancelled: the successor is revoked, the old key is active and can rotate again', async () => {
+  it('can be cancelled: the successor is revoked, the old key is active and can be rotated again', async () => {
     await createTenant('cancel');
     const key = await createKey('cancel');
     const { key: successor } = await rotateKey('cancel', key.id);
@@ -201,8 +201,8 @@ describe('rotations', () => {
       rotation: { replacedBy: null, graceEndsAt: null, rotatedAt: null },
     });
     expect((await verify(successor.secret)).code).toBe('REVOKED');
-    const answer = await verify(key.secret);
-    expect([answer.code, answer.warnings]).toEqual(['VALID', []]);
+    const { code, warnings } = await verify(key.secret);
+    expect([code, warnings]).toEqual(['VALID', []]);
     expect(await problemCode(api('POST', path))).toBe('key_not_rotating');
     const { key: second } = await rotateKey('cancel', key.id);
     expect((await rotations('cancel')).map(({ successor: id, state }) => [id, state])).toEqual([
@@ -212,7 +212,7 @@ describe('rotations', () => {
     expect((await rotations('cancel', '?state=cancelled')).length).toBe(1);
   });
 
-  it('are not taken back once the successor was rotated on, or grace is over', async () => {
+  it('cannot be cancelled after the successor was rotated, or when grace is over', async () => {
     await createTenant('too-late');
     const key = await createKey('too-late');
     const { key: second } = await rotateKey('too-late', key.id, { gracePeriodSeconds: 60 });
@@ -223,7 +223,7 @@ describe('rotations', () => {
     expect(await problemCode(api('POST', path))).toBe('key_not_rotating');
   });
 
-  it('go with their predecessor', async () => {
+  it('are deleted with their predecessor', async () => {
     await createTenant('purged', { settings: { retentionSeconds: 10 } });
     const key = await createKey('purged');
     await rotateKey('purged', key.id, { gracePeriodSeconds: 0 });

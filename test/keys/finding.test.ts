@@ -1,4 +1,7 @@
-/** Finding keys among many: statuses, searching, pages by offset, counts; each answered in bounded steps, whatever the filters are. */
+/**
+ * Finding keys among many: statuses, searching, pages by offset, counts. Each request takes a bounded number of steps,
+ * whatever its filters.
+ */
 import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -38,8 +41,8 @@ async function byOffset(path: string): Promise<v.InferOutput<typeof keyListByOff
 
 const counts = async (tenantId: string) => (await api('GET', `/tenants/${tenantId}/keys/counts`)).body;
 
-describe('the status in SQL', () => {
-  it('is the one that verification goes by, in every case', async () => {
+describe('the status computed in SQL', () => {
+  it('equals the status that verification computes, in every case', async () => {
     await createTenant('status-sql');
     const times = [null, 999, 1000, 1001];
     await runInDurableObject(await tenantObject('status-sql'), (_, { storage }) => {
@@ -62,7 +65,7 @@ describe('the status in SQL', () => {
 });
 
 describe('a list of several statuses', () => {
-  it('has the keys that are in any of them at the moment, in one order', async () => {
+  it('has the keys that have any of them now, in one order', async () => {
     await createTenant('several', KEEPING);
     const expiring = await createKey('several', { expiresAt: at(START + 5000) });
     const disabled = await createKey('several', { enabled: false });
@@ -83,7 +86,7 @@ describe('a list of several statuses', () => {
     );
   });
 
-  it('goes on with its cursor in whatever order the statuses are named, not with others', async () => {
+  it('can be continued with the statuses named in any order, but not with other statuses', async () => {
     await createTenant('several-cursor');
     for (let i = 0; i < 3; i++) await createKey('several-cursor');
     const path = '/tenants/several-cursor/keys?limit=1';
@@ -93,7 +96,7 @@ describe('a list of several statuses', () => {
     expect(await problemCode(api('GET', `${path}&status=active&cursor=${nextCursor}`))).toBe('invalid_cursor');
   });
 
-  it('is complete by the index of statuses too, with keys that are behind the time', async () => {
+  it('is complete even for keys whose stored status is out of date', async () => {
     await createTenant('rare', KEEPING);
     const off = await createKey('rare', { enabled: false });
     await createKey('rare', { name: 'hay' });
@@ -110,7 +113,7 @@ describe('a list of several statuses', () => {
         expect(ids(await walk(path))).toEqual(order === 'asc' ? wanted : wanted.toReversed());
       }
     }
-    // One page is enough: no row that is not wanted is looked at.
+    // One page is enough: only matching rows are read.
     expect((await api('GET', '/tenants/rare/keys?status=disabled')).body).toMatchObject({
       data: [{ id: off.id }],
       page: { hasMore: false },
@@ -119,7 +122,7 @@ describe('a list of several statuses', () => {
     expect(ids(await walk('/tenants/rare/keys?status=expired'))).toEqual([late.id]);
   });
 
-  it('knows of a revocation by owner that is not written into the rows yet', async () => {
+  it('includes a revocation by owner that is not yet written into the rows', async () => {
     await createTenant('owner-pending', KEEPING);
     await createKey('owner-pending', { owner: 'o' });
     await multiply('owner-pending', 1500);
@@ -136,7 +139,7 @@ describe('a list of several statuses', () => {
 });
 
 describe('a search', () => {
-  it('finds a part of the name in any case, in all of Unicode; the start of a name stays exact', async () => {
+  it('finds a part of the name in any case, in all of Unicode; the filter for its start is exact', async () => {
     await createTenant('search');
     const names = [
       'Backend Prod',
@@ -171,7 +174,7 @@ describe('a search', () => {
     expect(ids(await walk('/tenants/search/keys?name=PROD'))).toEqual([]);
   });
 
-  it('takes bounded steps and walks to the end', async () => {
+  it('takes bounded steps, and paging reaches the end', async () => {
     await createTenant('search-many');
     const first = await createKey('search-many', { name: 'The Needle' });
     await createKey('search-many', { name: 'hay' });
@@ -185,7 +188,7 @@ describe('a search', () => {
 });
 
 describe('one step', () => {
-  it('examines the fewer rows the larger they are', async () => {
+  it('reads fewer rows when they are larger', async () => {
     await createTenant('large-rows');
     const metadata = { text: 'm'.repeat(4000) };
     const scopes = Array.from({ length: 100 }, (_, i) => `${'s'.repeat(90)}:${i}`);
@@ -195,7 +198,7 @@ describe('one step', () => {
       const keys = new KeyTable(storage.sql);
       const query = { filter: { search: 'nothing' }, order: 'asc', after: null } as const;
       const { next } = keys.scan.find(query, 26, START);
-      // 13 KB are worth 26 small rows; the last chunk may exceed the work of a step.
+      // 13 KB count as much as 26 small rows. The last chunk may exceed the step's limit.
       expect(next).toBeGreaterThan(0);
       expect(next).toBeLessThan(2 * (STEP_WORK_MAX / 26));
     });
@@ -204,7 +207,7 @@ describe('one step', () => {
 });
 
 describe('a page by offset', () => {
-  it('is whole, with a total that is exact as far as it says so', async () => {
+  it('is complete, with a total that is exact when it says so', async () => {
     await createTenant('offset', KEEPING);
     await createKey('offset', { name: 'hay', enabled: false });
     await createKey('offset', { name: 'some' });
@@ -219,7 +222,7 @@ describe('a page by offset', () => {
       expect(page).toEqual({ limit: 50, offset, total: 201, totalIsExact: true, hasMore: offset + 50 < 201 });
     }
     expect(seen).toEqual(ids(await walk(path)));
-    // The matches lie beyond many steps of nothing.
+    // The matches come after many steps without any.
     expect((await byOffset('/tenants/offset/keys?limit=2&offset=200&search=some')).data).toHaveLength(1);
     expect((await byOffset('/tenants/offset/keys?limit=2&offset=0')).page).toMatchObject({
       total: 3 * STEP_WORK_MAX + 202,
@@ -227,7 +230,7 @@ describe('a page by offset', () => {
     });
   });
 
-  it('says that the total was not counted to the end, and that there is more, without a link beyond its reach', async () => {
+  it('says that the total is a lower bound and that there is more, without a link beyond the last offset', async () => {
     await createTenant('offset-many');
     await createKey('offset-many');
     await multiply('offset-many', OFFSET_REACH + 5);
@@ -241,10 +244,10 @@ describe('a page by offset', () => {
     expect(last.headers.get('Link')).toBeNull();
   });
 
-  it('is refused where it would be short although there may be more', async () => {
+  it('is refused when it would be short although there may be more', async () => {
     await createTenant('offset-thin');
     const needle = await createKey('offset-thin', { name: 'needle', owner: 'o' });
-    // Rows reached through an index whose names SQLite cannot judge: each weighs as much as 26 others.
+    // Rows found through an index whose names SQLite cannot compare. Each counts as much as 26 others.
     await createKey('offset-thin', { name: 'stra\u00df', owner: 'o' });
     await multiply('offset-thin', 1.5 * STEP_WORK_MAX);
     const path = '/tenants/offset-thin/keys?owner=o&search=needle';
@@ -291,7 +294,7 @@ describe('counts by status', () => {
     expect(await counts('counts')).toEqual(zeros);
   });
 
-  it('have a key once that is both behind the time and revoked with its owner', async () => {
+  it('count a key once whose status is out of date and whose owner is revoked', async () => {
     await createTenant('counts-both', KEEPING);
     await createKey('counts-both', { owner: 'o', expiresAt: at(START + 1000) });
     advance(1000);
@@ -299,7 +302,7 @@ describe('counts by status', () => {
     expect(await counts('counts-both')).toMatchObject({ active: 0, expired: 0, revoked: 1, total: 1, exact: true });
   });
 
-  it('say when more keys wait to be written down than are looked at', async () => {
+  it('say when more keys wait to be updated than are read', async () => {
     await createTenant('counts-many', KEEPING);
     await createKey('counts-many', { owner: 'o', expiresAt: at(START + 1000) });
     await multiply('counts-many', LOOKED_AT_MAX + 10);
@@ -318,7 +321,7 @@ describe('counts by status', () => {
     expect(await counts('counts-due')).toMatchObject({ active: 0, expired: LOOKED_AT_MAX + 11, exact: true });
   });
 
-  it('are made for the keys that there were before they were kept', async () => {
+  it('are computed for keys that are older than the counts', async () => {
     await createTenant('counts-before', KEEPING);
     await createKey('counts-before');
     await createKey('counts-before', { enabled: false });
@@ -336,8 +339,8 @@ describe('counts by status', () => {
   });
 });
 
-describe('few keys with what a filter names', () => {
-  it('are sorted, each source and order alike', async () => {
+describe('a filter that few keys match', () => {
+  it('gives sorted results from every index, in either order', async () => {
     await createTenant('few');
     const made = [];
     for (let i = 0; i < 5; i++) {

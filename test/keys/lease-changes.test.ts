@@ -1,16 +1,17 @@
 /**
- * Every kind of change under lease, over HTTP. Two isolates verify just before it, so the change takes its time; when it has returned neither tells the
- * old state. While it waits, whatever else would tell of it (a repetition, a refusal, a read) waits as long.
+ * Every kind of change under a lease, over HTTP. Two isolates verify just before the change, so it has to wait for
+ * their leases. When it has returned, neither isolate uses the old state. While it waits, every other response that
+ * would disclose the change (a repetition, a refusal, a read) waits as long.
  *
- * In real time, all cases side by side, each in a tenant of its own. Bounds are lower ones, which a busy machine cannot break: a lease that was asked for
- * at some time cannot have ended before that time and its length.
+ * The tests run in real time, all cases at once, each in a tenant of its own. They check only lower bounds, which a
+ * slow machine cannot break: a lease requested at some time cannot end before that time plus its length.
  */
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import type { Env } from '../../src/env.ts';
-import { type Answer, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
+import { type ApiResponse, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
 import { apiWith } from '../support/faults.ts';
 import { isolate } from '../support/isolates.ts';
 import { sqlIn } from '../support/objects.ts';
@@ -18,24 +19,24 @@ import { sqlIn } from '../support/objects.ts';
 const LEASE_SECONDS = 3;
 /** `_system` has the default. */
 const SYSTEM_LEASE_SECONDS = 1;
-/** Above what is revoked row by row. */
+/** More than are revoked row by row. */
 const MANY = 203;
 
-type Send = () => Promise<Answer>;
+type Send = () => Promise<ApiResponse>;
 
 type Subject = {
   readonly leaseSeconds?: number;
-  /** Whether this isolate tells the state from before the change. */
+  /** Whether this isolate still uses the state from before the change. */
   readonly tellsOld: (edge: Env) => Promise<boolean>;
   readonly change: Send;
-  /** Requests that tell of the change, by what they are. */
+  /** Requests whose responses disclose the change, by name. */
   readonly telling: Readonly<Record<string, Send>>;
 };
 
 type Outcome = {
   readonly subject: Subject;
   readonly status: number;
-  /** From the sending of the last verification before the change (ms). */
+  /** Time from sending the last verification before the change (ms). */
   readonly returnedAfterMs: number;
   readonly oldAfterReturn: readonly boolean[];
   readonly oldWhileWaiting: readonly boolean[];
@@ -49,7 +50,7 @@ type Outcome = {
 
 async function run(subject: Subject): Promise<Outcome> {
   const { leaseSeconds = LEASE_SECONDS, tellsOld, change, telling } = subject;
-  // The second asks when the first one's lease has run a while, and its answers take their time.
+  // The second isolate verifies while the first one's lease is partly over, and its responses are slow.
   const first = isolate();
   const second = isolate(leaseSeconds * 200);
   const tellOld = () => Promise.all([tellsOld(first), tellsOld(second)]);
@@ -84,7 +85,7 @@ async function verified(secret: string, edge: Env) {
 
 const leased = (tenantId: string) => createTenant(tenantId, { settings: { leaseSeconds: LEASE_SECONDS } });
 
-/** A change sent with an `Idempotency-Key`, and what repeats it with and without. */
+/** A change sent with an `Idempotency-Key`, and requests that repeat it with and without the key. */
 function repeatable(method: string, path: string, body?: unknown) {
   const send = (headers: Readonly<Record<string, string>> = {}) => api(method, path, body, headers);
   const key = { 'Idempotency-Key': crypto.randomUUID() };
@@ -116,7 +117,7 @@ const onKey = (method: string, action: string, body?: unknown) => async (tenantI
   return { tellsOld: isValid(secret), change, telling };
 };
 
-/** Changes what a verification tells of a key. */
+/** Changes something that a verification returns. */
 const patched = (patch: object, isOld: (told: v.InferOutput<typeof verification>) => boolean) => {
   return async (tenantId: string) => {
     await leased(tenantId);
@@ -153,7 +154,7 @@ const byLineage = (isLarge: boolean) => async (tenantId: string) => {
   return { tellsOld: isValid(tail.secret), change, telling };
 };
 
-/** A key that is revoked already, and its successor that is not: the revocation of all changes the successor alone. */
+/** A key that is revoked already, with a successor that is not. Revoking the lineage changes only the successor. */
 async function shortLineage(tenantId: string) {
   const { id } = await createKey(tenantId);
   const { key } = await rotateKey(tenantId, id, { gracePeriodSeconds: 0 });
@@ -167,7 +168,7 @@ async function longLineage(tenantId: string) {
   return { head: first.id, tail: last };
 }
 
-/** A rotation with grace, and what ends one of its two keys. */
+/** A rotation with grace, and a change that ends one of its two keys. */
 const inGrace = (action: 'complete' | 'cancel') => async (tenantId: string) => {
   await leased(tenantId);
   const old = await createKey(tenantId);
@@ -180,7 +181,7 @@ const inGrace = (action: 'complete' | 'cancel') => async (tenantId: string) => {
   return { tellsOld: isValid(ended.secret), change, telling };
 };
 
-/** A management key, and whether requests with it are let in. */
+/** A management key, and whether it is accepted. */
 async function managementKey(input: object) {
   const created = await api('POST', '/management-keys', { name: 'm', role: 'admin', ...input });
   const { id, secret } = v.parse(v.object({ id: v.string(), secret: v.string() }), created.body);
@@ -297,9 +298,9 @@ const CASES: Readonly<Record<string, (tenantId: string) => Promise<Subject>>> = 
 const outcomes = new Map<string, Promise<Outcome>>();
 
 beforeAll(async () => {
-  // Brings the tenant of the management keys along.
+  // Creates the tenant of the management keys.
   await managementKey({});
-  // All is there before the first lease is granted: preparing takes longer than leases last.
+  // Everything is prepared before the first lease is granted, because preparing takes longer than leases last.
   const prepared = Object.entries(CASES).map(
     async ([name, prepare], i) => [name, await prepare(`change-${i}`)] as const,
   );
@@ -319,11 +320,11 @@ describe('a change that has returned', () => {
     const leaseMs = 1000 * (subject.leaseSeconds ?? LEASE_SECONDS);
     expect(status).toBeLessThan(300);
     expect(oldAfterReturn).toEqual([false, false]);
-    // A clock reads whole milliseconds.
+    // Clocks are read in whole milliseconds.
     expect(returnedAfterMs).toBeGreaterThan(leaseMs + Math.max(50, leaseMs / 20) - 5);
   });
 
-  it.each(Object.keys(CASES))('%s: nothing told of it before', async (name) => {
+  it.each(Object.keys(CASES))('%s: no other response disclosed it earlier', async (name) => {
     const { subject, told } = await outcomeOf(name);
     const leaseMs = 1000 * (subject.leaseSeconds ?? LEASE_SECONDS);
     const early = told.filter(({ afterMs, oldThen }) => afterMs < leaseMs || oldThen.includes(true));
@@ -331,7 +332,7 @@ describe('a change that has returned', () => {
     expect(told.filter(({ status }) => status >= 500)).toEqual([]);
   });
 
-  it('found leases at work: without the wait there would have been old answers', async () => {
+  it('found leases in use: without the wait, old results would have been returned', async () => {
     const all = await Promise.all(outcomes.values());
     const old = all.flatMap(({ oldWhileWaiting }) => oldWhileWaiting).filter(Boolean);
     expect(old.length).toBeGreaterThan(0);
@@ -339,7 +340,7 @@ describe('a change that has returned', () => {
 });
 
 describe('a change under way', () => {
-  it('holds up nothing that does not tell of it', async () => {
+  it('does not delay requests that do not disclose it', async () => {
     await leased('bystanders');
     const [changing, idle] = [await createKey('bystanders'), await createKey('bystanders')];
     await verified(changing.secret, isolate());

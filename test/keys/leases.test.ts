@@ -1,4 +1,7 @@
-/** Leases as a caller meets them: verifications without a call, changes that wait, and nothing leased that must not be. */
+/**
+ * Leases from a caller's view: verifications without an object call, changes that wait, and nothing leased that must
+ * not be.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +23,7 @@ import { evict, sqlIn } from '../support/objects.ts';
 
 pretendTime();
 
-/** A Worker isolate of its own, which holds its own leases and counts its calls. */
+/** An isolate of the Worker, which holds its own leases and counts its calls. */
 function isolate() {
   const { env: watched, calls } = faultyEnv();
   return {
@@ -32,7 +35,7 @@ function isolate() {
   };
 }
 
-/** How long a call took in real time (ms), which passes while the pretended time stands. */
+/** How long a call took in real time (ms), which passes while the test's clock stands still. */
 async function duration(call: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await call();
@@ -59,7 +62,7 @@ describe('a leased key', () => {
     expect(edge.calls.length).toBe(2);
   });
 
-  it('is asked about all the same when the verification wants it fresh, or the tenant has no leases', async () => {
+  it('is verified by the object when the request wants a fresh result or the tenant has no leases', async () => {
     await leased('l-fresh');
     await leased('l-none', 0);
     const [a, b] = [await createKey('l-fresh'), await createKey('l-none')];
@@ -89,7 +92,7 @@ describe('a leased key', () => {
     expect(edge.calls.length).toBe(2);
   });
 
-  it('that is altered is refused without a call', async () => {
+  it('is refused without a call when it was altered', async () => {
     await leased('l-altered');
     const { secret } = await createKey('l-altered');
     const edge = isolate();
@@ -98,7 +101,7 @@ describe('a leased key', () => {
     expect(edge.calls.length).toBe(1);
   });
 
-  it('is used in each minute once more than the object sees, and the object is told', async () => {
+  it('is used once more in each minute than the object sees, and the object is told', async () => {
     await leased('l-used', 10);
     const key = await createKey('l-used');
     advance(58_000);
@@ -111,7 +114,7 @@ describe('a leased key', () => {
 });
 
 describe('refusals', () => {
-  it('are not leased when they may be lifted, and are when they stand for good', async () => {
+  it('are leased only when they are final', async () => {
     await leased('l-refused');
     const disabled = await createKey('l-refused', { enabled: false });
     const expired = await createKey('l-refused', { expiresAt: at(START + 1) });
@@ -135,7 +138,7 @@ describe('refusals', () => {
 });
 
 describe('a change', () => {
-  it('waits for the lease on its key and a margin, and for nothing when the key has none', async () => {
+  it('waits for the lease on its key plus a margin, and not at all when the key has none', async () => {
     await leased('l-wait');
     const [verified, idle] = [await createKey('l-wait'), await createKey('l-wait')];
     await verify(verified.secret);
@@ -144,7 +147,7 @@ describe('a change', () => {
     expect(await duration(() => updateKey('l-wait', verified.id, { name: 'x' }))).toBeGreaterThan(1045);
   });
 
-  it('is committed at once for everybody who asks the object, while its caller waits', async () => {
+  it('is committed at once for everybody who calls the object, while its caller waits', async () => {
     await leased('l-commit');
     const key = await createKey('l-commit');
     await verify(key.secret);
@@ -161,7 +164,7 @@ describe('a change', () => {
     await revoking;
   });
 
-  it('that finds itself done waits for the one that did it, and so does a replay', async () => {
+  it('that was already made waits for the first one, and so does a replay', async () => {
     await leased('l-again');
     const key = await createKey('l-again');
     await verify(key.secret);
@@ -187,12 +190,12 @@ describe('a change', () => {
     expect(await duration(() => api('DELETE', '/tenants/l-gone'))).toBeGreaterThan(1000);
   });
 
-  it('waits after a restart if a lease may be out, since nobody knows on what, and else for nothing', async () => {
+  it('waits after a restart when a lease may be out, because it is not known on which key', async () => {
     await leased('l-restart');
     const key = await createKey('l-restart');
     await evict('l-restart');
     expect(await duration(() => updateKey('l-restart', key.id, { name: 'x' }))).toBeLessThan(500);
-    // As a crash leaves it: the test runtime evicts no object that has a timer running.
+    // Simulates a crash, because the test runtime evicts no object that has a timer running.
     await sqlIn('l-restart', 'UPDATE tenant SET leases_out = 1');
     await evict('l-restart');
     const [reading, changing] = await Promise.all([
@@ -200,11 +203,11 @@ describe('a change', () => {
       duration(() => updateKey('l-restart', key.id, { name: 'y' })),
     ]);
     expect(changing).toBeGreaterThan(1045);
-    // It may tell of a change that the earlier instance made.
+    // The response may disclose a change that the earlier instance made.
     expect(reading).toBeGreaterThan(1045);
   });
 
-  it('that shortens leases waits for the long ones, and a restart in between remembers them', async () => {
+  it('that shortens leases waits for the long ones, also after a restart in between', async () => {
     await leased('l-shorter', 2);
     const key = await createKey('l-shorter');
     await verify(key.secret);
@@ -215,7 +218,7 @@ describe('a change', () => {
     expect(await duration(() => updateKey('l-shorter', key.id, { name: 'x' }))).toBeLessThan(500);
   });
 
-  it('never waits to refuse', async () => {
+  it('that is refused does not wait', async () => {
     await leased('l-refuse');
     const key = await createKey('l-refuse');
     await verify(key.secret);

@@ -1,4 +1,4 @@
-/** Lists: filters, order, cursors, and what a walk promises while others write. */
+/** Lists: filters, order, cursors, and what paging guarantees while others write. */
 import { describe, expect, it } from 'vitest';
 import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/tenant/keys/scan.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, rotateKey, walk } from '../support/api.ts';
@@ -11,7 +11,7 @@ pretendTime();
 const ids = (rows: readonly { id?: unknown }[]) => rows.map((row) => row.id);
 
 describe('lists of keys', () => {
-  it('come by creation, newest first unless asked', async () => {
+  it('are ordered by creation, newest first by default', async () => {
     await createTenant('ordered');
     const made = [];
     for (let i = 0; i < 5; i++) made.push((await createKey('ordered')).id);
@@ -19,7 +19,7 @@ describe('lists of keys', () => {
     expect(ids(await walk('/tenants/ordered/keys?limit=2&order=asc'))).toEqual(made);
   });
 
-  it('tell how to go on, and when there is no more', async () => {
+  it('say how to continue, and when there is no more', async () => {
     await createTenant('pages');
     for (let i = 0; i < 3; i++) await createKey('pages');
     const first = await api('GET', '/tenants/pages/keys?limit=2');
@@ -32,7 +32,7 @@ describe('lists of keys', () => {
     expect(exact.body).toMatchObject({ page: { nextCursor: null, hasMore: false } });
   });
 
-  it('filter by owner, prefix, start of the name, expiry and status, alone and together', async () => {
+  it('filter by owner, prefix, start of the name, expiry and status, alone and combined', async () => {
     await createTenant('filters', { settings: { retentionSeconds: 1_000_000 } });
     const a = await createKey('filters', { name: 'alpha', owner: 'o1', prefix: 'p_one' });
     const b = await createKey('filters', { name: 'alpine', owner: 'o2', prefix: 'p_two', expiresAt: at(START + 5000) });
@@ -58,24 +58,24 @@ describe('lists of keys', () => {
     expect(await list('status=active')).toEqual([successor.id]);
   });
 
-  it('stay bounded and complete when a filter matches little of much', async () => {
+  it('stay bounded and complete when a filter matches few of many', async () => {
     await createTenant('thin');
     const needle = await createKey('thin', { name: 'needle', owner: 'rare' });
     await createKey('thin', { name: 'hay', owner: 'common' });
     await multiply('thin', 2 * STEP_WORK_MAX);
     const last = await createKey('thin', { name: 'needle two', owner: 'common' });
-    // Few names start so: found at once, wherever they are.
+    // Few names start this way. They are found at once, wherever they are.
     expect((await api('GET', '/tenants/thin/keys?name=needle&limit=2')).body).toMatchObject({
       data: [{ id: last.id }, { id: needle.id }],
       page: { hasMore: false },
     });
-    // Many rows and few matches: pages may be short, the walk is complete.
+    // Many rows and few matches: pages may be short, but paging finds all.
     await multiply('thin', SMALL_SET_MAX + 1, { name: "'needle three'", owner: "'other'" });
     expect(ids(await walk('/tenants/thin/keys?name=needle&owner=rare&limit=2'))).toEqual([needle.id]);
     expect(ids(await walk('/tenants/thin/keys?name=needle&prefix=ks&limit=100')).length).toBe(SMALL_SET_MAX + 3);
   });
 
-  it('find by status even when more rows lag behind the time than are sorted', async () => {
+  it('find by status even when more rows are out of date than are sorted', async () => {
     await createTenant('lag', { settings: { retentionSeconds: 1_000_000 } });
     const lasting = await createKey('lag', { name: 'lasting' });
     await createKey('lag', { name: 'short', expiresAt: at(START + 1000) });
@@ -108,7 +108,7 @@ describe('lists of keys', () => {
     }
   });
 
-  it('refuse a cursor of another list, order, filter or tenant, and an altered one', async () => {
+  it('refuse a cursor that is altered, or of another list, order, filter or tenant', async () => {
     for (const tenant of ['cursor-a', 'cursor-b']) {
       await createTenant(tenant);
       for (let i = 0; i < 3; i++) await createKey(tenant, { owner: 'o' });

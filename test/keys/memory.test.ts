@@ -1,4 +1,4 @@
-/** What is kept in memory never disagrees with storage, whether a write commits or not; and it is accounted for. */
+/** The state in memory always agrees with storage, whether a write commits or not, and its size is accounted for. */
 import { describe, expect, it } from 'vitest';
 import { isolateMemory } from '../../domain/memory/budget.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
@@ -8,11 +8,11 @@ import { evict, sqlIn } from '../support/objects.ts';
 pretendTime();
 
 describe('a transaction that does not commit', () => {
-  it('leaves every answer as it was', async () => {
+  it('leaves every response as it was', async () => {
     await createTenant('rollback');
     const keys = [await createKey('rollback', { owner: 'o' }), await createKey('rollback', { owner: 'o' })];
     for (const key of keys) await verify(key.secret);
-    // The audit entry comes last, so the rows have been written by then.
+    // The audit entry is written last, so the other rows have been written by then.
     await sqlIn('rollback', "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
     const path = `/tenants/rollback/keys/${keys[0]?.id}`;
     const refused = [
@@ -39,8 +39,8 @@ describe('a transaction that does not commit', () => {
   });
 });
 
-describe('what is kept of verified keys', () => {
-  it('is accounted for by its size, in the Worker and in the object alike', async () => {
+describe('the memory of verified keys', () => {
+  it('is accounted for by its size, in the Worker and in the object', async () => {
     await createTenant('strict-sizes', { settings: { leaseSeconds: 0 } });
     await createTenant('leased-sizes', { settings: { leaseSeconds: 10 } });
     const large = {
@@ -53,24 +53,24 @@ describe('what is kept of verified keys', () => {
       expect((await verify(secret)).code).toBe('VALID');
       const once = isolateMemory.bytes - before;
       expect((await verify(secret)).code).toBe('VALID');
-      // Nothing is kept again of a key that is known.
+      // Verifying a known key again keeps nothing more.
       expect(isolateMemory.bytes - before).toBe(once);
       return once;
     };
-    // The first in each tenant, whose id is kept as well.
+    // The first verification in each tenant also keeps the tenant's id.
     await grownBy('strict-sizes', {});
     await grownBy('leased-sizes', {});
     const [small, smallLeased] = [await grownBy('strict-sizes', {}), await grownBy('leased-sizes', {})];
     expect(small).toBeGreaterThan(1000);
     expect(small).toBeLessThan(2500);
     expect(smallLeased - small).toBeGreaterThan(1000);
-    // The object keeps the scopes as such and in a text of 14,000 characters; a lease keeps both once more.
+    // The object keeps the scopes as a list and in a text of 14,000 characters. A lease keeps both once more.
     const [strict, leased] = [await grownBy('strict-sizes', large), await grownBy('leased-sizes', large)];
     expect(strict - small).toBeGreaterThan(24_000);
     expect(leased - strict).toBeGreaterThan(28_000);
   });
 
-  it('is dropped with the key', async () => {
+  it('is released when the key is deleted', async () => {
     await createTenant('dropped-sizes', { settings: { leaseSeconds: 0 } });
     const key = await createKey('dropped-sizes', { metadata: { m: 'm'.repeat(4000) } });
     await verify(key.secret);

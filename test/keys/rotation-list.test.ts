@@ -14,7 +14,7 @@ it('rotations in grace are found among many that are over', async () => {
   await createTenant('grace-few', { settings: { retentionSeconds: 1_000_000 } });
   const first = await createKey('grace-few');
   await rotateKey('grace-few', first.id, { gracePeriodSeconds: 600 });
-  // Rotations whose predecessors are forgotten are over.
+  // Rotations whose predecessors were purged are over.
   await sqlIn(
     'grace-few',
     `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 2500)
@@ -30,11 +30,11 @@ it('rotations in grace are found among many that are over', async () => {
     const found = await predecessors(`${path}?state=grace&limit=${limit}`);
     expect(found).toEqual([short.id, owned.id, first.id]);
   }
-  // A step does not go through all of them.
+  // A step does not read all of them.
   const page = v.parse(pageOf, (await api('GET', `${path}?state=grace`)).body);
   expect(page).toMatchObject({ page: { hasMore: true } });
   expect(page.data).toHaveLength(2);
-  // By time, before any alarm has written it down; then by owner.
+  // First filtered by time, before an alarm has written the change. Then by owner.
   advance(5000);
   expect(await predecessors(`${path}?state=grace`)).toEqual([owned.id, first.id]);
   await api('POST', '/tenants/grace-few/keys/revoke', { owner: 'o' });

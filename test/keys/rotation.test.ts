@@ -1,4 +1,4 @@
-/** Rotation: one atomic step, however many ask for it. */
+/** Rotation is one atomic step, however many callers ask for it. */
 import { describe, expect, it } from 'vitest';
 import {
   api,
@@ -21,7 +21,7 @@ pretendTime();
 const DAY_MS = 86_400_000;
 
 describe('rotation', () => {
-  it('of 50 at once exactly one succeeds, and at every moment a key is valid', async () => {
+  it('succeeds for exactly one of 50 concurrent requests, and a key is valid at every moment', async () => {
     await createTenant('rush');
     const key = await createKey('rush');
     let watching = true;
@@ -30,11 +30,11 @@ describe('rotation', () => {
       while (watching) codes.push((await verify(key.secret)).code);
       return codes;
     })();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, () => api('POST', `/tenants/rush/keys/${key.id}/rotate`)),
     );
     watching = false;
-    const statuses = answers.map((answer) => answer.status).sort();
+    const statuses = responses.map((response) => response.status).sort();
     expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
     expect(new Set(await watch)).toEqual(new Set(['VALID']));
     const keys = await walk('/tenants/rush/keys');
@@ -69,7 +69,7 @@ describe('rotation', () => {
     expect((await getKey('keep', key.id)).metadata).toEqual(attributes.metadata);
   });
 
-  it('overrides what it names and nothing else', async () => {
+  it('overrides only the fields it names', async () => {
     await createTenant('override');
     const key = await createKey('override', {
       owner: 'o',
@@ -81,7 +81,7 @@ describe('rotation', () => {
     expect(successor).toMatchObject({ name: key.name, owner: 'o', scopes: ['b'], metadata: { a: 1 }, expiresAt: null });
   });
 
-  it('the old key works with a warning until the millisecond its grace ends, alarm or no alarm', async () => {
+  it('keeps the old key valid, with a warning, until the millisecond its grace ends, alarm or not', async () => {
     await createTenant('grace');
     const key = await createKey('grace');
     const { key: successor } = await rotateKey('grace', key.id, { gracePeriodSeconds: 60 });
@@ -100,7 +100,7 @@ describe('rotation', () => {
     expect((await verify(key.secret)).code).toBe('ROTATED');
   });
 
-  it('grace 0 ends the old key before the answer is out', async () => {
+  it('with grace 0 ends the old key before it returns', async () => {
     await createTenant('now');
     const key = await createKey('now');
     const { key: successor, rotated } = await rotateKey('now', key.id, { gracePeriodSeconds: 0 });
@@ -109,7 +109,7 @@ describe('rotation', () => {
     expect((await verify(successor.secret)).code).toBe('VALID');
   });
 
-  it('takes its grace from the tenant when it does not say', async () => {
+  it('takes its grace period from the tenant by default', async () => {
     await createTenant('own-grace', { settings: { gracePeriodSeconds: 5 } });
     const { rotated } = await rotateKey('own-grace', (await createKey('own-grace')).id);
     expect(rotated.rotation.graceEndsAt).toBe(at(START + 5000));
@@ -126,7 +126,7 @@ describe('rotation', () => {
     expect((await verify(successor.secret)).code).toBe('EXPIRED');
   });
 
-  it('an expiry set during grace pulls its end, and never pushes it', async () => {
+  it('ends the grace earlier when an expiry is set meanwhile, and never later', async () => {
     await createTenant('pull');
     const key = await createKey('pull');
     await rotateKey('pull', key.id, { gracePeriodSeconds: 100 });
@@ -141,7 +141,7 @@ describe('rotation', () => {
     expect((await verify(key.secret)).code).toBe('ROTATED');
   });
 
-  it('only an active key rotates, and rotation revives none', async () => {
+  it('needs an active key and reactivates none', async () => {
     await createTenant('dead', { settings: { retentionSeconds: 1_000_000 } });
     const rotate = (id: string) => problemCode(api('POST', `/tenants/dead/keys/${id}/rotate`));
     const revoked = await createKey('dead');
@@ -164,7 +164,7 @@ describe('rotation', () => {
     expect((await verify(rotated.secret)).code).toBe('ROTATED');
   });
 
-  it('a revoked or rotated-out key takes no change; an expired one takes a new expiry', async () => {
+  it('is final: rotated and revoked keys cannot be changed, but an expired one can get a new expiry', async () => {
     await createTenant('patch', { settings: { retentionSeconds: 1_000_000 } });
     const revoked = await createKey('patch');
     await revokeKey('patch', revoked.id);
@@ -174,8 +174,8 @@ describe('rotation', () => {
     advance(1000);
     await runDueAlarm('patch');
     for (const key of [revoked, rotated]) {
-      const answer = api('PATCH', `/tenants/patch/keys/${key.id}`, { expiresAt: null, enabled: true });
-      expect(await problemCode(answer)).toBe('key_not_active');
+      const response = api('PATCH', `/tenants/patch/keys/${key.id}`, { expiresAt: null, enabled: true });
+      expect(await problemCode(response)).toBe('key_not_active');
     }
     expect((await verify(revoked.secret)).code).toBe('REVOKED');
     expect((await verify(rotated.secret)).code).toBe('ROTATED');
@@ -183,7 +183,7 @@ describe('rotation', () => {
     expect((await verify(expired.secret)).code).toBe('VALID');
   });
 
-  it('survives the successor being deleted: the old key keeps its grace and no other successor comes', async () => {
+  it('survives the deletion of the successor: the old key keeps its grace and gets no other successor', async () => {
     await createTenant('orphan');
     const key = await createKey('orphan');
     const { key: successor } = await rotateKey('orphan', key.id);
@@ -192,7 +192,7 @@ describe('rotation', () => {
     expect(await problemCode(api('POST', `/tenants/orphan/keys/${key.id}/rotate`))).toBe('key_already_rotating');
   });
 
-  it('a revoke with its lineage takes predecessors and successors along, and only those', async () => {
+  it('forms a lineage: revoking it covers predecessors and successors, and no other keys', async () => {
     await createTenant('family');
     const first = await createKey('family');
     const { key: second } = await rotateKey('family', first.id);

@@ -1,6 +1,6 @@
 /**
- * What an object writes a few seconds after the fact, without being asked: uses, and that no lease is out any more. The object may be evicted at any
- * time after that. (test/process/eviction.test.ts waits for the platform to do it.)
+ * What an object writes a few seconds later, without a request: uses of keys, and that no lease is out any more. After
+ * that the object may be evicted at any time. (test/process/eviction.test.ts waits for a real eviction.)
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -14,7 +14,7 @@ import { command, evict, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
 
-/** In real time, which passes while the pretended time stands: longer than uses stay unwritten. */
+/** Real time, which passes while the test's clock stands still. Longer than uses stay unwritten. */
 const untilSettled = () => scheduler.wait(3500);
 
 const leased = (tenantId: string) => createTenant(tenantId, { settings: { leaseSeconds: 1 } });
@@ -23,7 +23,7 @@ const mayHaveLeases = async (tenantId: string) =>
   (await sqlIn(tenantId, 'SELECT leases_out FROM tenant'))[0]?.leases_out === 1;
 
 describe('a few seconds after a verification', () => {
-  it('its use is written, the first of a successor too', async () => {
+  it('its use is written, also the first use of a successor', async () => {
     await createTenant('s-uses');
     const old = await createKey('s-uses');
     const { key } = await rotateKey('s-uses', old.id);
@@ -35,7 +35,7 @@ describe('a few seconds after a verification', () => {
     expect(await walk('/tenants/s-uses/rotations')).toMatchObject([{ successorFirstUsedAt: at(START + 90_000) }]);
   });
 
-  it('it is noted that no lease is out any more, and not before', async () => {
+  it('the object records that no lease is out any more, and not before', async () => {
     await leased('s-over');
     await leased('s-out');
     expect(await mayHaveLeases('s-over')).toBe(false);
@@ -47,9 +47,9 @@ describe('a few seconds after a verification', () => {
     expect([await mayHaveLeases('s-over'), await mayHaveLeases('s-out')]).toEqual([false, true]);
   });
 
-  it('it is noted by an object that was started anew meanwhile, too', async () => {
+  it('an object that was restarted meanwhile records it too', async () => {
     await leased('s-anew');
-    // As a crash leaves it: the test runtime evicts no object that has a timer running.
+    // Simulates a crash, because the test runtime evicts no object that has a timer running.
     await sqlIn('s-anew', 'UPDATE tenant SET leases_out = 1');
     await evict('s-anew');
     await api('GET', '/tenants/s-anew');
@@ -64,14 +64,14 @@ describe('a creation', () => {
   it('waits for leases on an earlier tenant of its id whose deletion is not finished', async () => {
     const { id } = await leased('s-again');
     const key = await createKey(id);
-    // An object that knows all leases there can be.
+    // An object that knows all leases that can exist.
     advance(20_000);
     await verify(key.secret);
     const object = await tenantObject(id);
     const described = await object.describe({ tenantId: id, bound: null });
     if (!described.ok) throw new Error('no tenant');
     const { incarnation } = described.value;
-    // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.
+    // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test need.
     const directory = env.DIRECTORY.get(
       env.DIRECTORY.idFromName('directory'),
     ) as unknown as DurableObjectStub<Directory>;
@@ -93,7 +93,7 @@ describe('a creation', () => {
 });
 
 describe('an object that deletes its tenant', () => {
-  it('says that there is none when no isolate has a lease on any of it', async () => {
+  it('returns that there is no tenant when no isolate has a lease on it', async () => {
     const { id } = await leased('s-gone');
     await verify((await createKey(id)).secret);
     const object = await tenantObject(id);
@@ -108,8 +108,8 @@ describe('an object that deletes its tenant', () => {
   });
 });
 
-describe('a call whose answer was lost', () => {
-  it('is applied once when it is repeated, and answers what the first one did', async () => {
+describe('a call whose response was lost', () => {
+  it('takes effect once when it is repeated, and returns the first result', async () => {
     await createTenant('s-lost');
     const [a, b] = [await createKey('s-lost'), await createKey('s-lost')];
     const lost = (method: string) => faultyEnv({ method, when: 'after', times: 1, retryable: true }).env;
@@ -123,7 +123,7 @@ describe('a call whose answer was lost', () => {
 });
 
 describe('a tenant row that was renamed in the database', () => {
-  it('opens nothing with the keys of its object, which their signature places elsewhere', async () => {
+  it('opens nothing with the keys of its object, because their signature names another place', async () => {
     await createTenant('s-moved');
     const { secret } = await createKey('s-moved');
     await sqlIn('s-moved', `UPDATE tenant SET id = 's-other'`);

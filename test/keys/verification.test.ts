@@ -1,4 +1,4 @@
-/** Verification: every code, in the contract's order, and nothing valid after the call that ended it has returned. */
+/** Verification: every code in the contract's order. No key is valid after the call that ended it has returned. */
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 import { locatorOf } from '../../domain/tenants/locator.ts';
@@ -30,7 +30,7 @@ function runtime() {
 }
 
 describe('verification', () => {
-  it('tells about a valid key what a backend needs', async () => {
+  it('returns what a backend needs to know about a valid key', async () => {
     await createTenant('full');
     const key = await createKey('full', { name: 'n', owner: 'o', scopes: ['a:*'], metadata: { m: 1 } });
     expect(await verify(key.secret)).toEqual({
@@ -47,7 +47,7 @@ describe('verification', () => {
     });
   });
 
-  it('a created key verifies at once, after an eviction too', async () => {
+  it('accepts a created key at once, also after an eviction', async () => {
     await createTenant('fresh');
     const { secret } = await createKey('fresh');
     expect((await verify(secret)).code).toBe('VALID');
@@ -55,13 +55,13 @@ describe('verification', () => {
     expect((await verify(secret)).code).toBe('VALID');
   });
 
-  it('what is no key is malformed, whatever its length', async () => {
+  it('reports text that is not a key as malformed, whatever its length', async () => {
     for (const key of ['', 'x', 'ks_', 'a'.repeat(16_000), 'ключ', '\u0000']) {
       expect(await verify(key)).toEqual({ valid: false, code: 'MALFORMED', warnings: [] });
     }
   });
 
-  it('an altered signature is forged', async () => {
+  it('reports an altered signature as forged', async () => {
     await createTenant('forged');
     const { secret } = await createKey('forged');
     const parsed = parseKeyString(secret);
@@ -70,7 +70,7 @@ describe('verification', () => {
     expect(await verify(formatKeyString('ks', bytes))).toEqual({ valid: false, code: 'FORGED', warnings: [] });
   });
 
-  it('a signed key that no record knows is not found, and leaves no trace in the tenant that never was', async () => {
+  it('reports a signed key without a record as not found, and stores nothing for an unknown tenant', async () => {
     const { secret } = await mintKey(runtime(), 'never-created', await locatorOf('never-created'), 'ks', Date.now());
     expect(await verify(secret)).toEqual({ valid: false, code: 'NOT_FOUND', warnings: [] });
     expect(
@@ -79,7 +79,7 @@ describe('verification', () => {
     expect(await runAlarm('never-created')).toBe(false);
   });
 
-  it('codes come in the order tenant disabled, revoked, rotated, expired, disabled, scopes', async () => {
+  it('reports codes in the order tenant disabled, revoked, rotated, expired, disabled, scopes', async () => {
     await createTenant('order', { settings: { retentionSeconds: 1_000_000 } });
     const code = async (secret: string) => (await verify(secret, { scopes: ['missing'] })).code;
     const key = await createKey('order', { expiresAt: at(START + 10_000) });
@@ -101,7 +101,7 @@ describe('verification', () => {
     expect(await code(rotated.secret)).toBe('REVOKED');
   });
 
-  it('scopes match exactly or by a trailing wildcard on a segment', async () => {
+  it('matches scopes exactly or by a trailing wildcard on a segment', async () => {
     await createTenant('scopes');
     const held: [string[], string, boolean][] = [
       [['invoices:*'], 'invoices:read', true],
@@ -126,7 +126,7 @@ describe('verification', () => {
     expect((await verify(both.secret, { scopes: ['a', 'c'] })).code).toBe('INSUFFICIENT_SCOPES');
   });
 
-  it('a key of another tenant is not found, for the tenant asked about and by its id', async () => {
+  it('reports a key of another tenant as not found, for the given tenant and by its id', async () => {
     await createTenant('tenant-a');
     await createTenant('tenant-b');
     const key = await createKey('tenant-b');
@@ -141,15 +141,16 @@ describe('verification', () => {
     expect((await verify(key.secret)).code).toBe('VALID');
   });
 
-  it('ids compare case-sensitively', async () => {
+  it('compares ids case-sensitively', async () => {
     await createTenant('case');
     const { id } = await createKey('case');
-    const other = `key_${[...id.slice(4)].map((char) => (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase())).join('')}`;
+    const swapCase = (char: string) => (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase());
+    const other = `key_${[...id.slice(4)].map(swapCase).join('')}`;
     expect((await api('GET', `/tenants/case/keys/${other}`)).status).toBe(404);
     expect((await api('GET', `/tenants/case/keys/${id}`)).status).toBe(200);
   });
 
-  it('nothing is valid once the call that ended it has returned', async () => {
+  it('accepts no key after the call that ended it has returned', async () => {
     await createTenant('final');
     const endings: [string, (id: string) => Promise<unknown>][] = [
       ['revoke', (id) => revokeKey('final', id)],
@@ -164,7 +165,7 @@ describe('verification', () => {
         await end(key.id);
         const after = await Promise.all(Array.from({ length: 5 }, () => verify(key.secret)));
         expect(
-          after.filter((answer) => answer.valid),
+          after.filter(({ valid }) => valid),
           name,
         ).toEqual([]);
         await Promise.all(before);
@@ -172,7 +173,7 @@ describe('verification', () => {
     }
   });
 
-  it('expiry ends a key to the millisecond, alarm or no alarm, and is announced a week before', async () => {
+  it('refuses an expired key to the millisecond, with or without an alarm, and warns a week before', async () => {
     await createTenant('expiry', { settings: { retentionSeconds: 1_000_000 } });
     const key = await createKey('expiry', { expiresAt: at(START + 8 * DAY_MS) });
     expect((await verify(key.secret)).warnings).toEqual([]);
@@ -188,11 +189,12 @@ describe('verification', () => {
     expect((await verify(key.secret)).code).toBe('EXPIRED');
   });
 
-  it('a row written by hand does not verify, whatever its digest', async () => {
+  it('refuses a row written by hand, whatever its digest', async () => {
     await createTenant('planted');
     const real = await createKey('planted');
-    // What somebody with the database could do: invent a secret, work out its layout and checksum, and plant a row for it. Even given the
-    // true digest of the invented bytes, which takes HMAC_SECRET to compute, the signature inside the key string is missing.
+    // What an attacker with the database can do: invent a secret with the right layout and checksum, and write a row
+    // for it. Even with the true digest of the invented bytes, which only HMAC_SECRET can compute, the signature inside
+    // the key string is missing.
     const bytes = Uint8Array.from(parseKeyString(real.secret)?.bytes ?? []);
     crypto.getRandomValues(bytes.subarray(20));
     const forged = formatKeyString('ks', bytes);
@@ -217,7 +219,7 @@ describe('verification', () => {
     expect((await verify(real.secret)).code).toBe('VALID');
   });
 
-  it('a digest in the wrong row does not verify', async () => {
+  it('refuses a digest in the wrong row', async () => {
     await createTenant('swapped');
     const [a, b] = [await createKey('swapped'), await createKey('swapped')];
     await sqlIn('swapped', 'UPDATE keys SET digest = (SELECT digest FROM keys WHERE id = ?) WHERE id = ?', b.id, a.id);
@@ -225,7 +227,7 @@ describe('verification', () => {
     expect((await verify(b.secret)).code).toBe('VALID');
   });
 
-  it('lastUsedAt is known to the minute at once, stored within seconds, and survives an eviction then', async () => {
+  it('has lastUsedAt to the minute at once, stored within seconds, after which it survives an eviction', async () => {
     await createTenant('used');
     const key = await createKey('used');
     advance(90_000);
@@ -245,14 +247,14 @@ describe('verification', () => {
     expect((await getKey('used', key.id)).lastUsedAt).toBe(at(START + 60_000));
   });
 
-  it('a refused key counts as no use', async () => {
+  it('does not count a refused key as used', async () => {
     await createTenant('unused');
     const key = await createKey('unused', { enabled: false });
     await verify(key.secret);
     expect((await getKey('unused', key.id)).lastUsedAt).toBeNull();
   });
 
-  it('the locator in a key string is that of its tenant', async () => {
+  it('finds the tenant by the locator in the key string', async () => {
     await createTenant('located');
     const { secret } = await createKey('located');
     expect(parseKeyString(secret)?.locator).toEqual(await locatorOf('located'));

@@ -5,10 +5,10 @@ import { MemoryBudget } from '../../domain/memory/budget.ts';
 import { ENTRY_BYTES, LruCache } from '../../domain/memory/lru-cache.ts';
 
 const MAX = 64_000;
-/** A sixty-fourth of it. */
+/** A sixty-fourth of MAX, which is the most that one entry may take. */
 const ENTRY_MAX = 1000;
 const CACHES = 3;
-/** Of each cache: together several times what there is room for. */
+/** Keys of each cache. Together they are several times what there is room for. */
 const KEYS = 100;
 
 type Step =
@@ -34,7 +34,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 type Known = { readonly cache: number; readonly key: string; readonly value: number; readonly bytes: number };
 
-/** All that is kept, the least recently used first. */
+/** All entries, the least recently used first. */
 class Model {
   #known: Known[] = [];
 
@@ -67,7 +67,7 @@ class Model {
 
 const MADE_BYTES = 500;
 
-it('keeps what was used last of all caches, up to the budget', () => {
+it('all caches together keep what was used last, up to the budget', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 1000, size: 'max' }), (steps) => {
       const budget = new MemoryBudget(MAX);
@@ -80,7 +80,7 @@ it('keeps what was used last of all caches, up to the budget', () => {
         expect(budget.bytes).toBe(model.bytes);
         expect(budget.bytes).toBeLessThanOrEqual(MAX);
       }
-      // Reading changes the order, of both alike.
+      // Reading changes the order of both in the same way.
       for (const [of, real] of caches.entries()) {
         for (let i = 0; i < KEYS; i++) expect(real.get(`${i}`)).toBe(model.get(of, `${i}`));
       }
@@ -110,7 +110,7 @@ function apply(step: Step, value: number, real: LruCache<number>, model: Model):
 }
 
 describe('a budget', () => {
-  it('lets go what was not used for longest, in whichever cache', () => {
+  it('drops the least recently used entry, in whichever cache it is', () => {
     const budget = new MemoryBudget(MAX);
     const [one, other] = [new LruCache<number>(budget), new LruCache<number>(budget)];
     for (let i = 0; i < 64; i++) (i % 2 === 0 ? one : other).set(`${i}`, i, ENTRY_MAX - ENTRY_BYTES);
@@ -120,7 +120,7 @@ describe('a budget', () => {
     expect(left.filter((value) => value !== undefined)).toEqual([0, 3, 62, 63]);
   });
 
-  it('takes few large entries where it takes many small ones', () => {
+  it('holds few large entries or many small ones', () => {
     const budget = new MemoryBudget(MAX);
     const small = new LruCache<number>(budget);
     for (let i = 0; i < 640; i++) small.set(`${i}`, i, 100 - ENTRY_BYTES);
@@ -130,7 +130,7 @@ describe('a budget', () => {
     expect([countIn(large, 32), countIn(small, 640)]).toEqual([32, 320]);
   });
 
-  it('lets what nobody uses go first, such as the caches of an object that is gone', () => {
+  it('drops unused entries first, such as the caches of an object that is gone', () => {
     const budget = new MemoryBudget(MAX);
     const gone = new LruCache<number>(budget);
     const used = new LruCache<number>(budget);
@@ -142,7 +142,7 @@ describe('a budget', () => {
     expect(countIn(gone, 64)).toBe(0);
   });
 
-  it('refuses one that would take the room of many, and does not keep the value that it was to replace', () => {
+  it('refuses an entry that would take the room of many, and drops the value that it was to replace', () => {
     const budget = new MemoryBudget(MAX);
     const cache = new LruCache<number>(budget);
     cache.set('one', 1, 0);

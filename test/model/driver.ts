@@ -2,18 +2,18 @@
 import * as v from 'valibot';
 import { expect } from 'vitest';
 import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
-import { type Answer, api, verify, walk } from '../support/api.ts';
+import { type ApiResponse, api, verify, walk } from '../support/api.ts';
 import type { Command, Model, ModelKey, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';
 
 type Request = { method: string; path: string; body?: unknown; headers: Record<string, string> };
 
-/** Names of keys in commands stand for ids and secrets that only the run knows. */
+/** The names of keys in commands stand for ids and secrets that only the run knows. */
 export type Run = {
   tenantId: string;
   secrets: Map<string, string>;
-  /** Requests with an `Idempotency-Key`, and what they were answered first. */
-  kept: { request: Request; answer: Answer }[];
+  /** Requests with an `Idempotency-Key`, and the first response to each. */
+  kept: { request: Request; response: ApiResponse }[];
 };
 
 export type Executed = { observation: Observation; born: string[] };
@@ -25,8 +25,8 @@ const isoIn = (ms: number | null) => (ms === null ? null : new Date(Date.now() +
 let idempotencyKeys = 0;
 
 /**
- * Sends one command; `twice` sends it two times at once under one `Idempotency-Key`, which must come to the same as once. `born` are the ids of the
- * keys that it made.
+ * Sends one command. `twice` sends it two times at once under one `Idempotency-Key`, which must have the effect of one.
+ * `born` are the ids of the keys that it made.
  */
 export async function execute(run: Run, command: Command, twice = false): Promise<Executed> {
   if (command.type === 'verify') {
@@ -44,32 +44,32 @@ export async function execute(run: Run, command: Command, twice = false): Promis
   return { observation: { status }, born: made.map(({ id }) => id) };
 }
 
-/** Sends a request again that was answered before: it must get that answer, whatever happened since. */
+/** Repeats a request that got a response before. It must get that response again, whatever has happened since. */
 export async function repeat(run: Run, position: number): Promise<void> {
   const kept = run.kept.length === 0 ? undefined : run.kept[position % run.kept.length];
   if (kept === undefined) return;
   const again = await send(kept.request);
-  expect(saidIn(again), JSON.stringify(kept.request)).toEqual(saidIn(kept.answer));
+  expect(saidIn(again), JSON.stringify(kept.request)).toEqual(saidIn(kept.response));
   expect(isReplay(again)).toBe(true);
 }
 
-async function sendTwice(run: Run, request: Request): Promise<Answer> {
+async function sendTwice(run: Run, request: Request): Promise<ApiResponse> {
   idempotencyKeys += 1;
   const keyed = { ...request, headers: { ...request.headers, 'Idempotency-Key': `key-${idempotencyKeys}` } };
   const [first, second] = await Promise.all([send(keyed), send(keyed)]);
   expect(saidIn(second), JSON.stringify(request)).toEqual(saidIn(first));
   expect([isReplay(first), isReplay(second)].sort()).toEqual([false, true]);
-  run.kept.push({ request: keyed, answer: first });
+  run.kept.push({ request: keyed, response: first });
   return first;
 }
 
-/** What an answer says. A problem names its request, which a repetition is not. */
-function saidIn({ status, body }: Answer): unknown {
+/** The content of a response. The id of the request is left out of a problem, because a repetition has another one. */
+function saidIn({ status, body }: ApiResponse): unknown {
   return [status, typeof body === 'object' && body !== null ? { ...body, requestId: undefined } : body];
 }
 
 const send = ({ method, path, body, headers }: Request) => api(method, path, body, headers);
-const isReplay = ({ headers }: Answer) => headers.get('Idempotency-Replayed') === 'true';
+const isReplay = ({ headers }: ApiResponse) => headers.get('Idempotency-Replayed') === 'true';
 
 function madeBy(command: Mutation, body: unknown): { id: string; secret: string }[] {
   if (command.type === 'create') return [v.parse(keyWithSecret, body)];
@@ -115,7 +115,7 @@ function expiry(expiresIn: number | null | undefined): { expiresAt?: string | nu
   return expiresIn === undefined ? {} : { expiresAt: isoIn(expiresIn) };
 }
 
-/** What the service says about all keys, in the model's terms. */
+/** The state of all keys as the service reports it, in the model's terms. */
 export async function observe(tenantId: string): Promise<Map<string, ModelKey & { status: string }>> {
   const ms = (time: string | null) => (time === null ? null : Date.parse(time));
   const rows = (await walk(`/tenants/${tenantId}/keys?limit=7&order=asc`)).map((row) => v.parse(keyResource, row));
@@ -139,7 +139,7 @@ export async function observe(tenantId: string): Promise<Map<string, ModelKey & 
   );
 }
 
-/** The model's state as `observe` would show it. */
+/** The model's state in the form that `observe` returns. */
 export function expected(model: Model, now: number): Map<string, ModelKey & { status: string }> {
   return new Map([...model.keys].map(([id, key]) => [id, { ...key, status: statusOf(key, now) }]));
 }

@@ -1,4 +1,4 @@
-/** Random histories against the model: one after the other, and interleaved. */
+/** Random histories compared with the model: sequential and concurrent. */
 import fc from 'fast-check';
 import { expect, inject, it } from 'vitest';
 import { walk } from '../support/api.ts';
@@ -7,7 +7,10 @@ import { checkHistory, checkInterleaving, history, interleaving } from './histor
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Runs of each property; `npm run soak -- histories <runs>` provides more, and is part of every full check (.ci/run). */
+    /**
+     * Runs of each property. `npm run soak -- histories <runs>` sets it higher and is part of every full check
+     * (.ci/run).
+     */
     modelRuns?: number;
   }
 }
@@ -16,7 +19,7 @@ const numRuns = inject('modelRuns') ?? 24;
 
 pretendTime();
 
-it('a history of operations, evictions and alarms does what the model says, to the millisecond', async () => {
+it('a history of commands, evictions and alarms agrees with the model, to the millisecond', async () => {
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
       await checkHistory(steps);
@@ -25,7 +28,7 @@ it('a history of operations, evictions and alarms does what the model says, to t
   );
 });
 
-it('operations sent at once have a serial explanation, and one audit entry each', async () => {
+it('concurrent commands have a serial explanation, and one audit entry each', async () => {
   await fc.assert(
     fc.asyncProperty(interleaving, async (rounds) => {
       await checkInterleaving(rounds);
@@ -34,6 +37,6 @@ it('operations sent at once have a serial explanation, and one audit entry each'
   );
 });
 
-it('the walk sees nothing of another tenant', async () => {
+it('a list shows nothing of another tenant', async () => {
   expect((await walk('/tenants')).length).toBeGreaterThan(0);
 });

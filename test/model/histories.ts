@@ -1,4 +1,7 @@
-/** Generators of histories and the checks that hold the service against the model. Shared by the tests and the longer campaigns. */
+/**
+ * Generators of histories, and the checks that compare the service with the model. The tests and the longer campaigns
+ * share them.
+ */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { api, createTenant, walk } from '../support/api.ts';
@@ -7,26 +10,27 @@ import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 import { type Executed, execute, expected, observe, type Run, repeat } from './driver.ts';
 import { apply, type Command, copyModel, emptyModel, type Model } from './model.ts';
 
-/** What a generated command is made for: all ids made so far, in order, and the versions that the keys have. */
+/** The context in which a command is generated: all ids made so far, in order, and the versions of the keys. */
 type Scene = { keys: readonly string[]; versionOf: (key: string) => number };
 
 /** A command whose key is chosen by position among all keys made so far, so that a generated history fits any run. */
 type Template = (scene: Scene) => Command | null;
 
-/** A command, sent twice under one `Idempotency-Key` or once; or a request from before, sent again. */
+/** A command, sent twice under one `Idempotency-Key` or once; or an earlier request, sent again. */
 type Action = { label: string; run: Template; twice: boolean } | { label: string; again: number };
 type Disturbance = { label: string; disturb: 'evict' | 'alarm' } | { label: string; wait: number };
 
 export type Step = Action | Disturbance;
 
-// Few different durations, so that ends of grace, expiries and steps of time often meet in the very same millisecond.
+// Only a few different durations, so that ends of grace, expiries and steps of time often fall into the same
+// millisecond.
 const DURATIONS_MS = [1000, 2000, 3000, 5000];
 const duration = fc.constantFrom(...DURATIONS_MS);
 const position = fc.nat({ max: 1000 });
 const expiresIn = fc.option(fc.constantFrom(...DURATIONS_MS, ...DURATIONS_MS, 0), { nil: null });
 const owner = fc.constantFrom(null, 'o1', 'o2');
 
-/** One of several, with these weights. */
+/** Chooses one of several, with these weights. */
 function weighted<T>(...choices: readonly (readonly [weight: number, fc.Arbitrary<T>])[]): fc.Arbitrary<T> {
   return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 }
@@ -52,7 +56,7 @@ const patch = fc.record(
 
 type CommandOnKey = Extract<Command, { key: string }>;
 
-/** For whichever key is chosen. */
+/** Applies to whichever key is chosen. */
 const onKey = weighted<CommandOnKey>(
   [
     3,
@@ -67,7 +71,7 @@ const onKey = weighted<CommandOnKey>(
   [3, fc.constantFrom('complete', 'cancel', 'delete').map((type) => ({ type, key: '' }))],
 );
 
-/** How far the version in `If-Match` is off; mostly there is none. */
+/** The difference between the version in `If-Match` and the real one. Mostly there is no `If-Match`. */
 const versionOff = weighted([4, fc.constant(null)], [1, fc.constantFrom<number | null>(0, 0, -1, 1)]);
 
 type Templated = { label: string; run: Template };
@@ -116,7 +120,7 @@ export const history = fc.array(fc.oneof({ weight: 3, arbitrary: action }, { wei
   maxLength: 25,
 });
 
-/** Rounds of up to four commands at once, with a disturbance between rounds. */
+/** Rounds of up to four concurrent commands, with a disturbance between rounds. */
 export const interleaving = fc.array(
   fc.record({
     actions: fc.array(action, { minLength: 1, maxLength: 4 }),
@@ -130,7 +134,7 @@ let tenants = 0;
 async function newRun(): Promise<Run> {
   tenants += 1;
   const tenantId = `model-${tenants}`;
-  // Retention beyond any history, so that the model needs no purge.
+  // Longer than any history, so that the model needs no purge.
   await createTenant(tenantId, { settings: { retentionSeconds: 1_000_000 } });
   return { tenantId, secrets: new Map(), kept: [] };
 }
@@ -145,7 +149,7 @@ function sceneOf(model: Model, keys: readonly string[]): Scene {
   return { keys, versionOf: (key) => model.keys.get(key)?.version ?? 1 };
 }
 
-/** Runs steps one after the other and compares every answer, and in the end everything there is to see. */
+/** Runs steps one after the other and compares every response, and finally the whole visible state. */
 export async function checkHistory(steps: readonly Step[]): Promise<void> {
   const run = await newRun();
   const model = emptyModel();
@@ -163,7 +167,10 @@ export async function checkHistory(steps: readonly Step[]): Promise<void> {
   await checkState(run, model);
 }
 
-/** Sends each round's commands at once and looks for an order in which the model gives the same answers and the same state. */
+/**
+ * Sends each round's commands at once and looks for a serial order in which the model gives the same results and the
+ * same state.
+ */
 export async function checkInterleaving(
   rounds: readonly { actions: readonly Action[]; after: Disturbance | null }[],
 ): Promise<void> {
@@ -176,10 +183,9 @@ export async function checkInterleaving(
     const calls = results.filter((call) => call !== null);
     const state = await observe(run.tenantId);
     const explained = explain(model, calls, (candidate) => sameState(state, candidate));
-    expect(
-      explained,
-      `no serial order explains ${JSON.stringify(calls)} from ${JSON.stringify([...model.keys])} to ${JSON.stringify([...state])}`,
-    ).not.toBeNull();
+    const start = JSON.stringify([...model.keys]);
+    const end = JSON.stringify([...state]);
+    expect(explained, `no serial order explains ${JSON.stringify(calls)} from ${start} to ${end}`).not.toBeNull();
     model = explained ?? model;
     born.push(...calls.flatMap(({ executed }) => executed.born));
     if (after !== null) await disturb(run.tenantId, after);
@@ -189,7 +195,7 @@ export async function checkInterleaving(
 
 type CallMade = { command: Command; executed: Executed };
 
-/** What is to be explained; null for what must have had no effect. */
+/** Returns the call that needs an explanation, or null for a repetition, which must have no effect. */
 async function carryOut(run: Run, step: Action, scene: Scene): Promise<CallMade | null> {
   if ('again' in step) {
     await repeat(run, step.again);
@@ -199,7 +205,10 @@ async function carryOut(run: Run, step: Action, scene: Scene): Promise<CallMade 
   return command && { command, executed: await execute(run, command, step.twice) };
 }
 
-/** The model after some order of the calls that gives each its observed answer and ends in the observed state; null if there is none. */
+/**
+ * Returns the model after an order of the calls that gives each its observed result and ends in the observed state.
+ * Returns null if there is none.
+ */
 function explain(model: Model, calls: readonly CallMade[], accepts: (model: Model) => boolean): Model | null {
   if (calls.length === 0) return accepts(model) ? model : null;
   for (const [index, { command, executed }] of calls.entries()) {
@@ -219,14 +228,17 @@ function sameState(state: ReadonlyMap<string, object>, model: Model): boolean {
 
 const canonical = (value: object | undefined) => JSON.stringify(Object.entries(value ?? {}).sort());
 
-/** More alarms than this one after the other, without time passing, would go on for ever. */
+/** More alarms than this in a row, without time passing, would go on for ever. */
 const ALARMS_AT_ONCE_MAX = 10;
 
 async function runDueAlarms(tenantId: string): Promise<void> {
   for (let alarms = 0; await runDueAlarm(tenantId); alarms++) expect(alarms).toBeLessThan(ALARMS_AT_ONCE_MAX);
 }
 
-/** Everything visible agrees with the model, each mutation has one audit entry, and alarms bring storage to where the answers are already. */
+/**
+ * Checks that everything visible agrees with the model, that each mutation has one audit entry, and that alarms bring
+ * storage into the state that responses already show.
+ */
 async function checkState(run: Run, model: Model): Promise<void> {
   const now = Date.now();
   expect(await observe(run.tenantId)).toEqual(expected(model, now));
@@ -253,7 +265,7 @@ async function checkState(run: Run, model: Model): Promise<void> {
   expect(await observe(run.tenantId)).toEqual(expected(model, now));
 }
 
-/** The numbers that are kept along agree with the rows that they count. */
+/** The stored counts agree with the rows that they count. */
 async function checkCounts(tenantId: string): Promise<void> {
   const kept = await sqlIn(tenantId, 'SELECT kind, entry, n FROM counts WHERE n <> 0 ORDER BY kind, entry');
   const counted = await sqlIn(

@@ -1,6 +1,6 @@
 /**
- * What Keystead promises about one tenant's keys, as a program small enough to be read as the promise: plain objects, no storage, no alarms. The
- * property tests hold the real service against it.
+ * What Keystead promises about one tenant's keys, as a program that is small enough to read: plain objects, no storage,
+ * no alarms. The property tests compare the real service with it.
  */
 
 export type ModelKey = {
@@ -22,7 +22,7 @@ export const emptyModel = (): Model => ({ keys: new Map(), mutations: 0 });
 
 export const copyModel = (model: Model): Model => structuredClone(model);
 
-/** Times are given as milliseconds from now; 0 is no longer in the future and refused. */
+/** Times are milliseconds from now. 0 is not in the future and is refused. */
 export type NewKey = { name: string; owner: string | null; expiresIn: number | null; enabled: boolean };
 
 /** `ifVersion` is the version in `If-Match`. */
@@ -51,7 +51,10 @@ export type Mutation =
 
 export type Command = Mutation | { type: 'verify'; key: string };
 
-/** What a caller learns: an HTTP status, with the code of the problem or of the verification, or how many keys were revoked. */
+/**
+ * What a caller learns: an HTTP status, with the code of the problem or of the verification, or the number of keys
+ * revoked.
+ */
 export type Observation = { status: number; code?: string; revoked?: number };
 
 export function statusOf(key: ModelKey, now: number): string {
@@ -82,7 +85,7 @@ export function apply(model: Model, command: Command, born: readonly string[], n
     case 'revokeOwner': {
       const keys = [...model.keys.values()].filter(({ owner }) => owner === command.owner);
       const revoked = revoke(keys, now);
-      // One entry names the owner, and each key has its own.
+      // One audit entry names the owner, and each key has one of its own.
       model.mutations += revoked === 0 ? 0 : revoked + 1;
       return { status: 200, revoked };
     }
@@ -103,7 +106,7 @@ export function apply(model: Model, command: Command, born: readonly string[], n
   }
 }
 
-/** All or none. */
+/** Applies to all of them or to none. */
 function create(model: Model, keys: readonly NewKey[], born: readonly string[], now: number): Observation {
   if (keys.some(({ expiresIn }) => expiresIn === 0)) return { status: 422, code: 'validation_failed' };
   for (const [index, { name, owner, enabled, expiresIn }] of keys.entries()) {
@@ -164,7 +167,7 @@ function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly 
   }
 }
 
-/** A new version, if anything is different. */
+/** Makes a new version if anything is different. */
 function change(model: Model, key: ModelKey, fields: Partial<ModelKey>): void {
   const before = JSON.stringify(key);
   Object.assign(key, fields);
@@ -173,7 +176,7 @@ function change(model: Model, key: ModelKey, fields: Partial<ModelKey>): void {
   model.mutations += 1;
 }
 
-/** How many of these were not revoked before. */
+/** Counts those that were not revoked before. */
 function revoke(keys: readonly (ModelKey | undefined)[], now: number): number {
   const living = keys.filter((key) => key !== undefined && key.revokedAt === null);
   for (const key of living) if (key !== undefined) Object.assign(key, { revokedAt: now, version: key.version + 1 });

@@ -1,6 +1,7 @@
 /**
- * The management API as the process tests use it, from outside: requests by the admin. The types name what the tests read of the answers, taken from the
- * contract and not from the program, which they would otherwise follow into its mistakes.
+ * A client of the management API for the process tests, which calls the server from outside as the administrator. Its
+ * types name what the tests read of the responses. They follow the contract and are not taken from the program, because
+ * its mistakes would then go unnoticed.
  */
 
 export type TenantResource = { readonly id: string; readonly name: string };
@@ -30,7 +31,7 @@ export type AuditEntry = {
 };
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-export type Answer<T> = { readonly status: number; readonly body: T; readonly headers: Headers };
+export type ApiResponse<T> = { readonly status: number; readonly body: T; readonly headers: Headers };
 type List<T> = { readonly data: readonly T[]; readonly page: { readonly nextCursor: string | null } };
 type CleanupReport = { readonly trigger: string; readonly startedAt: string; readonly expired: number };
 
@@ -43,7 +44,7 @@ export class Client {
     this.#token = adminToken;
   }
 
-  /** One request; rejects when no answer came. `null` stands for an answer without body. */
+  /** Sends one request and rejects when no response came. A `null` body stands for an empty response. */
   async send<T>(
     method: Method,
     path: string,
@@ -51,7 +52,7 @@ export class Client {
     requestId?: string,
     headers: Readonly<Record<string, string>> = {},
     signal: AbortSignal | null = null,
-  ): Promise<Answer<T>> {
+  ): Promise<ApiResponse<T>> {
     const response = await fetch(this.#base + path, {
       method,
       signal,
@@ -67,7 +68,7 @@ export class Client {
     return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
   }
 
-  /** The body of an answer that must be a success. */
+  /** Returns the body of a response that must be a success. */
   async get<T>(path: string): Promise<T> {
     return this.#successful<T>('GET', path);
   }
@@ -80,7 +81,7 @@ export class Client {
     return this.#successful('POST', `/tenants/${tenantId}/keys`, { name: 'key', ...body });
   }
 
-  /** All or none; at most 500. */
+  /** Creates all keys or none; at most 500. */
   async createKeys(tenantId: string, keys: readonly object[], headers = {}): Promise<readonly KeyWithSecret[]> {
     const path = `/tenants/${tenantId}/keys/bulk`;
     return (await this.#successful<{ data: KeyWithSecret[] }>('POST', path, { keys }, headers)).data;
@@ -102,17 +103,17 @@ export class Client {
     return this.get(`/tenants/${tenantId}/cleanup`);
   }
 
-  /** All keys, oldest first. */
+  /** Returns all keys, oldest first. */
   keys(tenantId: string): Promise<KeyResource[]> {
     return this.all(`/tenants/${tenantId}/keys?order=asc&limit=100`);
   }
 
-  /** The whole audit log, newest first. */
+  /** Returns the whole audit log, newest first. */
   audit(tenantId: string): Promise<AuditEntry[]> {
     return this.all(`/tenants/${tenantId}/audit?limit=100`);
   }
 
-  /** A whole list by cursor. `path` has a query. */
+  /** Reads a whole list by cursor. `path` has a query. */
   async all<T>(path: string): Promise<T[]> {
     const items: T[] = [];
     let next = '';
@@ -125,8 +126,9 @@ export class Client {
   }
 
   async #successful<T>(method: Method, path: string, body?: unknown, headers = {}): Promise<T> {
-    const answer = await this.send<T>(method, path, body, undefined, headers);
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
+    const response = await this.send<T>(method, path, body, undefined, headers);
+    if (response.status >= 300)
+      throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(response.body)}`);
+    return response.body;
   }
 }

@@ -1,4 +1,4 @@
-/** What a crash leaves: everything that was acknowledged, nothing by half, and alarms that still ring. */
+/** What survives a crash: everything that was acknowledged, nothing incomplete, and alarms that still run. */
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -12,15 +12,15 @@ import { eventually, startServer, temporaryFolder } from './server.ts';
 /** `npm run soak -- kill9 <rounds>` runs more. */
 const ROUNDS = 4;
 
-test('a server killed amid concurrent writes loses nothing acknowledged and keeps nothing by half', async () => {
+test('a server killed during concurrent writes loses no acknowledged change and keeps no incomplete one', async () => {
   const report = await kill9(ROUNDS);
   expect(report.rounds).toBe(ROUNDS);
-  // The kills struck amid writes, or the campaign has shown nothing.
+  // Some writes must have been interrupted, or the campaign has shown nothing.
   expect(report.acknowledged).toBeGreaterThan(10 * ROUNDS);
   expect(report.unanswered).toBeGreaterThan(0);
 });
 
-test('the check that follows a kill sees what it is there to see', async () => {
+test('the check that follows a kill finds the faults that it looks for', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   const client = new Client(server);
@@ -58,7 +58,7 @@ test('the check that follows a kill sees what it is there to see', async () => {
   await expect(lie({ keys: async () => older })).rejects.toThrow('last logged change');
 });
 
-test('an alarm that came due while the server was dead runs after its restart, without any request', async () => {
+test('an alarm that was due while the server was down runs after the restart, without any request', async () => {
   using folder = temporaryFolder();
   let expiresAt = 0;
   {
@@ -72,7 +72,7 @@ test('an alarm that came due while the server was dead runs after its restart, w
   await sleep(Math.max(0, expiresAt + 200 - Date.now()));
   const restartedAt = Date.now();
   await using server = await startServer(folder.path);
-  // Seen in its file: a request would wake the object.
+  // Read from the database file, because a request would wake the object.
   const [path = ''] = databases(folder.path, 'keystead-tenant');
   await eventually('the alarm has run', 30_000, () => {
     using database = new DatabaseSync(path, { readOnly: true });

@@ -1,6 +1,6 @@
 /**
- * What the platform's own eviction leaves: it takes an object that nobody asks for about ten seconds from memory, without a crash and without a call. These
- * tests wait for that, and for nothing else.
+ * What survives an eviction by the platform, which removes an object from memory after about ten idle seconds, without
+ * a crash and without a call. These tests really wait for that.
  */
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,21 +11,23 @@ import { eventually, startServer, temporaryFolder } from './server.ts';
 type Used = { readonly lastUsedAt: string | null };
 type Rotations = { readonly data: readonly { readonly successorFirstUsedAt: string | null }[] };
 
-/** Journals of tenants' open databases: an object in memory has one. The runtime keeps one of its own, too. */
+/**
+ * Counts the journals of tenants' open databases: an object in memory has one. The runtime keeps one of its own, too.
+ */
 function journals(dataDir: string): string[] {
   const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
   return files.filter((file) => /keystead-tenant.*-wal$/.test(file) && !file.includes('metadata'));
 }
 
-/** How long a request took (ms). */
+/** Returns how long a request took (ms). */
 async function duration(request: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await request();
   return performance.now() - startedAt;
 }
 
-// Side by side, for they do little but wait.
-describe.concurrent('an object that the platform took from memory', () => {
+// Concurrent, because these tests do little but wait.
+describe.concurrent('an object that the platform evicted', () => {
   test('has kept every use, and knows that no lease is out', async () => {
     using folder = temporaryFolder();
     await using server = await startServer(folder.path);
@@ -57,7 +59,7 @@ describe.concurrent('an object that the platform took from memory', () => {
 });
 
 describe.concurrent('a crash', () => {
-  test('under lease makes the next change wait; a little later it has lost no use', async () => {
+  test('under a lease makes the next change wait; a few seconds later no use is lost', async () => {
     using folder = temporaryFolder();
     const { early, late } = await (async () => {
       await using server = await startServer(folder.path);
@@ -65,7 +67,7 @@ describe.concurrent('a crash', () => {
       await client.createTenant('crashed', { leaseSeconds: 5 });
       const [first, second] = [await client.createKey('crashed'), await client.createKey('crashed')];
       await client.verify(first.secret);
-      // Longer than uses stay unwritten; shorter than the lease.
+      // Longer than uses stay unwritten, and shorter than the lease.
       await sleep(4000);
       await client.verify(second.secret);
       await server.killGroup();
@@ -76,7 +78,7 @@ describe.concurrent('a crash', () => {
     const read = await client.send('POST', '/keys/verify', { key: late.secret, fresh: true });
     expect(read.status).toBe(200);
     const took = await duration(() => client.revokeKey('crashed', late.id));
-    // Five seconds from the start of the object, of which the verification may have taken a little.
+    // Five seconds from the start of the object, a little of which the verification may have taken.
     expect(took).toBeGreaterThan(4000);
     expect((await client.get<Used>(`/tenants/crashed/keys/${early.id}`)).lastUsedAt).not.toBeNull();
   });

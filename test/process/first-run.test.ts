@@ -6,12 +6,12 @@ import { expect, test } from 'vitest';
 import { type Ready, toLog, toTerminal } from '../../selfhost/announcement.ts';
 import { firstCall, WALKTHROUGH_HEADING, walkthrough } from '../../selfhost/walkthrough.ts';
 import { Client } from './client.ts';
-import { answers, eventually, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
+import { eventually, isListening, Launcher, ROOT, startServer, storedSecret, temporaryFolder } from './server.ts';
 import { ArgumentRecorder, printedLines, run } from './walkthrough.ts';
 
 const TOKEN = 'kst_EnvironmentToken0fThe5uite9w8e7r6t5z';
 
-/** The story that the lines tell. */
+/** The responses that the lines bring, in order. */
 const STORY = [
   { id: expect.stringMatching(/^t-/) },
   { id: expect.stringMatching(/^key_/), secret: expect.any(String), status: 'active' },
@@ -22,13 +22,13 @@ const STORY = [
   { code: 'REVOKED', warnings: [] },
 ];
 
-/** The ways to a shell, with what it needs in its environment. */
+/** How the token reaches the shell, with the environment it needs. */
 const PLACES = [
   ['with the token in the file', (secretsPath: string) => ({ secretsPath }), {}],
   ['with the token in the environment', () => 'environment' as const, { ADMIN_TOKEN: TOKEN }],
 ] as const;
 
-test.each(PLACES)('the lines to paste work again and again, %s', async (_where, source, env) => {
+test.each(PLACES)('the lines to paste can be pasted repeatedly, %s', async (_where, source, env) => {
   using folder = temporaryFolder();
   await using server = await startServer(join(folder.path, 'data'), env);
   const token = source(join(folder.path, 'data/secrets.json'));
@@ -40,7 +40,7 @@ test.each(PLACES)('the lines to paste work again and again, %s', async (_where, 
   }
 });
 
-test('neither a token nor a key string is among the arguments of a program', async () => {
+test('neither a token nor a key string is passed as an argument to a program', async () => {
   using folder = temporaryFolder();
   const programs = join(folder.path, 'programs');
   mkdirSync(programs);
@@ -61,7 +61,7 @@ test('neither a token nor a key string is among the arguments of a program', asy
   expect(recorder.read()).not.toContain(key);
 });
 
-test('where no terminal is, one line of the log says where the token lies, and nothing is a tutorial', async () => {
+test('without a terminal, one line of the log says where the token is, and there is no tutorial', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   for (const line of server.stdout.trimEnd().split('\n')) expect(JSON.parse(line), line).toHaveProperty('event');
@@ -76,7 +76,7 @@ test('where no terminal is, one line of the log says where the token lies, and n
     try: expect.stringContaining('curl'),
   });
   expect(server.stdout).not.toContain(server.adminToken);
-  // As it stands in the log, without undoing any quoting of JSON.
+  // Taken from the log as it is, without undoing any JSON escapes.
   const [, pasted = ''] = /"try":"(.*)"\}$/m.exec(server.stdout) ?? [];
   expect(await run(pasted)).toMatchObject([{ data: [] }]);
 });
@@ -91,11 +91,11 @@ const READY: Ready = {
   isExposed: false,
 };
 
-test('a terminal is shown the token on the run that made it, and the lines to paste at the first start', () => {
+test('a terminal shows the token on the run that generated it, and the lines to paste at the first start', () => {
   const first = toTerminal(READY).join('\n');
   expect(first).toContain(`Admin token, shown this once: ${TOKEN}`);
   expect(printedLines(first)).toBe(`${walkthrough(READY.url, { secretsPath: READY.secretsPath }).join('\n')}\n`);
-  // The lines go into the history of the shell.
+  // The lines must not hold the token, because they go into the shell's history.
   expect(printedLines(first)).not.toContain(TOKEN);
 
   const later = { ...READY, adminToken: { value: TOKEN, origin: 'stored' }, hasGeneratedSecrets: false } as const;
@@ -112,7 +112,7 @@ test('a terminal is shown the token on the run that made it, and the lines to pa
 });
 
 test.skipIf(spawnSync('script', ['--version']).status !== 0)(
-  'npm start on a terminal, as a new user has it',
+  'npm start on a terminal works as a new user sees it',
   async () => {
     using folder = temporaryFolder();
     const log = join(folder.path, 'typescript');
@@ -142,7 +142,7 @@ test('a later run reuses the secrets, keeps the keys and does not show the token
   expect(await run(second.firstCall)).toMatchObject([{ data: [{ id: 'acme' }] }]);
 });
 
-test('secrets from the environment win and are not written down', async () => {
+test('secrets from the environment take precedence and are not written down', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path, { ADMIN_TOKEN: TOKEN });
   const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
@@ -151,7 +151,7 @@ test('secrets from the environment win and are not written down', async () => {
   expect(await run(server.firstCall, 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject([{ data: [] }]);
 });
 
-test('generated secrets are strong and differ from one deployment to the next', async () => {
+test('generated secrets are strong and differ between deployments', async () => {
   using folder = temporaryFolder();
   await using one = await startServer(join(folder.path, 'one'));
   await using other = await startServer(join(folder.path, 'other'));
@@ -164,7 +164,7 @@ test('generated secrets are strong and differ from one deployment to the next', 
   expect(new Set([...keyrings, one.adminToken, other.adminToken]).size).toBe(6);
 });
 
-test('everything in the data folder is for its owner alone', async () => {
+test('everything in the data folder is readable by its owner only', async () => {
   using folder = temporaryFolder();
   const dataDir = join(folder.path, 'data');
   await using server = await startServer(dataDir);
@@ -183,7 +183,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the server and its runtime wi
   server.signal(signal);
   expect(await server.exit()).toBe(0);
   expect(server.stderr).toBe('');
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
   expect(existsSync(join(folder.path, 'server.json'))).toBe(false);
 });
 
@@ -193,10 +193,10 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s to npm start ends the server as we
   const url = await npm.ready();
   npm.signal(signal);
   expect(await npm.exit()).toBe(0);
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
 });
 
-test('a Ctrl-C, which reaches launcher and runtime at once, is an end like any other', async () => {
+test('a Ctrl-C, which reaches launcher and runtime at once, ends both normally', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   process.kill(-server.pid, 'SIGINT');
@@ -213,7 +213,7 @@ test('a signal during the start ends it with exit code 0', async () => {
   expect(launcher.stderr).toBe('');
 });
 
-test('a runtime that dies by itself is told in one line, exit code 1', async () => {
+test('a runtime that dies by itself is reported in one line, with exit code 1', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   process.kill(server.runtimePid, 'SIGKILL');
@@ -221,14 +221,14 @@ test('a runtime that dies by itself is told in one line, exit code 1', async () 
   expect(server.stderr).toBe('keystead: the server ended by itself (SIGKILL)\n');
 });
 
-test('a launcher that is killed takes its runtime along, and the data folder is free again', async () => {
+test('a launcher that is killed takes its runtime with it, and the data folder is free again', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   const { url } = server;
   process.kill(server.pid, 'SIGKILL');
-  // At once, while the runtime may still be ending: the launcher waits for it.
+  // At once, while the runtime may still be ending. The launcher waits for it.
   await using next = await startServer(folder.path);
-  expect(await answers(url)).toBe(false);
+  expect(await isListening(url)).toBe(false);
   expect(await new Client(next).createTenant('acme')).toMatchObject({ id: 'acme' });
 });
 
@@ -239,14 +239,14 @@ test('the server listens on IPv6 when HOST says so', async () => {
   expect(await run(server.firstCall)).toMatchObject([{ data: [] }]);
 });
 
-test('both ways of hosting run with the same compatibility date', () => {
+test('self-hosting and Cloudflare use the same compatibility date', () => {
   const dateIn = (file: string) =>
     /ompatibility_?[dD]ate = "([\d-]+)"/.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1];
   expect(dateIn('selfhost/workerd.capnp')).toBeDefined();
   expect(dateIn('selfhost/workerd.capnp')).toBe(dateIn('wrangler.toml'));
 });
 
-test('on Cloudflare only the log of Keystead itself is kept, without the URLs of requests', () => {
+test("on Cloudflare only Keystead's own log is kept, without the URLs of requests", () => {
   const [, logs = ''] =
     /^\[observability\.logs\]\n((?:\w+ = .*\n)+)/m.exec(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')) ?? [];
   expect(logs.trim().split('\n')).toEqual(['enabled = true', 'invocation_logs = false']);

@@ -1,24 +1,20 @@
-/** A checkout that the user of the server may not write to: it serves what its owner has built, and nothing else. */
+/**
+ * A checkout that the server's user may not write to. The server serves the bundle that the checkout's owner has built,
+ * and no other.
+ */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
+import { SOURCES } from '../../selfhost/build.ts';
 import { Launcher, ROOT, temporaryFolder } from './server.ts';
 import { SmallDisk } from './small-disk.ts';
 
-/** A copy of what the server needs, on a disk that can be made read-only. */
+/** Copies what the server needs to a disk that can be made read-only. */
 function checkout({ skip }: TestContext): SmallDisk {
   const disk = SmallDisk.mount(40);
   if ('refusal' in disk) return skip(`no small disk can be mounted here: ${disk.refusal}`);
-  for (const path of [
-    'selfhost',
-    'src',
-    'durable-objects',
-    'domain',
-    'wrangler.toml',
-    'package.json',
-    'package-lock.json',
-  ]) {
+  for (const path of [...SOURCES, 'selfhost']) {
     cpSync(join(ROOT, path), join(disk.path, path), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(disk.path, 'node_modules'));
@@ -29,17 +25,17 @@ const start = (disk: SmallDisk, dataDir: string) =>
   new Launcher(dataDir, {}, [process.execPath, join(disk.path, 'selfhost/start.ts')]);
 
 function build(disk: SmallDisk): string {
-  // As somebody does who keeps his files to himself.
+  // With the umask of an owner who keeps other files private.
   const command = `umask 077; exec '${process.execPath}' selfhost/build.ts`;
   const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: disk.path, encoding: 'utf8' });
   return stdout + stderr;
 }
 
-test('it serves what its owner built, whatever the times of the files', async (context) => {
+test('it serves the bundle that its owner built, whatever the times of the files', async (context) => {
   using disk = checkout(context);
   using folder = temporaryFolder();
   expect(build(disk)).toBe('');
-  // For all who may read the sources.
+  // Readable for everybody who may read the sources.
   expect(statSync(join(disk.path, 'dist/index.js')).mode & 0o777).toBe(0o644);
   expect(statSync(join(disk.path, 'dist')).mode & 0o777).toBe(0o755);
   utimesSync(join(disk.path, 'src/index.ts'), new Date(), new Date(Date.now() + 60_000));
@@ -63,7 +59,7 @@ test('without a bundle, or with one of other sources, it says in one line what t
   mkdirSync(join(disk.path, 'dist'));
   writeFileSync(join(disk.path, 'dist/index.js'), `// sources: ${'0'.repeat(64)}\n`);
   expect(await refusal()).toBe(`keystead: the bundle was made from other sources, ${remedy}`);
-  // The build itself, by who may not.
+  // The build itself, run by a user who may not write.
   disk.makeReadOnly();
   expect(build(disk)).toBe(`keystead: this user may not write to ${disk.path}: run npm run build there as its owner\n`);
   expect(existsSync(join(folder.path, 'secrets.json'))).toBe(false);

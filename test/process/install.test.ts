@@ -1,4 +1,7 @@
-/** What `npm ci` brings: everything by the lockfile, checked against it, and nothing that runs or fetches by itself while it is installed. */
+/**
+ * What `npm ci` installs: only what the lockfile names, checked against it. No package runs or fetches anything while
+ * it is installed.
+ */
 import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -20,7 +23,7 @@ const { packages }: { readonly packages: Readonly<Record<string, Locked>> } = JS
 const locked = Object.entries(packages).filter(([path]) => path !== '');
 const PLATFORMS = ['darwin arm64', 'darwin x64', 'linux arm64', 'linux x64'];
 
-test('every package has its integrity in the lockfile, and comes from the registry that npm is set to', () => {
+test('every package has an integrity hash in the lockfile, and comes from the registry that npm is set to', () => {
   expect(locked.length).toBeGreaterThan(80);
   for (const [path, { integrity, resolved }] of locked) {
     expect(integrity, path).toMatch(/^sha512-/);
@@ -28,17 +31,17 @@ test('every package has its integrity in the lockfile, and comes from the regist
   }
 });
 
-test('no package runs a script of its own when it is installed', () => {
+test('no package runs an install script', () => {
   expect(readFileSync(join(ROOT, '.npmrc'), 'utf8')).toMatch(/^ignore-scripts=true$/m);
 });
 
-/** The packages, optional each, of which npm installs the one that fits the machine. */
+/** The optional packages of which npm installs the one that fits the machine. */
 function platformsOf(holds: (path: string, locked: Locked) => boolean): string[] {
   const found = locked.filter(([path, entry]) => entry.optional === true && holds(path, entry));
   return found.map(([, { os, cpu }]) => `${[os].flat().join()} ${[cpu].flat().join()}`).sort();
 }
 
-test('the lockfile holds Node and the runtime for each platform, of one version each', () => {
+test('the lockfile has Node and the runtime for each platform, all in one version', () => {
   expect(platformsOf((_path, { bin }) => bin?.node !== undefined)).toEqual(PLATFORMS);
   expect(platformsOf((path) => path.includes('/@cloudflare/workerd-'))).toEqual(expect.arrayContaining(PLATFORMS));
   const versions = locked.filter(([, { bin }]) => bin?.node !== undefined).map(([, { version }]) => version);

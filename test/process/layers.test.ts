@@ -1,7 +1,8 @@
-/** The direction of imports: what docs/architecture.md draws is what the files do. */
+/** The direction of imports: the files follow the drawing in docs/architecture.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SOURCES } from '../../selfhost/build.ts';
 import { againstTheDirection, circles, type Imports, importsIn, importsOf } from './layers.ts';
 import { ROOT } from './server.ts';
 
@@ -11,12 +12,12 @@ const withImport = (file: string, path: string): Imports =>
   new Map(imports).set(file, [...(imports.get(file) ?? []), path]);
 
 describe('imports, those of types included,', () => {
-  test('lead to the same floor or one below', () => {
+  test('lead to the same floor or to one below', () => {
     expect(imports.size).toBeGreaterThan(100);
     expect(againstTheDirection(imports)).toEqual([]);
   });
 
-  test('do not go in a circle', () => {
+  test('form no cycle', () => {
     expect(circles(imports)).toEqual([]);
   });
 
@@ -44,13 +45,21 @@ describe('imports, those of types included,', () => {
   });
 });
 
-test('rules know no clock, no storage and no network', () => {
+test('the rules in domain/ use no clock, no storage and no network', () => {
   const platform =
     /\b(?:Date\.now|new Date\(\)|performance|scheduler|setTimeout|SqlStorage|DurableObject\w*|console|fetch)\b/;
   const rules = [...imports.keys()].filter((file) => file.startsWith('domain/'));
   expect(rules.length).toBeGreaterThan(15);
   const code = (file: string) => readFileSync(join(ROOT, file), 'utf8').replaceAll(/\/\*.*?\*\/|\/\/.*/gs, '');
   expect(rules.filter((file) => platform.test(code(file)))).toEqual([]);
+});
+
+test('the bundle is rebuilt after a change in any file that the Worker imports', () => {
+  const reached = new Set(['src/index.ts']);
+  for (const file of reached) for (const next of imports.get(file) ?? []) reached.add(next);
+  expect(reached.size).toBeGreaterThan(80);
+  const isSource = (file: string) => SOURCES.some((source) => file === source || file.startsWith(`${source}/`));
+  expect([...reached].filter((file) => !isSource(file))).toEqual([]);
 });
 
 describe('one import that is turned around', () => {
@@ -65,7 +74,7 @@ describe('one import that is turned around', () => {
     expect(againstTheDirection(withImport(file, path))).toEqual([`${file} -> ${path}`]);
   });
 
-  test('within a floor is noticed as a circle', () => {
+  test('within a floor is noticed as a cycle', () => {
     const found = circles(withImport('domain/keys/record.ts', 'domain/keys/status.ts'));
     expect(found).toContain('domain/keys/record.ts -> domain/keys/status.ts -> domain/keys/record.ts');
   });

@@ -1,11 +1,11 @@
 /**
- * The floors of the house (docs/architecture.md), from the top. A file imports from its own floor and from those below, types
- * included, and no imports go in a circle.
+ * The floors of the program (docs/architecture.md), from the top. A file may import from its own floor and from those
+ * below, type imports included, and imports must not form a cycle.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
-/** The first floor with a prefix that fits is a file's own. */
+/** A file belongs to the first floor that has a prefix of its path. */
 export const FLOORS: readonly { readonly name: string; readonly prefixes: readonly string[] }[] = [
   { name: 'programs around the Worker', prefixes: ['selfhost/', 'bench/'] },
   { name: 'entry points', prefixes: ['src/index.ts', 'src/router.ts'] },
@@ -22,7 +22,7 @@ export const FLOORS: readonly { readonly name: string; readonly prefixes: readon
   { name: 'rules', prefixes: ['domain/'] },
 ];
 
-/** What each file imports of ours, by path. */
+/** The files of this repository that each file imports, by path. */
 export type Imports = ReadonlyMap<string, readonly string[]>;
 
 /** `import`, `export … from` and `import()`, with types or without. */
@@ -55,7 +55,7 @@ export function againstTheDirection(imports: Imports): string[] {
   });
 }
 
-/** One circle of imports for each start that leads into one. */
+/** The cycles that are found, at least one for each group of files that import each other. */
 export function circles(imports: Imports): string[] {
   const found: string[] = [];
   const done = new Set<string>();

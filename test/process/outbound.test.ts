@@ -1,4 +1,7 @@
-/** The runtime's network is closed: whatever runs in the Worker, it cannot call out. Shown by another program in the place of the Worker. */
+/**
+ * The runtime's network is closed, so that nothing in the Worker can call out. Another program in the place of the
+ * Worker tries it.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +20,7 @@ async function attempt(way) {
   try { return await way(); } catch { return 'refused'; }
 }
 async function attempts(port) {
-  // Of the addresses that are set aside for examples, so that nobody is reached even by a runtime that is open.
+  // Addresses reserved for examples, so that nobody is reached even when the network is open.
   await attempt(() => fetch('http://198.51.100.1:' + port, { signal: AbortSignal.timeout(1000) }));
   return [
     await attempt(async () => (await fetch('http://127.0.0.1:' + port)).text()),
@@ -37,7 +40,7 @@ export default {
 };
 `;
 
-test('a program in the runtime, as Keystead configures it, reaches nothing', async () => {
+test("a program in Keystead's runtime configuration can reach nothing", async () => {
   using folder = temporaryFolder();
   let connections = 0;
   const outside = createServer((_request, response) => response.end('reached'));
@@ -74,10 +77,10 @@ test('a program in the runtime, as Keystead configures it, reaches nothing', asy
     const control = runtime.stdio[3];
     if (control === null || control === undefined || !('read' in control)) throw new Error('no control descriptor');
     const [line] = await once(createInterface({ input: control }), 'line');
-    const answer = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/?port=${port}`);
-    expect(await answer.json()).toEqual(Array.from({ length: 8 }, () => 'refused'));
+    const response = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/?port=${port}`);
+    expect(await response.json()).toEqual(Array.from({ length: 8 }, () => 'refused'));
     expect(connections).toBe(0);
-    // Addresses of this machine are closed by themselves; the rest of the world only by the configuration.
+    // Addresses of this machine are closed anyway; the rest of the world is closed only by the configuration.
     await eventually('the refusal is told', 5_000, () =>
       errors.includes(`connecting to 198.51.100.1:${port} is not allowed`),
     );

@@ -1,4 +1,7 @@
-/** The reserve that a full disk is met with: when growth ends, when the ballast goes and comes back, and what a crash in between leaves. */
+/**
+ * The reserve for a full disk: when growth ends, when the ballast is given back and taken again, and what a crash in
+ * between leaves.
+ */
 import { existsSync, mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,7 +14,7 @@ import { SmallDisk } from './small-disk.ts';
 const MiB = 2 ** 20;
 const SIZES = sizesFor({ blocks: 10_000, bsize: MiB, files: 1_000_000 });
 
-test('the reserve is 64 MiB, less on a small disk, and none where the system tells no size', () => {
+test('the reserve is 64 MiB, less on a small disk, and none where the system reports no size', () => {
   expect(SIZES).toEqual({
     reserveBytes: 64 * MiB,
     growthEndsBelow: 32 * MiB,
@@ -47,14 +50,14 @@ test.each<[string, number, number, boolean, string]>([
   expect(nextStep(space, SIZES)).toBe(step);
 });
 
-test('files that run out end growth as bytes do', () => {
+test('running out of files ends growth as running out of bytes does', () => {
   const space = { freeBytes: 1000 * MiB, ballastBytes: 64 * MiB };
   expect(nextStep({ ...space, freeFiles: 999, isOpen: true }, SIZES)).toBe('end growth');
   expect(nextStep({ ...space, freeFiles: 1_999, isOpen: false }, SIZES)).toBe('nothing');
   expect(nextStep({ ...space, freeFiles: 2_000, isOpen: false }, SIZES)).toBe('allow growth');
 });
 
-test('on a disk that nobody else changes, the steps come to an end, and never back to where they were', () => {
+test('on a disk that nobody else changes, the steps come to an end and never repeat a state', () => {
   const spaces = fc.record({
     freeBytes: fc.integer({ min: 0, max: 300 * MiB }),
     ballastBytes: fc.integer({ min: 0, max: 64 * MiB }),
@@ -82,14 +85,14 @@ test('on a disk that nobody else changes, the steps come to an end, and never ba
       }
       expect(nextStep(space, SIZES)).toBe('nothing');
       expect(turns.length).toBeLessThanOrEqual(1);
-      // Where something is left to give back, hardly anything free means that it has been given.
+      // Hardly any free space, with a ballast that could be given back, means that it has been given back.
       expect(space.freeBytes >= SIZES.releasedBelow || space.ballastBytes === 0).toBe(true);
     }),
     { numRuns: 2_000 },
   );
 });
 
-/** A disk for the test, which is skipped where there cannot be one. */
+/** Mounts a disk for the test, or skips the test. */
 function smallDisk({ skip }: TestContext): SmallDisk {
   const disk = SmallDisk.mount(40);
   return 'refusal' in disk ? skip(`no small disk can be mounted here: ${disk.refusal}`) : disk;
@@ -98,7 +101,7 @@ function smallDisk({ skip }: TestContext): SmallDisk {
 const ballastOf = (dataDir: string) => statSync(join(dataDir, 'reserve/ballast'), { throwIfNoEntry: false })?.size ?? 0;
 
 describe('on a disk of 40 MiB', () => {
-  test('growth ends, the ballast is given back, and both come back with the space', (context) => {
+  test('growth ends, the ballast is given back, and both are restored when there is space again', (context) => {
     using disk = smallDisk(context);
     const events: ReserveEvent[] = [];
     const reserve = Reserve.keep(disk.path, (event) => events.push(event));
@@ -107,7 +110,7 @@ describe('on a disk of 40 MiB', () => {
       return { isOpen: reserve.isOpen, ballast: ballastOf(disk.path), events: events.splice(0) };
     };
     expect(settle()).toEqual({ isOpen: true, ballast: 5 * MiB, events: [] });
-    // It is really taken.
+    // The space is really taken.
     expect(disk.freeBytes).toBeLessThanOrEqual(35 * MiB);
     disk.fill(2 * MiB);
     expect(settle()).toEqual({ isOpen: false, ballast: 5 * MiB, events: ['storage_nearly_full'] });
@@ -123,7 +126,7 @@ describe('on a disk of 40 MiB', () => {
     reserve.close();
   });
 
-  test('whatever an earlier run left behind, the start comes to what the disk has room for', (context) => {
+  test('whatever an earlier run left behind, the start ends in the state that fits the disk', (context) => {
     using disk = smallDisk(context);
     const keep = () => {
       const events: ReserveEvent[] = [];
@@ -134,7 +137,7 @@ describe('on a disk of 40 MiB', () => {
     };
     const full = { isOpen: true, ballast: 5 * MiB, events: [] };
     expect(keep()).toEqual(full);
-    // A crash with the ballast half made; one with the marker gone; a copy with a hole in place of the ballast.
+    // A crash with half of the ballast made, a crash without the marker, a copy with a hole in place of the ballast.
     truncateSync(join(disk.path, 'reserve/ballast'), 2 * MiB);
     expect(keep()).toEqual(full);
     truncateSync(join(disk.path, 'reserve/ballast'), 0);
@@ -150,7 +153,7 @@ describe('on a disk of 40 MiB', () => {
     expect(keep()).toEqual(full);
   });
 
-  test('a launcher that was killed on a full disk starts again there, and says so', async (context) => {
+  test('a launcher that was killed on a full disk starts again there, and logs that it is full', async (context) => {
     using disk = smallDisk(context);
     let secret = '';
     {
@@ -170,16 +173,16 @@ describe('on a disk of 40 MiB', () => {
     disk.empty();
     await eventually('there is room again', 10_000, () => server.stdout.includes('"event":"storage_has_room"'));
     await eventually('the ballast is back', 10_000, () => ballastOf(server.dataDir) === 5 * MiB);
-    // The Worker remembers for a second that there was none.
+    // The Worker remembers for a second that the marker was missing.
     const create = () => new Client(server).send('POST', '/tenants/acme/keys', { name: 'key' });
     await eventually('keys are made again', 10_000, async () => (await create()).status === 201);
   });
 });
 
-test('a ballast that is refused although there seems to be room is told once, and not tried again', () => {
+test('a ballast that is refused although there seems to be room is reported once, and not tried again', () => {
   using folder = temporaryFolder();
   mkdirSync(join(folder.path, 'reserve'));
-  // In place of a quota: a file that cannot be made.
+  // Instead of a quota, a file that cannot be made.
   symlinkSync(join(folder.path, 'missing/file'), join(folder.path, 'reserve/ballast'));
   writeFileSync(join(folder.path, 'reserve/open'), '');
   const events: ReserveEvent[] = [];

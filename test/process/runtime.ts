@@ -1,4 +1,4 @@
-/** The runtime started on a configuration of a test's own, without the launcher: for what no operator sets. */
+/** The runtime started with a test's own configuration, without the launcher, for settings that no operator changes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ export class Runtime implements AsyncDisposable {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Memory that the process has of the machine (MB). */
+  /** The memory of the process (MB). */
   get rssMb(): number {
     const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);

@@ -1,4 +1,7 @@
-/** What lies on the disk and in the log is of no use to whoever reads it: searched byte for byte, in every encoding that a key could be in. */
+/**
+ * What is on the disk and in the log is of no use to whoever reads it. The test searches byte for byte, in every
+ * encoding of a key.
+ */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -9,7 +12,7 @@ import { Client } from './client.ts';
 import { startServer, storedSecret, temporaryFolder } from './server.ts';
 
 const OTHER_HMAC_SECRET = '1:vX4kGm0Yc1u7Tq2eRz9bWn5sJh8dLp3aFo6iKx1yMtQ=';
-/** Where the 160 random bits lie (see src/crypto/key-string.ts). */
+/** The position of the 160 random bits (see src/crypto/key-string.ts). */
 const RANDOM_OFFSET = 32;
 const RANDOM_BYTES = 20;
 /** ceil(20 * 8 / log2(62)) */
@@ -17,7 +20,7 @@ const RANDOM_DIGITS = 27;
 
 type Needles = ReadonlyMap<string, Buffer>;
 
-/** The key string and its random part, in every form that would give the key away. */
+/** The key string and its random part, in every form that would disclose the key. */
 function needlesOf(secret: string): Needles {
   const parsed = parseKeyString(secret);
   if (parsed === null) throw new Error('not a key string');
@@ -33,7 +36,7 @@ function needlesOf(secret: string): Needles {
   ]);
 }
 
-/** Bytes as such, in hex and in base64, for each way they can lie in groups of three. */
+/** The bytes themselves, in hex and in base64, the latter for each alignment in groups of three. */
 function bytesNeedles(name: string, bytes: Buffer): [string, Buffer][] {
   const inner = (skip: number) => bytes.subarray(skip, skip + Math.floor((bytes.length - skip) / 3) * 3);
   return [
@@ -47,7 +50,7 @@ function bytesNeedles(name: string, bytes: Buffer): [string, Buffer][] {
   ];
 }
 
-/** All files but the ballast of the reserve: many random bytes, written once. */
+/** All files except the ballast of the reserve, which is many random bytes written once. */
 function filesIn(folder: string): Map<string, Buffer> {
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   const files = paths.filter((path) => statSync(join(folder, path)).isFile() && path !== 'reserve/ballast');
@@ -60,7 +63,7 @@ function findings(files: ReadonlyMap<string, Buffer>, needles: Needles): string[
   );
 }
 
-test('neither the data folder nor the log holds a key or a secret', async () => {
+test('neither the data folder nor the log contains a key or a secret', async () => {
   using folder = temporaryFolder();
   await using first = await startServer(folder.path);
   expect(await first.stop()).toBe(0);
@@ -73,13 +76,13 @@ test('neither the data folder nor the log holds a key or a secret', async () => 
   await client.revokeKey('acme', revoked.id);
   const secrets = [created.secret, revoked.secret, successor.secret];
   for (const secret of secrets) await client.verify(secret);
-  // A request that fails is the one most likely to be logged with what it carried.
+  // A failed request is the one most likely to be logged with its content.
   await client.send('POST', '/keys/verify', { key: created.secret, [created.secret]: true });
   await client.send('GET', `/tenants/acme/keys?cursor=${created.secret}`);
 
   const files = filesIn(folder.path);
   expect([...files.keys()].some((path) => path.endsWith('.sqlite-wal'))).toBe(true);
-  // The search does read the places where a key would lie: it finds what may lie there.
+  // The search reads the right places: it finds what is expected there.
   const allowed = new Map([['key id', Buffer.from(created.id)]]);
   expect(findings(files, allowed)).not.toEqual([]);
 
@@ -104,7 +107,7 @@ test('a key of a deployment with another HMAC_SECRET is forged', async () => {
   await new Client(own).createTenant('acme');
   const { secret } = await new Client(own).createKey('acme');
   expect(await own.stop()).toBe(0);
-  // On the very same data: only the secret differs.
+  // On the same data, so that only the secret differs.
   await using other = await startServer(folder.path, { HMAC_SECRET: OTHER_HMAC_SECRET });
   expect(await new Client(other).verify(secret)).toEqual({ valid: false, code: 'FORGED', warnings: [] });
 });

@@ -1,6 +1,6 @@
 /**
- * A self-hosted server as its operator has it: the launcher started as a process of its own, on a fresh data folder and a free port of this machine.
- * Everything goes through `await using`, so that a failing test leaves no process behind.
+ * A self-hosted server as its operator runs it: the launcher started as a process of its own, on a new data folder and
+ * a free port of this machine. Tests hold it with `await using`, so that a failing test leaves no process behind.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ const POLL_MS = 20;
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** An empty folder that goes when its scope ends. */
+/** An empty folder that is removed when its scope ends. */
 export function temporaryFolder(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'keystead-test-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
@@ -31,7 +31,7 @@ export class Launcher implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  /** Starts on the data folder; of this process' environment it gets only the search path. */
+  /** Starts on the data folder. Of this process's environment it gets only the search path. */
   constructor(dataDir: string, env: Environment = {}, command = [process.execPath, 'selfhost/start.ts']) {
     this.dataDir = dataDir;
     const [program = '', ...args] = command;
@@ -79,12 +79,12 @@ export class Launcher implements AsyncDisposable {
     return announced.url;
   }
 
-  /** One line that the server offers to try it with. */
+  /** The line that the server offers for a first try. */
   get firstCall(): string {
     return this.#announced()?.try ?? '';
   }
 
-  /** What the launcher says when the server is ready, among the lines of the log. */
+  /** What the launcher prints when the server is ready, among the lines of the log. */
   #announced(): { readonly url: string; readonly try?: string } | null {
     const line = /^\{[^\n]*"event":"ready"[^\n]*\}$/m.exec(this.#stdout)?.[0];
     return line === undefined ? null : JSON.parse(line);
@@ -94,7 +94,7 @@ export class Launcher implements AsyncDisposable {
     return storedSecret(this.dataDir, 'ADMIN_TOKEN');
   }
 
-  /** Process id of the runtime. */
+  /** The process id of the runtime. */
   get runtimePid(): number {
     return JSON.parse(readFileSync(join(this.dataDir, 'server.json'), 'utf8')).runtime;
   }
@@ -103,7 +103,7 @@ export class Launcher implements AsyncDisposable {
     process.kill(this.pid, signal);
   }
 
-  /** Resolves with the exit code, null when a signal ended it, once all its output is here. */
+  /** Resolves when all output is here: with the exit code, or with null when a signal ended it. */
   async exit(): Promise<number | null> {
     await this.#closed;
     return this.#process.exitCode;
@@ -124,7 +124,7 @@ export class Launcher implements AsyncDisposable {
     try {
       process.kill(-this.pid, 'SIGKILL');
     } catch {
-      // All of it has ended already.
+      // All of them have ended already.
     }
     await this.#closed;
   }
@@ -147,7 +147,7 @@ export function storedSecret(dataDir: string, name: 'ADMIN_TOKEN' | 'ENCRYPTION_
 }
 
 /** Whether anything accepts connections there. */
-export async function answers(url: string): Promise<boolean> {
+export async function isListening(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname.replace(/^\[(.*)\]$/, '$1'));
   try {
@@ -160,7 +160,7 @@ export async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** Waits until the condition holds; an error names it when it does not in time. */
+/** Waits until the condition holds. Throws an error that names it when it does not hold in time. */
 export async function eventually(what: string, timeoutMs: number, holds: () => Promise<boolean> | boolean) {
   for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(POLL_MS)) if (await holds()) return;
   throw new Error(`not within ${timeoutMs} ms: ${what}`);

@@ -1,4 +1,4 @@
-/** A small file system in memory that can be filled up, where this machine lets one be mounted (Linux, as root). */
+/** A small file system in memory that can be filled up, where this machine allows mounting one (Linux, as root). */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ export class SmallDisk implements Disposable {
     this.path = path;
   }
 
-  /** A disk of this size, or why there cannot be one. */
+  /** Mounts a disk of this size, or returns why it cannot. */
   static mount(sizeMiB: number): SmallDisk | { readonly refusal: string } {
     const path = mkdtempSync(join(tmpdir(), 'keystead-disk-'));
     const { error, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'keystead-test', path], {
@@ -30,7 +30,7 @@ export class SmallDisk implements Disposable {
     return bavail * bsize;
   }
 
-  /** Takes up all that is free but for so many bytes; gives some of it back where less is free. */
+  /** Takes up all free space except this many bytes. Gives some back where less is free. */
   fill(leaveBytes = 0): void {
     const missing = leaveBytes - this.freeBytes;
     if (missing > 0) {
@@ -53,7 +53,7 @@ export class SmallDisk implements Disposable {
     }
   }
 
-  /** Gives all of that back. */
+  /** Gives all of it back. */
   empty(): void {
     rmSync(this.#filler, { force: true });
   }
@@ -73,7 +73,7 @@ export class SmallDisk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Lazily: a process that is just ending may have a file open there.
+    // Lazily, because a process that is just ending may have a file open there.
     spawnSync('umount', ['-l', this.path]);
     rmSync(this.path, { recursive: true, force: true });
   }

@@ -1,4 +1,7 @@
-/** `npm run soak -- <campaign> <size>`: the campaigns that the tests run small, at any size. Exit code 1 when one finds something wrong. */
+/**
+ * `npm run soak -- <campaign> <size>` runs the campaigns that the tests run small, at any size. The exit code is 1 when
+ * one finds a fault.
+ */
 import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
@@ -13,7 +16,7 @@ import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
 import { walk } from './walk/campaign.ts';
 
-/** A campaign of the given size reports its progress by lines, resolves with what it did and throws when something is wrong. */
+/** A campaign of the given size. It reports its progress in lines, resolves with what it did and throws at a fault. */
 type Campaign = (size: number, progress: Progress) => Promise<object>;
 
 const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Campaign }> = new Map([
@@ -43,7 +46,7 @@ try {
   const report = await campaign.run(Number(sizeText), (line) => console.log(line));
   console.log(`${name}: ${JSON.stringify({ ...report, seconds: Math.round((Date.now() - startedAt) / 1000) })}`);
 } catch (error) {
-  // With its cause, which is where a property that failed says why.
+  // With its cause, in which a failed property says why.
   console.error(`${name}: ${inspect(error)}`);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-/** The router's source maps name files that its package does not have, which would be told for each of them. */
+/** The router's source maps name files that its package does not have. Each of them would cause a warning. */
 import { readFileSync } from 'node:fs';
 
 /** A plugin that loads the router without its source maps. */

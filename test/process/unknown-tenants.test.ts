@@ -1,9 +1,9 @@
-/** A question about a tenant that was never created leaves nothing behind on the disk. */
+/** A request about a tenant that was never created leaves nothing on the disk. */
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { startServer, temporaryFolder } from './server.ts';
 
-/** Every route of a tenant that asks, or ends something. */
+/** Every route of a tenant that reads or ends something. */
 const ROUTES: readonly (readonly [method: string, path: string, body?: object])[] = [
   ['GET', ''],
   ['PATCH', '', { name: 'n' }],
@@ -22,7 +22,7 @@ const ROUTES: readonly (readonly [method: string, path: string, body?: object])[
   ['GET', '/encryption'],
 ];
 
-it('questions about unknown tenants make no files', async () => {
+it('requests about unknown tenants create no files', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
   const { url, adminToken } = server;
@@ -37,7 +37,7 @@ it('questions about unknown tenants make no files', async () => {
   await send('POST', '/tenants', { id: 'known' });
   const { secret } = (await send('POST', '/tenants/known/keys', { name: 'k' })).body;
   await send('DELETE', '/tenants/not-there');
-  // But for journals, which come and go: an object that is evicted meanwhile leaves none.
+  // Except journals, which come and go: an object that is evicted meanwhile leaves none.
   const files = () =>
     readdirSync(folder.path, { recursive: true, encoding: 'utf8' }).filter((path) => !/-(wal|shm)$/.test(path));
   const before = files();

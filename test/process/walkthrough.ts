@@ -1,4 +1,7 @@
-/** The curl lines that the server prints, taken from its output and run as a user's shell would, with a record of what their programs are given. */
+/**
+ * The curl lines that the server prints, taken from its output and run as in a user's shell, with a record of their
+ * programs' arguments.
+ */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -13,7 +16,7 @@ export function printedLines(stdout: string): string {
   return `${lines}\n`;
 }
 
-/** Runs the lines with the given shell; the answers that are JSON, in order. */
+/** Runs the lines in the given shell and returns the responses that are JSON, in order. */
 export async function run(lines: string, shell = 'bash', env: NodeJS.ProcessEnv = {}): Promise<unknown[]> {
   // Without stdin: bash would take a socket there for a remote login, and read start-up files.
   const child = spawn(shell, ['-c', lines], {
@@ -30,11 +33,11 @@ export async function run(lines: string, shell = 'bash', env: NodeJS.ProcessEnv 
 }
 
 /**
- * Stands before the programs of a search path and writes down their arguments, which `ps` would show to every user of the machine. What a shell does by
- * itself (variables, `printf`, here-documents) starts no program.
+ * Puts programs first in a search path that write down their arguments, which `ps` would show to every user of the
+ * machine. What a shell does by itself (variables, `printf`, here-documents) starts no program.
  */
 export class ArgumentRecorder {
-  /** With the recorder's programs first. */
+  /** The search path with the recorder's programs first. */
   readonly path: string;
   readonly #record: string;
 

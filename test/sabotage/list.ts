@@ -1,8 +1,9 @@
 /**
- * Known ways to break what Keystead promises, each of which a test must notice (`npm run sabotage`, see run.ts).
+ * Known ways to break what Keystead promises. A test must notice each of them (`npm run sabotage`, see run.ts).
  *
- * To add one: a `name` that says what is broken; the `file`; `patches`, pairs of an old text that is in the file exactly once and the text that takes its
- * place; and `noticedBy`, the test files that are run on it, as few as will do. The broken program must still start: what does not even load shows nothing.
+ * To add one, write a `name` that says what is broken, the `file`, and `patches`: pairs of an old text that occurs in
+ * the file exactly once and its replacement. `noticedBy` names the test files to run on it, as few as possible. The
+ * broken program must still start, because a program that does not load shows nothing.
  */
 export type Sabotage = {
   readonly name: string;
@@ -24,6 +25,11 @@ const SETTLING = 'test/keys/settling.test.ts';
 const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
 const ledgerTest = 'test/leases/ledger.test.ts';
+
+// ---- texts of the program that are too long for one line here ----
+
+const LATEST_RETURN = 'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);';
+const TENANT_UPDATE = 'await this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights))';
 
 export const SABOTAGES: readonly Sabotage[] = [
   // ---- the wait of each kind of change ----
@@ -78,7 +84,10 @@ export const SABOTAGES: readonly Sabotage[] = [
     patches: [
       [
         'return ok({ ...rest, value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });',
-        'context.store.keys.takeWritten();\n      return ok({ value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });',
+        [
+          'context.store.keys.takeWritten();',
+          '      return ok({ value: { revoked }, audit: revoked === 0 ? [] : [whole, ...(audit ?? [])] });',
+        ].join('\n'),
       ],
     ],
     noticedBy: [CHANGES],
@@ -117,16 +126,11 @@ export const SABOTAGES: readonly Sabotage[] = [
     ],
     noticedBy: ['test/tenants/deletion-leases.test.ts'],
   },
-  // ---- what else tells of a change ----
+  // ---- other responses that disclose a change ----
   {
     name: 'what tells of a change does not wait for it',
     file: LEDGER,
-    patches: [
-      [
-        'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);\n    return waitUntil(end, inForceMs, now);',
-        'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);\n    return 0;',
-      ],
-    ],
+    patches: [[`${LATEST_RETURN}\n    return waitUntil(end, inForceMs, now);`, `${LATEST_RETURN}\n    return 0;`]],
     noticedBy: [CHANGES, PROMISE],
   },
   {
@@ -178,7 +182,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     patches: [['this.#leases.beforeMissing(now), fail(', 'now * 0, fail(']],
     noticedBy: [SETTLING],
   },
-  // ---- how long ----
+  // ---- the length of the wait ----
   {
     name: 'no margin for clocks that do not run alike',
     file: LEDGER,
@@ -207,13 +211,19 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: TENANT,
     patches: [
       [
-        'const updated = await this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights));\n    if (updated.ok) this.#state.settleLeases(updated.value);',
-        'const updating = this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights));\n    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);\n    const updated = await updating;',
+        [`const updated = ${TENANT_UPDATE};`, '    if (updated.ok) this.#state.settleLeases(updated.value);'].join(
+          '\n',
+        ),
+        [
+          `const updating = ${TENANT_UPDATE.replace('await ', '')};`,
+          '    if (this.#state.tenant !== null) this.#state.settleLeases(this.#state.tenant);',
+          '    const updated = await updating;',
+        ].join('\n'),
       ],
     ],
     noticedBy: [CHANGES],
   },
-  // ---- through a restart ----
+  // ---- after a restart ----
   {
     name: 'that leases are out is never noted',
     file: TENANT_LEASES,
@@ -259,7 +269,13 @@ export const SABOTAGES: readonly Sabotage[] = [
     patches: [
       [
         'wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;',
-        "wantsLease && mayLease(code)\n      ? code === 'VALID'\n        ? this.#state.grantLease(tenant, keyId, now)\n        : tenant.settings.leaseSeconds * 1000\n      : 0;",
+        [
+          'wantsLease && mayLease(code)',
+          "      ? code === 'VALID'",
+          '        ? this.#state.grantLease(tenant, keyId, now)',
+          '        : tenant.settings.leaseSeconds * 1000',
+          '      : 0;',
+        ].join('\n'),
       ],
     ],
     noticedBy: [CHANGES],
@@ -279,7 +295,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     ],
     noticedBy: [SETTLING],
   },
-  // ---- how a tenant comes and goes ----
+  // ---- creation and deletion of tenants ----
   {
     name: 'deletion: a creation is not confirmed by the directory',
     file: STATE,

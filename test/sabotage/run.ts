@@ -1,8 +1,10 @@
 /**
- * `npm run sabotage [-- <words of a name>]`: breaks a copy of the program in one known way after the other (list.ts) and sees that the tests notice. Prints
- * what caught each. Exit code 1 when a sabotage goes unnoticed, does not fit the program any more, or breaks so much that a test file does not load.
+ * `npm run sabotage [-- <words of a name>]` breaks a copy of the program in one known way after another (list.ts) and
+ * checks that the tests notice. It prints the tests that noticed each. The exit code is 1 when a sabotage goes
+ * unnoticed, no longer fits the program, or keeps a test file from loading.
  *
- * The checkout itself is never touched: everything happens in a copy in the temporary folder of the machine, which shares its dependencies.
+ * The checkout itself is never changed. Everything happens in a copy in the machine's temporary folder, which shares
+ * the dependencies.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,9 +16,9 @@ import { SABOTAGES, type Sabotage } from './list.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 type Run = {
-  /** Names of the tests that failed. */
+  /** The names of the tests that failed. */
   readonly failed: readonly string[];
-  /** Files that gave no result, as when they do not load. */
+  /** Files without a result, for example because they do not load. */
   readonly broken: readonly string[];
 };
 
@@ -26,7 +28,7 @@ type Suite = {
   readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
 };
 
-/** A copy of what the checkout holds and is not ignored. */
+/** Copies the files of the checkout that git does not ignore. */
 async function copyTree(to: string): Promise<void> {
   const git = spawn('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
   let listed = '';
@@ -56,7 +58,7 @@ async function runTests(tree: string, files: readonly string[]): Promise<Run> {
   return { failed, broken: files.filter(isBroken) };
 }
 
-/** Applies a sabotage to the copy; what takes it back. Throws when it does not fit. */
+/** Applies a sabotage to the copy and returns a function that undoes it. Throws when the sabotage does not fit. */
 function apply(tree: string, { file, patches }: Sabotage): () => void {
   const path = join(tree, file);
   const original = readFileSync(path, 'utf8');
@@ -100,7 +102,7 @@ try {
 console.log(`\n${chosen.length} sabotages, ${missed} not as they should be`);
 process.exitCode = missed === 0 ? 0 : 1;
 
-/** Cell of the table: the tests that noticed, or in bold what is wrong. */
+/** A cell of the table: the tests that noticed, or in bold what is wrong. */
 async function outcome(sabotage: Sabotage, failedBefore: ReadonlySet<string>): Promise<string> {
   let undo: () => void;
   try {

@@ -1,4 +1,4 @@
-/** What an attacker does who has the databases: reads everything, writes rows. */
+/** What an attacker who has the databases can do: read everything, write rows. */
 import { runInDurableObject } from 'cloudflare:test';
 import { expect } from 'vitest';
 import { evict, sqlIn, tenantObject } from '../support/objects.ts';
@@ -17,7 +17,7 @@ export async function everythingStored(tenantId: string): Promise<SqlStorageValu
 
 export type StoredKey = { readonly digest: Uint8Array; readonly envelope: Uint8Array | null };
 
-/** What the record of a key keeps of its key string. */
+/** The digest that a key's record holds. */
 export async function storedKey(tenantId: string, keyId: string): Promise<StoredKey> {
   const [row] = await sqlIn(tenantId, 'SELECT digest, envelope FROM keys WHERE id = ?', keyId);
   const { digest, envelope = null } = row ?? {};
@@ -30,7 +30,7 @@ export async function storedKey(tenantId: string, keyId: string): Promise<Stored
 
 export const buffer = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
 
-/** Writes a row for a key, as nobody but the object should. */
+/** Writes a row for a key, as only the object should. */
 export async function insertKey(
   tenantId: string,
   key: { readonly id: string; readonly prefix: string; readonly digest: Uint8Array; readonly envelope?: Uint8Array },
@@ -38,7 +38,8 @@ export async function insertKey(
 ): Promise<void> {
   await sqlIn(
     tenantId,
-    `INSERT INTO keys (id, name, prefix, last_four, enabled, created_at, updated_at, version, digest, envelope, sealing_key_id, signing_key_id, status, metadata)
+    `INSERT INTO keys (id, name, prefix, last_four, enabled, created_at, updated_at, version, digest, envelope,
+       sealing_key_id, signing_key_id, status, metadata)
      VALUES (?, 'planted', ?, 'abcd', 1, 0, 0, 1, ?, ?, 1, 1, 'active', ?)`,
     key.id,
     key.prefix,
@@ -48,7 +49,7 @@ export async function insertKey(
   );
 }
 
-/** Makes a tenant's object believe that it is another tenant. */
+/** Makes a tenant's object take itself for another tenant's. */
 export async function renameTenant(tenantId: string, to: string): Promise<void> {
   await sqlIn(tenantId, 'UPDATE tenant SET id = ?', to);
   await evict(tenantId);

@@ -22,14 +22,14 @@ afterEach(() => {
 
 const codeOf = async (key: string, input: object = {}) => (await verify(key, input)).code;
 
-/** The parts of a key string that must be somebody's. */
+/** The parts of a key string that contain a secret. */
 function partsOf(secret: string) {
   const parsed = parseKeyString(secret);
   if (parsed === null) throw new Error('no key string');
   return parsed;
 }
 
-/** A key string with some of its bytes changed, its checksum being right. */
+/** A key string with some of its bytes changed and a correct checksum. */
 function withBytes(secret: string, at: number, bytes: Uint8Array): string {
   const { prefix, bytes: own } = partsOf(secret);
   const changed = new Uint8Array(own);
@@ -41,7 +41,7 @@ const ID_AT = 20;
 const SIGNATURE_AT = 52;
 
 describe('a copy of the database', () => {
-  it('holds no key string, whole or in part, wherever it was used', async () => {
+  it('contains no key string, whole or in part, wherever it was used', async () => {
     await createTenant('copy', { settings: { allowReveal: true } });
     const key = await createKey('copy');
     const { key: successor } = await rotateKey('copy', key.id);
@@ -62,7 +62,7 @@ describe('a copy of the database', () => {
     }
   });
 
-  it('holds an envelope in its record alone: what drops or reseals that leaves no other', async () => {
+  it('has an envelope only in its record: deleting or resealing that leaves no other copy', async () => {
     await createTenant('alone', { settings: { allowReveal: true } });
     const key = await createKey('alone');
     await api('POST', `/tenants/alone/keys/${key.id}/reveal`);
@@ -96,7 +96,7 @@ describe('a copy of the database', () => {
 });
 
 describe('write access to the database', () => {
-  it('brings back a revoked key, widens one that is held, removes audit entries', async () => {
+  it('can reactivate a revoked key, widen a key that the attacker holds, and remove audit entries', async () => {
     await createTenant('writer');
     const [revoked, narrow] = [await createKey('writer'), await createKey('writer', { scopes: ['a'] })];
     await revokeKey('writer', revoked.id);
@@ -111,7 +111,7 @@ describe('write access to the database', () => {
     expect((await api('GET', '/audit', undefined, as(secret))).status).toBe(200);
   });
 
-  it('mints no key: a row alone has no key string', async () => {
+  it('cannot mint a key, because a row alone has no key string', async () => {
     await createTenant('mint');
     const own = await createKey('mint');
     const idBytes = new Uint8Array(12).fill(7);
@@ -121,13 +121,13 @@ describe('write access to the database', () => {
     const { digest } = await storedKey('mint', own.id);
     await sqlIn('mint', 'UPDATE keys SET digest = ? WHERE id = ?', buffer(digest), partsOf(planted).id);
     expect(await codeOf(planted)).toBe('FORGED');
-    // A customer's key, planted among the management keys, opens nothing.
+    // A customer's key, written among the management keys, opens nothing.
     await managementKey({ role: 'verifier' });
     await insertKey('_system', { id: own.id, prefix: 'ks', digest }, '{"role":"owner"}');
     expect((await api('GET', '/tenants', undefined, as(own.secret))).status).toBe(401);
   });
 
-  it('makes no key string stand for another record', async () => {
+  it('cannot make a key string stand for another record', async () => {
     await createTenant('swap');
     const [a, b] = [await createKey('swap'), await createKey('swap', { scopes: ['*'] })];
     const [ofA, ofB] = [await storedKey('swap', a.id), await storedKey('swap', b.id)];
@@ -136,7 +136,7 @@ describe('write access to the database', () => {
     expect([await codeOf(a.secret), await codeOf(b.secret)]).toEqual(['NOT_FOUND', 'NOT_FOUND']);
   });
 
-  it('opens no envelope, wherever it is put', async () => {
+  it('cannot open an envelope, wherever it is moved', async () => {
     const settings = { allowReveal: true };
     await createTenant('env-a', { settings });
     await createTenant('env-b', { settings });
@@ -148,7 +148,8 @@ describe('write access to the database', () => {
     expect(await reveal('env-a', own.id)).toBe('not_recoverable');
     await insertKey('env-b', { id: victim.id, prefix: 'ks', digest: stored.digest, envelope });
     expect(await reveal('env-b', victim.id)).toBe('not_recoverable');
-    // Answers kept for an Idempotency-Key: moved to one of the attacker's own, and an envelope of a key in its place.
+    // Responses stored for an Idempotency-Key: one moved to a request of the attacker's, and one replaced by a key's
+    // envelope.
     const keep = (key: string, tenant = 'env-a') =>
       api('POST', `/tenants/${tenant}/keys`, { name: 'k' }, { 'Idempotency-Key': key });
     await keep('victim');
@@ -164,7 +165,7 @@ describe('write access to the database', () => {
     expect(await problemCode(keep('own', 'env-b'))).toBe('not_recoverable');
   });
 
-  it('moves no key to another tenant by copying its row', async () => {
+  it('cannot move a key to another tenant by copying its row', async () => {
     await createTenant('from');
     await createTenant('to');
     const key = await createKey('from');
@@ -176,7 +177,7 @@ describe('write access to the database', () => {
     expect(await codeOf(key.secret)).toBe('NOT_FOUND');
   });
 
-  it('moves no key to another tenant by renaming its own, leased or not', async () => {
+  it('cannot move a key to another tenant by renaming the tenant, leased or not', async () => {
     const log = logged();
     for (const leaseSeconds of [0, 1]) {
       const [mine, theirs] = [`renamed-${leaseSeconds}`, `theirs-${leaseSeconds}`];
@@ -194,13 +195,13 @@ describe('write access to the database', () => {
         expect(await ask(input), JSON.stringify(input)).toEqual({ valid: false, code: 'NOT_FOUND', warnings: [] });
       }
       expect((await ask({}, as(confined.secret))).code).toBe('NOT_FOUND');
-      // Nothing was leased on the way: each question that the locator does not answer went to the object.
+      // Nothing was leased meanwhile: each verification that the locator does not settle called the object.
       expect(calls.filter((method) => method === 'verifyKey').length).toBeGreaterThanOrEqual(4);
     }
     expect(log.join()).toContain('tenant_in_wrong_place');
   });
 
-  it('makes no management key of another tenant of keys, by renaming theirs', async () => {
+  it("cannot turn another tenant's keys into management keys by renaming that tenant", async () => {
     logged();
     const { secret } = await managementKey({ role: 'owner' });
     await createTenant('posing');
@@ -209,7 +210,7 @@ describe('write access to the database', () => {
     advance(LEASES_OVER_MS);
     await renameTenant('_system', 'posing');
     expect([await status(), await status()]).toEqual([401, 401]);
-    // A tenant that claims to be theirs does not make its keys management keys either.
+    // A tenant that claims to be the management keys' tenant does not make its keys management keys either.
     const own = await createKey('posing');
     await sqlIn('posing', `UPDATE keys SET metadata = '{"role":"owner"}'`);
     await renameTenant('posing', '_system');

@@ -23,21 +23,21 @@ const encryption = ringOf(TEST_SECRETS.ENCRYPTION_KEY);
 const ownRing = ringOf(`1:${base64Secret(1)}`);
 const codeOf = async (key: string) => (await verify(key)).code;
 
-/** Mints as Keystead does, with a stolen signing secret and a sealing secret of the attacker's own. */
+/** Mints as Keystead does, with a stolen signing secret and the attacker's own sealing secret. */
 const forge = async (tenantId: string, prefix: string, ring = hmac) => {
   const secrets = { signer: new KeySigner(ring), sealer: new Sealer(ownRing) };
   return mintKey(secrets, tenantId, await locatorOf(tenantId), prefix, Date.now());
 };
 
 describe('HMAC_SECRET', () => {
-  it('alone makes strings that pass as signed, cost an object call and are nobody', async () => {
+  it('alone makes strings that pass the signature check, cost an object call and match no record', async () => {
     await createTenant('hmac');
     const key = await createKey('hmac');
     const { secret } = await forge('hmac', 'ks');
     const { env: isolate, calls } = faultyEnv();
     const { body } = await apiWith(isolate, 'POST', '/keys/verify', { key: secret });
     expect([body, calls]).toMatchObject([{ code: 'NOT_FOUND' }, ['verifyKey']]);
-    // With the id of a key that there is, which a list shows: the digest is of another key string.
+    // With the id of an existing key, which a list shows. Its stored digest is that of another key string.
     const known = parseKeyString(key.secret)?.bytes.slice(0, 32) ?? new Uint8Array();
     const signed = Uint8Array.from([...known, ...crypto.getRandomValues(new Uint8Array(20))]);
     const mac = await new KeySigner(hmac).sign(1, 'ks', signed);
@@ -49,13 +49,13 @@ describe('HMAC_SECRET', () => {
     expect((await api('GET', '/tenants', undefined, as(caller.secret))).status).toBe(401);
   });
 
-  it('alone makes list cursors, for lists that one may read anyway', async () => {
+  it('alone makes list cursors, for lists that the caller may read anyway', async () => {
     const cursor = await new CursorSigner(hmac).write(0, { list: 'tenants' });
     expect((await api('GET', `/tenants?cursor=${cursor}`)).status).toBe(200);
     expect((await api('GET', `/tenants?cursor=${cursor}`, undefined, as('nobody'))).status).toBe(401);
   });
 
-  it('with write access mints keys, management keys included, and opens no envelope', async () => {
+  it('with write access mints keys, management keys included, but opens no envelope', async () => {
     await createTenant('hmac-write');
     const { secret, minted } = await forge('hmac-write', 'ks');
     await insertKey('hmac-write', minted);
@@ -72,7 +72,7 @@ describe('HMAC_SECRET', () => {
 });
 
 describe('ENCRYPTION_KEY', () => {
-  it('alone does nothing: it signs nothing and calls nobody', async () => {
+  it('alone does nothing: it signs nothing and authenticates nobody', async () => {
     await createTenant('enc');
     expect(await codeOf((await forge('enc', 'ks', encryption)).secret)).toBe('FORGED');
     for (const token of [TEST_SECRETS.ENCRYPTION_KEY, (await forge('_system', 'ksm', encryption)).secret]) {
@@ -80,7 +80,7 @@ describe('ENCRYPTION_KEY', () => {
     }
   });
 
-  it('with a copy of the database opens what is sealed, and of a digest tenant only answers kept for a day', async () => {
+  it("with a copy of the database opens envelopes; of a digest tenant only a day's stored responses", async () => {
     const sealer = new Sealer(encryption);
     const opened = async (tenantId: string, keyId: string, prefix: string) => {
       const { envelope } = await storedKey(tenantId, keyId);
@@ -108,7 +108,7 @@ describe('ENCRYPTION_KEY', () => {
 });
 
 describe('ADMIN_TOKEN', () => {
-  it('reads no key string where the tenant does not allow it, until it allows it, which is in the log', async () => {
+  it('cannot read a key string where the tenant forbids it, unless it first allows it, which is audited', async () => {
     await createTenant('admin');
     const key = await createKey('admin');
     const reveal = () => api('POST', `/tenants/admin/keys/${key.id}/reveal`);

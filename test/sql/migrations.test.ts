@@ -1,84 +1,48 @@
-/** Storage: every query works from an index, and databases of every released schema open. */
-
+/**
+ * Migrations are applied completely or not at all. test/process/upgrade tests that databases of earlier versions open.
+ */
 import { runInDurableObject } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { AUDIT_QUERIES } from '../../durable-objects/audit-log.ts';
-import type { Directory } from '../../durable-objects/directory/directory.ts';
-import { DIRECTORY_QUERIES } from '../../durable-objects/directory/entries.ts';
-import { IDEMPOTENCY_QUERIES } from '../../durable-objects/idempotency-store.ts';
-import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup-reports.ts';
-import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/counts.ts';
-import { ENVELOPE_QUERIES } from '../../durable-objects/tenant/keys/envelopes.ts';
-import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/group-revocations.ts';
-import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
-import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
-import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
-import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
+import { databaseVersion, migrate, NEWER_DATABASE } from '../../durable-objects/sql/migrations.ts';
+import { TENANT_MIGRATIONS } from '../../durable-objects/tenant/migrations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
 
-const leaves = (queries: object): string[] =>
-  Object.values(queries).flatMap((query) => (typeof query === 'string' ? [query] : leaves(query)));
+const NEXT = 'CREATE TABLE next (x INTEGER) STRICT; INSERT INTO next VALUES (1);';
 
-/** The plan of a query, a line a step. Bindings matter little to it: there are no statistics. */
-function planOf(sql: SqlStorage, query: string): string[] {
-  const bindings = [...query.matchAll(/\?/g)].map(() => 1);
-  return sql
-    .exec<{ detail: string }>(`EXPLAIN QUERY PLAN ${query}`, ...bindings)
-    .toArray()
-    .map((row) => row.detail);
+/** Runs a function with the storage of a tenant's object. */
+async function inTenant(id: string, run: (storage: DurableObjectStorage) => void): Promise<void> {
+  await createTenant(id);
+  await runInDurableObject(await tenantObject(id), (_, { storage }) => run(storage));
 }
 
-const expectIndexed = (query: string, plan: readonly string[]) => {
-  for (const step of plan) {
-    // A scan by an index that serves the order is a walk, and stops at its limit; SCAN of a table without one is not.
-    expect(step, query).not.toMatch(
-      /^SCAN (?:keys|audit|tenants|rotations|idempotency|counts|walks)(?! USING (?:COVERING )?INDEX)/,
-    );
-    expect(step, query).not.toContain('TEMP B-TREE');
-  }
-};
+const hasNext = ({ sql }: DurableObjectStorage) =>
+  sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'next'").toArray().length > 0;
 
-describe('queries', () => {
-  it('of a tenant scan no table and sort nothing', async () => {
-    await createTenant('plans');
-    await runInDurableObject(await tenantObject('plans'), (_, { storage }) => {
-      // The newest row is where the table ends: one step, though the plan calls it a scan. The others are small by nature: the last reports,
-      // revocations under way, a day's answers.
-      const whole = [
-        AUDIT_QUERIES.last,
-        AUDIT_QUERIES.first,
-        KEY_QUERIES.lastSeq,
-        CLEANUP_QUERIES.latest,
-        GROUP_REVOCATION_QUERIES.all,
-        GROUP_REVOCATION_QUERIES.newcomers,
-        RESULT_QUERIES.last,
-        RESULT_QUERIES.find,
-        IDEMPOTENCY_QUERIES.countSealed,
-      ] as const;
-      const all = [
-        KEY_QUERIES,
-        SCAN_QUERIES,
-        AUDIT_QUERIES,
-        CLEANUP_QUERIES,
-        ROTATION_QUERIES,
-        ENVELOPE_QUERIES,
-        COUNT_QUERIES,
-        GROUP_REVOCATION_QUERIES,
-        RESULT_QUERIES,
-        IDEMPOTENCY_QUERIES,
-      ];
-      for (const query of leaves(all)) {
-        if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));
-      }
+describe('migrations', () => {
+  it('bring a database to the newest version, once', async () => {
+    await inTenant('migrated', (storage) => {
+      const before = databaseVersion(storage.sql);
+      expect(before).toBe(TENANT_MIGRATIONS.length);
+      migrate(storage, [...TENANT_MIGRATIONS, NEXT], before);
+      expect([databaseVersion(storage.sql), hasNext(storage)]).toEqual([before + 1, true]);
+      migrate(storage, [...TENANT_MIGRATIONS, NEXT], before + 1);
+      expect(storage.sql.exec('SELECT count(*) AS n FROM next').one().n).toBe(1);
     });
   });
 
-  it('of the directory scan no table and sort nothing', async () => {
-    const stub = env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>;
-    await runInDurableObject(stub, (_, { storage }) => {
-      for (const query of leaves(DIRECTORY_QUERIES)) expectIndexed(query, planOf(storage.sql, query));
+  it('leave nothing behind when one of them fails', async () => {
+    await inTenant('half-migrated', (storage) => {
+      const before = databaseVersion(storage.sql);
+      const broken = [...TENANT_MIGRATIONS, NEXT, 'INSERT INTO nowhere VALUES (1)'];
+      expect(() => migrate(storage, broken, before)).toThrow('nowhere');
+      expect([databaseVersion(storage.sql), hasNext(storage)]).toEqual([before, false]);
+    });
+  });
+
+  it('refuse a database of a later version', async () => {
+    await inTenant('from-the-future', (storage) => {
+      expect(() => migrate(storage, TENANT_MIGRATIONS, TENANT_MIGRATIONS.length + 1)).toThrow(NEWER_DATABASE);
     });
   });
 });

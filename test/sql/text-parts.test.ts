@@ -1,4 +1,4 @@
-/** Long answers in several rows come back as they were, wherever they are cut. */
+/** Long texts that are stored in several rows are read back unchanged, wherever they are cut. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { textParts } from '../../durable-objects/sql/text-parts.ts';
@@ -6,20 +6,20 @@ import { api, createTenant } from '../support/api.ts';
 
 const KEY = '\u{1f511}';
 
-it('a text is whole again when its parts are joined, and no part ends within a character', () => {
+it('joining the parts gives the text again, and no part ends within a character', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 249_990, max: 250_010 }), (before, keys) => {
       const text = `${'x'.repeat(before)}${KEY.repeat(keys)}`;
       const parts = textParts(text);
       expect(parts.join('')).toBe(text);
-      // Storage would replace the half of a pair.
+      // Storage would replace one half of a surrogate pair.
       expect(parts.every((part) => part.isWellFormed())).toBe(true);
     }),
     { numRuns: 50 },
   );
 });
 
-it('an answer full of emoji is replayed letter for letter', async () => {
+it('a response full of emoji is replayed exactly', async () => {
   await createTenant('emoji');
   // One more character in each name, so that the cuts fall on either half of a pair.
   const keys = Array.from({ length: 500 }, (_, i) => ({

@@ -1,4 +1,6 @@
-/** An HTTP caller of the Worker under test, and typed shortcuts whose answers are parsed with the response schemas. */
+/**
+ * A client that calls the Worker under test over HTTP, and typed shortcuts that parse responses with the API's schemas.
+ */
 import { env, exports } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect } from 'vitest';
@@ -19,15 +21,15 @@ declare global {
 }
 type KeysteadEnv = Env;
 
-export type Answer = { readonly status: number; readonly headers: Headers; readonly body: unknown };
+export type ApiResponse = { readonly status: number; readonly headers: Headers; readonly body: unknown };
 
-/** One request as the administrator, unless `headers` say otherwise. */
+/** Sends one request, as the administrator unless `headers` say otherwise. */
 export async function api(
   method: string,
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const response = await exports.default.fetch(`http://keystead.test/v1${path}`, {
     method,
     headers: {
@@ -43,62 +45,62 @@ export async function api(
   return { status: response.status, headers: response.headers, body: answered };
 }
 
-async function expectAnswer<const S extends v.GenericSchema>(
+async function expectResponse<const S extends v.GenericSchema>(
   status: number,
   schema: S,
-  answer: Promise<Answer>,
+  response: Promise<ApiResponse>,
 ): Promise<v.InferOutput<S>> {
-  const { status: actual, body } = await answer;
+  const { status: actual, body } = await response;
   expect(actual, JSON.stringify(body)).toBe(status);
   return v.parse(schema, body);
 }
 
-/** The `code` of an answer that must be a problem. */
-export async function problemCode(answer: Promise<Answer>): Promise<string> {
-  const { body } = await answer;
+/** Returns the `code` of a response that must be a problem. */
+export async function problemCode(response: Promise<ApiResponse>): Promise<string> {
+  const { body } = await response;
   return v.parse(v.object({ code: v.string() }), body).code;
 }
 
-/** A tenant without leases, whose changes wait for nothing; tests about leases ask for some. */
+/** Creates a tenant without leases, so that its changes do not wait. Tests about leases pass `leaseSeconds`. */
 export const createTenant = (id: string, input: { readonly name?: string; readonly settings?: object } = {}) =>
-  expectAnswer(
+  expectResponse(
     201,
     tenantResource,
     api('POST', '/tenants', { id, ...input, settings: { leaseSeconds: 0, ...input.settings } }),
   );
 
 export const createKey = (tenantId: string, input: object = {}) =>
-  expectAnswer(201, keyWithSecret, api('POST', `/tenants/${tenantId}/keys`, { name: 'a key', ...input }));
+  expectResponse(201, keyWithSecret, api('POST', `/tenants/${tenantId}/keys`, { name: 'a key', ...input }));
 
 export const getKey = (tenantId: string, keyId: string) =>
-  expectAnswer(200, keyResource, api('GET', `/tenants/${tenantId}/keys/${keyId}`));
+  expectResponse(200, keyResource, api('GET', `/tenants/${tenantId}/keys/${keyId}`));
 
 export const updateKey = (tenantId: string, keyId: string, patch: object) =>
-  expectAnswer(200, keyResource, api('PATCH', `/tenants/${tenantId}/keys/${keyId}`, patch));
+  expectResponse(200, keyResource, api('PATCH', `/tenants/${tenantId}/keys/${keyId}`, patch));
 
 export const rotateKey = (tenantId: string, keyId: string, input: object = {}) =>
-  expectAnswer(201, rotationResult, api('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, input));
+  expectResponse(201, rotationResult, api('POST', `/tenants/${tenantId}/keys/${keyId}/rotate`, input));
 
 export const revokeKey = (tenantId: string, keyId: string, input: object = {}) =>
-  expectAnswer(200, keyResource, api('POST', `/tenants/${tenantId}/keys/${keyId}/revoke`, input));
+  expectResponse(200, keyResource, api('POST', `/tenants/${tenantId}/keys/${keyId}/revoke`, input));
 
 export const deleteKey = (tenantId: string, keyId: string) => api('DELETE', `/tenants/${tenantId}/keys/${keyId}`);
 
 export const verify = (key: string, input: object = {}) =>
-  expectAnswer(200, verification, api('POST', '/keys/verify', { key, ...input }));
+  expectResponse(200, verification, api('POST', '/keys/verify', { key, ...input }));
 
 const anyList = v.object({
   data: v.array(v.record(v.string(), v.unknown())),
   page: v.object({ limit: v.number(), nextCursor: v.nullable(v.string()), hasMore: v.boolean() }),
 });
 
-/** Walks a list to its end by cursor. `path` may have a query. */
+/** Reads a list to its end by cursor. `path` may have a query. */
 export async function walk(path: string): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
   let cursor: string | null = null;
   do {
     const query: string = cursor === null ? '' : `${path.includes('?') ? '&' : '?'}cursor=${cursor}`;
-    const page: v.InferOutput<typeof anyList> = await expectAnswer(200, anyList, api('GET', `${path}${query}`));
+    const page: v.InferOutput<typeof anyList> = await expectResponse(200, anyList, api('GET', `${path}${query}`));
     rows.push(...page.data);
     cursor = page.page.nextCursor;
   } while (cursor !== null);

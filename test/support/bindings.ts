@@ -1,16 +1,19 @@
-/** Calls that objects make to each other, held up or lost, in the directory's and the tenants' own environments. */
+/** Delays or loses calls between objects, through the environments of the directory and the tenants. */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Directory } from '../../durable-objects/directory/directory.ts';
 
 export const directoryObject = () =>
-  // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.
+  // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test need.
   env.DIRECTORY.get(env.DIRECTORY.idFromName('directory')) as unknown as DurableObjectStub<Directory>;
 
-/** Does something around a call. Throwing loses the call, or its answer when it was sent. */
+/** Runs code around a call. Throwing before `send` loses the call; throwing after it loses the result. */
 export type Around = (method: string, send: () => Promise<unknown>, args: readonly unknown[]) => Promise<unknown>;
 
-/** Puts this around the calls that an object makes to tenants and to the directory, until it is evicted or `undo` is called. */
+/**
+ * Wraps the calls that an object makes to tenants and to the directory, until the object is evicted or `undo` is
+ * called.
+ */
 export async function aroundCallsOf(object: DurableObjectStub, around: Around): Promise<() => Promise<void>> {
   type Namespace = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): object };
   const wrap = (space: Namespace) => ({
@@ -39,12 +42,12 @@ export async function aroundCallsOf(object: DurableObjectStub, around: Around): 
   return () => runInDurableObject(object, (instance) => void Reflect.set(instance, 'env', before));
 }
 
-/** Rows of a query in the directory's database. */
+/** Returns the rows of a query in the directory's database. */
 export const sqlInDirectory = (query: string, ...bindings: SqlStorageValue[]) =>
   runInDurableObject(directoryObject(), (_, { storage }) => storage.sql.exec(query, ...bindings).toArray());
 
 export const directoryAlarmAt = () => runInDurableObject(directoryObject(), (_, { storage }) => storage.getAlarm());
 
-/** Starts an object anew, as after a crash: its memory is gone. */
+/** Restarts an object as after a crash: its memory is lost. */
 export const restart = (object: DurableObjectStub) =>
   runInDurableObject(object, (_, state) => state.abort('a crash')).catch(() => {});

@@ -1,11 +1,12 @@
 /**
- * Pretended time. It starts years ahead, so that the runtime, whose own clock sets alarms off, leaves every alarm to the test.
+ * Simulated time. It starts years ahead, so that the runtime, whose own clock triggers alarms, leaves every alarm to
+ * the test.
  */
 import { afterEach, beforeEach, vi } from 'vitest';
 
 export const START = Date.parse('2040-01-01T00:00:00.000Z');
 
-/** Pretends time in each test of the file. */
+/** Simulates time in each test of the file. */
 export function pretendTime(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: START });

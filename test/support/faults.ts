@@ -1,20 +1,21 @@
 /**
- * Object calls that fail on the way: before they reach the object (nothing happened), or after it has committed (only the answer is lost). The
- * Worker under test gets an environment whose stubs misbehave as told; the objects behind them are the real ones.
+ * Object calls that fail: before they reach the object (nothing happened), or after it has committed (only the result
+ * is lost). The Worker under test gets an environment whose stubs fail as specified. The objects behind them are the
+ * real ones.
  */
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
-import type { Answer } from './api.ts';
+import type { ApiResponse } from './api.ts';
 import { expectDescribed } from './described.ts';
 
 export type Fault = {
   /** Name of the object's method. */
   readonly method: string;
-  /** How many calls of it fail from the first on. */
+  /** How many of its first calls fail. */
   readonly times: number;
   readonly when: 'before' | 'after';
-  /** Whether the platform marks the error as one that may be tried again. */
+  /** Whether the platform marks the error as retryable. */
   readonly retryable?: boolean;
   readonly overloaded?: boolean;
   /** The error's message, if it matters. */
@@ -23,7 +24,7 @@ export type Fault = {
 
 type Namespace<T> = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): T };
 
-/** An environment with these faults, and the calls that its Worker made. */
+/** Returns an environment with these faults, and the calls that its Worker makes. */
 export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; readonly calls: string[] } {
   const calls: string[] = [];
   const left = new Map(faults.map((fault) => [fault, fault.times]));
@@ -56,14 +57,14 @@ export function faultyEnv(...faults: readonly Fault[]): { readonly env: Env; rea
   return { env: { ...env, TENANTS: wrap(env.TENANTS), DIRECTORY: wrap(env.DIRECTORY) }, calls };
 }
 
-/** One request as the administrator to a Worker with this environment. */
+/** Sends one request as the administrator to a Worker with this environment. */
 export async function apiWith(
   faulty: Env,
   method: string,
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const response = await handle(
     new Request(`http://keystead.test/v1${path}`, {
       method,

@@ -1,6 +1,6 @@
 /**
- * Files share a runtime, which spares starting one for each. Each begins as in one of its own: nothing is stored, no module remembers anything, and time, console
- * and globals are the real ones.
+ * Test files share a runtime, because starting one for each file takes too long. Before each file this makes it as good
+ * as new: nothing is stored, modules have no state, and time, console and globals are the real ones.
  */
 import { reset } from 'cloudflare:test';
 import { vi } from 'vitest';

@@ -1,10 +1,13 @@
-/** Isolates of the Worker: each environment that is made here is one, with leases and memory of its own, on the same objects. */
+/**
+ * Isolates of the Worker. Each environment made here is one, with its own leases and memory, and all use the same
+ * objects.
+ */
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 
-/** An isolate whose answers to verifications take so long (ms) on their way back from the object. */
-export function isolate(answersTakeMs = 0): Env {
-  if (answersTakeMs === 0) return { ...env };
+/** Makes an isolate whose verification results take this long (ms) on their way back from the object. */
+export function isolate(resultsTakeMs = 0): Env {
+  if (resultsTakeMs === 0) return { ...env };
   const { TENANTS } = env;
   const slow: Env['TENANTS'] = {
     idFromName: (name) => TENANTS.idFromName(name),
@@ -14,9 +17,9 @@ export function isolate(answersTakeMs = 0): Env {
         get(target, property, receiver) {
           if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
           const verifyKey: typeof stub.verifyKey = async (...args) => {
-            const answer = await target.verifyKey(...args);
-            await scheduler.wait(answersTakeMs);
-            return answer;
+            const result = await target.verifyKey(...args);
+            await scheduler.wait(resultsTakeMs);
+            return result;
           };
           return verifyKey;
         },

@@ -1,4 +1,4 @@
-/** The objects behind the Worker, for tests that look inside or push time along. */
+/** The objects behind the Worker, for tests that look inside or advance time. */
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -6,14 +6,14 @@ import type { Command } from '../../domain/command.ts';
 import { locatorOf, objectNameOf } from '../../domain/tenants/locator.ts';
 import type { Tenant } from '../../durable-objects/tenant/tenant.ts';
 
-/** The platform's own stub of a tenant's object, as the test helpers take it. */
+/** The platform's stub of a tenant's object, as the test helpers need it. */
 export async function tenantObject(tenantId: string): Promise<DurableObjectStub<Tenant>> {
   const id = env.TENANTS.idFromName(objectNameOf(await locatorOf(tenantId)));
-  // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test want.
+  // The bindings' own type is narrower than the platform's stub, which the helpers of cloudflare:test need.
   return env.TENANTS.get(id) as unknown as DurableObjectStub<Tenant>;
 }
 
-/** Throws the object's memory away, as the platform may at any time. */
+/** Evicts the object from memory, as the platform may at any time. */
 export async function evict(tenantId: string): Promise<void> {
   const object = await tenantObject(tenantId);
   // Only a running object can be evicted.
@@ -21,17 +21,17 @@ export async function evict(tenantId: string): Promise<void> {
   await evictDurableObject(object);
 }
 
-/** Runs the object's alarm if one is set, whatever time it is set for. */
+/** Runs the object's alarm if one is set, whatever its time. */
 export const runAlarm = async (tenantId: string) => runDurableObjectAlarm(await tenantObject(tenantId));
 
-/** Runs the object's alarm if it is due at the (possibly pretended) time. */
+/** Runs the object's alarm if it is due at the (possibly simulated) time. */
 export async function runDueAlarm(tenantId: string): Promise<boolean> {
   const object = await tenantObject(tenantId);
   const alarmAt = await runInDurableObject(object, (_, state) => state.storage.getAlarm());
   return alarmAt !== null && alarmAt <= Date.now() && (await runDurableObjectAlarm(object));
 }
 
-/** Rows of a query in the object's own database. */
+/** Returns the rows of a query in the object's own database. */
 export async function sqlIn(
   tenantId: string,
   query: string,
@@ -42,7 +42,7 @@ export async function sqlIn(
   );
 }
 
-/** An command of the administrator, for calls that a test makes to an object itself. */
+/** A command of the administrator, for calls that a test makes directly to an object. */
 export const command = (id: string, parts: Partial<Command> = {}): Command => ({
   id,
   actor: { type: 'admin_token', id: 'admin' },

@@ -1,10 +1,10 @@
-/** Keys straight in storage, for tests that need more than HTTP makes in a reasonable time. */
+/** Writes keys directly into storage, for tests that need more keys than HTTP can make in a reasonable time. */
 import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/counts.ts';
 import { sqlIn } from './objects.ts';
 
 /**
- * Copies the newest key row so that the tenant has `count` more. `overrides` are SQL for columns of a copy, `n.value` its number from 1. Kept counts do not
- * follow.
+ * Copies the newest key row `count` times. `overrides` are SQL expressions for columns of a copy; `n.value` is its
+ * number, from 1. Stored counts do not follow.
  */
 export async function multiply(
   tenantId: string,
@@ -27,7 +27,7 @@ export async function multiply(
   );
 }
 
-/** Counts kept by status as they would be for the rows that there are. */
+/** Recomputes the stored counts by status from the rows. */
 export async function recount(tenantId: string): Promise<void> {
   await sqlIn(tenantId, "DELETE FROM counts WHERE kind IN ('keys', 'status')");
   await sqlIn(tenantId, "INSERT INTO counts (kind, entry, n) SELECT 'keys', 0, count(*) FROM keys");

@@ -1,4 +1,4 @@
-/** Audit: one entry for each mutation, in one order, found by every filter. */
+/** The audit log: one entry for each mutation, in one order, found by every filter. */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { auditEntry } from '../../src/api/audit/schemas.ts';
@@ -26,7 +26,7 @@ const audit = async (tenantId: string, query = '') =>
 const actions = async (tenantId: string, query = '') => (await audit(tenantId, query)).map((entry) => entry.action);
 
 describe('the audit log', () => {
-  it('has one entry for each mutation, newest first, and none for what changed nothing', async () => {
+  it('has one entry for each mutation, newest first, and none for a request that changed nothing', async () => {
     await createTenant('log');
     const key = await createKey('log', { name: 'before' });
     advance(1000);
@@ -61,7 +61,7 @@ describe('the audit log', () => {
     expect(new Set(entries.map((entry) => entry.id)).size).toBe(entries.length);
   });
 
-  it('says which request and from where', async () => {
+  it("records the request's id and its origin", async () => {
     await createTenant('whence');
     await api(
       'POST',
@@ -73,7 +73,7 @@ describe('the audit log', () => {
     expect(entry).toMatchObject({ requestId: 'trace-7', ip: '203.0.113.9' });
   });
 
-  it('filters by action, key, actor and time, alone and together', async () => {
+  it('can be filtered by action, key, actor and time, alone and combined', async () => {
     await createTenant('filter');
     const a = await createKey('filter');
     advance(1000);
@@ -99,7 +99,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('stays in one order when the clock steps back', async () => {
+  it('keeps its order when the clock is set back', async () => {
     await createTenant('clock');
     const first = await createKey('clock');
     advance(-60_000);
@@ -107,7 +107,7 @@ describe('the audit log', () => {
     expect((await audit('clock')).map((entry) => entry.keyId).slice(0, 2)).toEqual([second.id, first.id]);
   });
 
-  it('holds nothing of a key string', async () => {
+  it('contains nothing of a key string', async () => {
     await createTenant('silent');
     const key = await createKey('silent');
     await rotateKey('silent', key.id);
@@ -116,12 +116,12 @@ describe('the audit log', () => {
   });
 });
 
-describe('for whom a caller acted', () => {
+describe('the person for whom a caller acts', () => {
   const header = (text: string) => ({ 'X-On-Behalf-Of': text });
   const create = (tenantId: string, headers: Readonly<Record<string, string>>) =>
     api('POST', `/tenants/${tenantId}/keys`, { name: 'k' }, headers);
 
-  it('is kept with every entry of what was asked for, and found by it', async () => {
+  it('is recorded in every entry of the request, and entries can be filtered by it', async () => {
     await createTenant('behalf');
     const names = ['Zoë Müller (support) 100 %', 'ops@example.com', '李雷 🔑'];
     for (const name of names) {
@@ -144,7 +144,7 @@ describe('for whom a caller acted', () => {
     expect(await walk('/audit?onBehalfOf=the last one')).toMatchObject([{ action: 'tenant.delete' }]);
   });
 
-  it('is bounded and printable, or refused before anything is done', async () => {
+  it('must be short and printable, or the request is refused before anything is done', async () => {
     await createTenant('behalf-not');
     for (const text of [
       '',
@@ -159,8 +159,8 @@ describe('for whom a caller acted', () => {
       'x'.repeat(201),
       'x'.repeat(9999),
     ]) {
-      const answer = await create('behalf-not', header(text));
-      expect([answer.status, answer.body], text).toMatchObject([
+      const response = await create('behalf-not', header(text));
+      expect([response.status, response.body], text).toMatchObject([
         422,
         { code: 'validation_failed', errors: [{ path: 'X-On-Behalf-Of' }] },
       ]);
@@ -172,7 +172,7 @@ describe('for whom a caller acted', () => {
     );
   });
 
-  it('is part of what an Idempotency-Key stands for: nobody is given the answer of another', async () => {
+  it("is part of the request hash, so that nobody gets the response to another person's request", async () => {
     await createTenant('behalf-once');
     const ask = (name: string | null) =>
       create('behalf-once', { 'Idempotency-Key': 'k', ...(name === null ? {} : header(name)) });
@@ -184,17 +184,17 @@ describe('for whom a caller acted', () => {
   });
 });
 
-describe('who made and who revoked a key', () => {
+describe('who created and who revoked a key', () => {
   const ADMIN = { type: 'admin_token', id: 'admin' };
 
-  /** What the key itself says, and its log, of its end. */
+  /** Returns what the key itself and its log say about its end. */
   async function endOf(tenantId: string, keyId: string) {
     const { revokedBy } = await getKey(tenantId, keyId);
     const [last] = await audit(tenantId, `&keyId=${keyId}`);
     return { revokedBy, actor: last?.actor, action: last?.action, onBehalfOf: last?.onBehalfOf };
   }
 
-  it('is said by the key and by its log, however it was revoked', async () => {
+  it('is recorded in the key and in its log, however it was revoked', async () => {
     await createTenant('who', { settings: { retentionSeconds: 1_000_000 } });
     const caller = await managementKey({ role: 'operator' });
     const actor = { type: 'management_key', id: caller.id };
@@ -222,15 +222,15 @@ describe('who made and who revoked a key', () => {
     for (const key of [single, byId, byOwner, first, second, third]) {
       expect(await endOf('who', key.id)).toEqual({ ...how, action: 'key.revoke' });
     }
-    // Taking a rotation back ends its successor, in whose log that stands.
+    // Cancelling a rotation revokes its successor, and the successor's log says so.
     expect(await endOf('who', cancelled.id)).toEqual({ ...how, action: 'key.rotation_cancel' });
     expect(await getKey('who', rotated.id)).toMatchObject({ status: 'active', revokedBy: null });
-    // What is revoked already stays as it is.
+    // A key that is revoked already stays as it is.
     await revokeKey('who', single.id);
     expect((await getKey('who', single.id)).revokedBy).toEqual(actor);
   });
 
-  it('is said of large groups too, before the alarm has written it and after', async () => {
+  it('is reported for large groups too, before the alarm has written it and after', async () => {
     await createTenant('who-many', { settings: { retentionSeconds: 1_000_000 } });
     const caller = await managementKey({ role: 'operator' });
     const actor = { type: 'management_key', id: caller.id };
@@ -260,7 +260,7 @@ describe('who made and who revoked a key', () => {
     }
   });
 
-  it('is said of management keys, which go with their tenant', async () => {
+  it('is recorded for management keys, which are revoked with their tenant', async () => {
     await createTenant('who-tenant');
     const deleter = await managementKey({ role: 'admin' });
     const confined = await managementKey({ role: 'operator', tenantId: 'who-tenant' });
@@ -274,16 +274,16 @@ describe('who made and who revoked a key', () => {
   });
 });
 
-describe('an answer that is lost after the commit', () => {
+describe('a response that is lost after the commit', () => {
   const lost = (method: string) => faultyEnv({ method, times: 1, when: 'after', retryable: true });
 
-  it('is asked for again and applied once, with its audit entries once, for every mutation', async () => {
+  it('is requested again: every mutation takes effect once and has its audit entries once', async () => {
     await createTenant('once');
     const made = await apiWith(lost('createKeys').env, 'POST', '/tenants/once/keys', { name: 'k' });
     expect(made.status).toBe(201);
     const { id } = v.parse(v.object({ id: v.string() }), made.body);
     const key = `/tenants/once/keys/${id}`;
-    const answers = [
+    const responses = [
       await apiWith(lost('updateKey').env, 'PATCH', key, { name: 'renamed' }),
       await apiWith(lost('rotateKey').env, 'POST', `${key}/rotate`),
       await apiWith(lost('cancelRotation').env, 'POST', `${key}/rotation/cancel`),
@@ -297,7 +297,7 @@ describe('an answer that is lost after the commit', () => {
       await apiWith(lost('update').env, 'PATCH', '/tenants/once', { name: 'renamed' }),
       await apiWith(lost('runCleanup').env, 'POST', '/tenants/once/cleanup'),
     ];
-    expect(answers.map((answer) => answer.status)).toEqual([
+    expect(responses.map((response) => response.status)).toEqual([
       200, 201, 200, 201, 200, 201, 200, 409, 200, 204, 200, 200,
     ]);
     expect((await actions('once')).toReversed()).toEqual([

@@ -1,4 +1,4 @@
-/** Cleanup: what the alarm does, that it always comes back for the rest, and what it reports. */
+/** Cleanup: what the alarm does, that it continues until all is done, and what it reports. */
 import { runInDurableObject } from 'cloudflare:test';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const cleanups = async (tenantId: string) =>
   v.parse(cleanupList, (await api('GET', `/tenants/${tenantId}/cleanup`)).body);
 
 describe('cleanup', () => {
-  it('expires, ends grace, purges after retention, and reports each pass', async () => {
+  it('expires keys, ends grace, purges after retention, and reports each pass', async () => {
     await createTenant('passes', { settings: { retentionSeconds: 100 } });
     const expiring = await createKey('passes', { expiresAt: at(START + 10_000) });
     const rotated = await createKey('passes');
@@ -38,7 +38,7 @@ describe('cleanup', () => {
     expect((await walk(`/tenants/passes/audit?keyId=${rotated.id}`)).length).toBe(2);
   });
 
-  it('works in bounded passes and comes back at once while rows are due', async () => {
+  it('works in bounded passes and continues at once while rows are due', async () => {
     await createTenant('batches');
     await createKey('batches', { expiresAt: at(START + 1000) });
     const columns = (await sqlIn('batches', "SELECT name FROM pragma_table_info('keys')")).map((row) =>
@@ -57,16 +57,16 @@ describe('cleanup', () => {
     let passes = 0;
     while (await runDueAlarm('batches')) {
       passes += 1;
-      // The object may be thrown out between passes: the alarm is in storage.
+      // The object may be evicted between passes, because the alarm is in storage.
       await evict('batches');
     }
-    // An alarm makes some passes, others being served between them, and leaves the rest to the next.
+    // An alarm runs several passes, with other requests in between, and leaves the rest to the next alarm.
     expect(passes).toBe(2);
     const { data } = await cleanups('batches');
     expect(data.map(({ expired, remaining }) => [expired, remaining])).toEqual([[25 * CLEANUP_BATCH + 1, 0]]);
   });
 
-  it('is not needed for an answer to be right, and harmless when it comes twice', async () => {
+  it('is not needed for correct results, and harmless when it runs twice', async () => {
     await createTenant('twice', { settings: { retentionSeconds: 1_000_000 } });
     const key = await createKey('twice', { expiresAt: at(START + 1000) });
     advance(1000);
@@ -77,7 +77,7 @@ describe('cleanup', () => {
     expect((await cleanups('twice')).data.length).toBe(1);
   });
 
-  it('follows a sooner bound, and an end that was put off', async () => {
+  it('follows an expiry that was moved forward, and one that was postponed', async () => {
     await createTenant('moved');
     const key = await createKey('moved', { expiresAt: at(START + 50_000) });
     await updateKey('moved', key.id, { expiresAt: at(START + 20_000) });
@@ -89,7 +89,7 @@ describe('cleanup', () => {
     expect((await cleanups('moved')).nextAlarmAt).toBe(at(START + 90_000));
   });
 
-  it('purges by the retention in force now', async () => {
+  it('purges by the retention that is in force now', async () => {
     await createTenant('retention', { settings: { retentionSeconds: 1000 } });
     const key = await createKey('retention');
     await revokeKey('retention', key.id);
@@ -100,7 +100,7 @@ describe('cleanup', () => {
     expect((await api('GET', `/tenants/retention/keys/${key.id}`)).status).toBe(404);
   });
 
-  it('comes by hand too, with its report and an audit entry', async () => {
+  it('can be started by hand, with its report and an audit entry', async () => {
     await createTenant('manual');
     await createKey('manual', { expiresAt: at(START + 1000) });
     advance(1000);
@@ -112,7 +112,7 @@ describe('cleanup', () => {
     expect(entry?.changes).toMatchObject({ expired: 1 });
   });
 
-  it('arms itself again when a pass throws, and finishes when the cause is gone', async () => {
+  it('sets its alarm again when a pass throws, and finishes when the cause is gone', async () => {
     await createTenant('broken');
     const key = await createKey('broken', { expiresAt: at(START + 1000) });
     advance(1000);

@@ -1,4 +1,7 @@
-/** Leases at the end of a tenant's life, in real time: what was verified just before is not `VALID` from any memory afterwards. */
+/**
+ * Leases at the end of a tenant's life, in real time. A key verified just before the deletion is not `VALID` afterwards
+ * from any isolate's memory.
+ */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -15,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Isolates with memories of their own. */
+/** Isolates, each with its own memory. */
 const isolates: readonly Env[] = [{ ...env }, { ...env }, { ...env }];
 
 const codesOf = (secret: string) =>
@@ -36,16 +39,16 @@ async function leasedKey(id: string, leaseSeconds: number): Promise<string> {
 }
 
 describe('a deletion', () => {
-  it('returns when no isolate says VALID any more', async () => {
+  it('returns when no isolate reports VALID any more', async () => {
     const secret = await leasedKey('leased', 1);
     expect((await api('DELETE', '/tenants/leased')).status).toBe(204);
     expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
   });
 
-  it('is waited for by whoever creates the tenant again, or asks for it', async () => {
+  it('delays a request that creates the tenant again or reads it', async () => {
     const secret = await leasedKey('again', 1);
     const deletion = api('DELETE', '/tenants/again');
-    // Its data are gone at once; leases on them are not.
+    // The data are deleted at once; the leases have not ended.
     while ((await sqlIn('again', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'")).length > 0)
       await scheduler.wait(1);
     expect(await codesOf(secret)).toContain('VALID');
@@ -54,20 +57,20 @@ describe('a deletion', () => {
     const created = api('POST', '/tenants', { id: 'again' });
     expect((await created).status).toBe(201);
     expect(await codesOf(secret)).toEqual(everywhere('NOT_FOUND'));
-    for (const answers of [asked, repeated]) expect(await answers).toEqual(everywhere('NOT_FOUND'));
+    for (const results of [asked, repeated]) expect(await results).toEqual(everywhere('NOT_FOUND'));
     expect((await deletion).status).toBe(204);
   });
 
-  it('that comes between the confirmation of the next tenant and its creation is waited for as well', async () => {
+  it('between the confirmation and the creation of the next tenant delays the creation as well', async () => {
     const secret = await leasedKey('between', 1);
     let isReached = false;
     let isReleased = false;
     await aroundCallsOf(await tenantObject('between'), async (method, send) => {
-      const answer = await send();
-      if (method !== 'confirm') return answer;
+      const result = await send();
+      if (method !== 'confirm') return result;
       isReached = true;
       while (!isReleased) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const tables = () => sqlIn('between', "SELECT 1 FROM sqlite_master WHERE name = 'tenant'");
     const created = api('POST', '/tenants', { id: 'between', settings: { leaseSeconds: 0 } }).then(({ status }) =>
@@ -78,14 +81,14 @@ describe('a deletion', () => {
     while ((await tables()).length > 0) await scheduler.wait(1);
     isReleased = true;
     while ((await tables()).length === 0) await scheduler.wait(1);
-    // The next tenant is stored, and nobody is told of it while the earlier one's key may still be VALID.
+    // The next tenant is stored, but nobody is told of it while the earlier one's key may still be VALID.
     const asked = api('GET', '/tenants/between').then(({ status }) => Promise.all([status, codesOf(secret)]));
     expect(await asked).toEqual([200, everywhere('NOT_FOUND')]);
     expect(await created).toEqual([201, everywhere('NOT_FOUND')]);
     expect((await deletion).status).toBe(204);
   });
 
-  it('whose object died while it waited is finished when the longest lease there is has ended', async () => {
+  it('whose object crashed while it waited finishes when the longest possible lease has ended', async () => {
     logged();
     const secret = await leasedKey('died', 10);
     let isSent = false;
@@ -100,7 +103,7 @@ describe('a deletion', () => {
     await restart(await tenantObject('died'));
     expect((await deletion).status).toBe(503);
     await undo();
-    // Nothing is left that tells of the leases.
+    // Nothing is left that records the leases.
     const created = api('POST', '/tenants', { id: 'died', settings: { leaseSeconds: 0 } });
     const repeated = api('DELETE', '/tenants/died');
     await Promise.race([created, repeated]);
@@ -109,7 +112,7 @@ describe('a deletion', () => {
   });
 });
 
-it('a change that was waited for says nothing about the leases of another tenant of that id', async () => {
+it('a finished wait for one change does not end the leases of another tenant with that id', async () => {
   await createTenant('settled', { settings: { leaseSeconds: 10 } });
   await sqlIn('settled', "UPDATE tenant SET settings = json_set(settings, '$.leaseSeconds', 0)");
   const inForce = await runInDurableObject(await tenantObject('settled'), (_, { storage }) => {
@@ -125,7 +128,7 @@ it('a change that was waited for says nothing about the leases of another tenant
 });
 
 describe('a creation whose id has a deletion that is not finished', () => {
-  /** How long an object waits in all before it answers the creation, if it started so long ago. */
+  /** How long an object waits in total before it confirms the creation, if it started that long ago. */
   async function waitsFor(id: string, startedMsAgo: number, earlierDeletion: boolean): Promise<number> {
     const waits: number[] = [];
     vi.spyOn(scheduler, 'wait').mockImplementation(async (ms) => void waits.push(ms));
@@ -152,7 +155,7 @@ describe('a creation whose id has a deletion that is not finished', () => {
     expect(await waitsFor('old', 10_500, true)).toBe(0);
   });
 
-  it('waits for nothing without one', async () => {
+  it('does not wait when there is no such deletion', async () => {
     expect(await waitsFor('none', 0, false)).toBe(0);
   });
 });

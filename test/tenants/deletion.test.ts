@@ -1,4 +1,4 @@
-/** Deletion of tenants: calls between the objects that are lost or late, and what may happen meanwhile. */
+/** Deletion of tenants: calls between the objects that are lost or late, and concurrent requests. */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
@@ -30,14 +30,14 @@ async function grantFor(tenantId: string, input: object = { role: 'owner' }) {
   return v.parse(managementKeyWithSecret, body);
 }
 
-/** Lets the directory's alarm go off once it is due, and its work come to an end. */
+/** Runs the directory's alarm at its time, and waits until its work is done. */
 async function runDirectoryAlarm(): Promise<void> {
   const dueAt = await directoryAlarmAt();
   if (dueAt !== null && dueAt > Date.now()) vi.setSystemTime(dueAt);
   await runDurableObjectAlarm(directoryObject());
 }
 
-/** Lets the alarm go off, as often as it sets itself, until the deletion of the tenant is finished. */
+/** Runs the alarm, as often as it is set again, until the tenant's deletion is finished. */
 async function finishByAlarm(id: string): Promise<void> {
   const isThere = async () => (await sqlInDirectory('SELECT 1 FROM tenants WHERE id = ?', id)).length > 0;
   while (await isThere()) {
@@ -46,7 +46,7 @@ async function finishByAlarm(id: string): Promise<void> {
   }
 }
 
-/** Calls of the directory's to this method wait until they are let go. */
+/** Makes the directory's calls of this method wait until they are released. */
 async function heldAt(method: string) {
   let isReached = false;
   let released = false;
@@ -61,24 +61,24 @@ async function heldAt(method: string) {
     released = true;
     await undo();
   };
-  // Nobody goes on by a promise that an object resolved.
+  // Each waiter polls, because an object must not be woken by another object's promise.
   const reached = async () => {
     while (!isReached) await scheduler.wait(1);
   };
   return { reached, release };
 }
 
-/** Calls of the directory's to this method fail. */
+/** Makes the directory's calls of this method fail. */
 const failingAt = (methods: readonly string[], when: 'before' | 'after', tenantIncarnation?: string) =>
   aroundCallsOf(directoryObject(), async (called, send, args) => {
     const isConcerned = methods.includes(called) && (tenantIncarnation === undefined || args[0] === tenantIncarnation);
     if (!isConcerned || when === 'after') await send();
     else throw new Error('the network went away');
-    if (isConcerned) throw new Error('the answer went away');
+    if (isConcerned) throw new Error('the result went away');
     return send();
   });
 
-describe('a deletion that is cut off', () => {
+describe('a deletion that is interrupted', () => {
   it.each([
     ['describe', 'before', false],
     ['describe', 'after', false],
@@ -87,7 +87,7 @@ describe('a deletion that is cut off', () => {
     ['destroy', 'before', true],
     ['destroy', 'after', true],
   ] as const)(
-    'at %s, %s it took effect, is finished by the alarm or by asking again',
+    'at %s, %s it took effect, is finished by the alarm or by another request',
     async (method, when, decided) => {
       logged();
       const id = `cut-${method.toLowerCase()}-${when}`;
@@ -111,7 +111,7 @@ describe('a deletion that is cut off', () => {
     },
   );
 
-  it('on the way to the directory, or back, is repeated by the Worker and decided once', async () => {
+  it('on the way to the directory or back is retried by the Worker and decided once', async () => {
     for (const when of ['before', 'after'] as const) {
       const id = `worker-${when}`;
       await createTenant(id);
@@ -121,7 +121,7 @@ describe('a deletion that is cut off', () => {
     }
   });
 
-  it('is finished by whoever asks for the tenant, creates it again, or repeats the deletion', async () => {
+  it('is finished by whoever reads the tenant, creates it again, or repeats the deletion', async () => {
     const ways: Record<string, (id: string) => Promise<number>> = {
       get: async (id) => (await api('GET', `/tenants/${id}`)).status,
       post: async (id) => (await api('POST', '/tenants', { id })).status,
@@ -137,14 +137,14 @@ describe('a deletion that is cut off', () => {
       expect((await api('DELETE', `/tenants/${id}`, undefined, withKey(`r-${id}`))).status).toBe(503);
       await undo();
       if (name === 'get' || name === 'delete') {
-        // The tenant is still there for all that its object knows, so asking tells nothing yet.
+        // The tenant's object still has the tenant, so reading it does not finish the deletion yet.
         expect([200, 204]).toContain(await ask(id));
       } else expect(await ask(id)).toBe(name === 'repeat' ? 204 : 201);
       if (name !== 'get') expect((await verify(secret)).code).toBe('NOT_FOUND');
     }
   });
 
-  it('when the data could not be dropped is attempted again, and does not leave them for the next start', async () => {
+  it('because the data could not be dropped is retried, and does not leave them for the next start', async () => {
     logged();
     await createTenant('undropped');
     const { secret } = await createKey('undropped');
@@ -163,13 +163,13 @@ describe('a deletion that is cut off', () => {
 });
 
 describe('while a tenant is being deleted', () => {
-  it('a management key that is made for it is refused, and opens no later tenant of that id', async () => {
+  it('a management key that is made for it is refused, and does not open a later tenant of that id', async () => {
     await createTenant('meantime', { settings: { allowReveal: true } });
     await grantFor('meantime');
     const held = await heldAt('destroy');
     const deletion = api('DELETE', '/tenants/meantime');
     await held.reached();
-    // The keys that there were are revoked by now; this one comes too late for that.
+    // The existing keys have been revoked by now. This one is created after that.
     const { body, status } = await api('POST', '/management-keys', {
       name: 'late',
       role: 'owner',
@@ -184,24 +184,24 @@ describe('while a tenant is being deleted', () => {
       expect([401, 404]).toContain((await api('GET', '/tenants/meantime', undefined, as(grant.secret))).status);
       const path = `/tenants/meantime/keys/${id}/reveal`;
       expect([401, 404]).toContain((await api('POST', path, undefined, as(grant.secret))).status);
-      const answer = await api('POST', '/keys/verify', { key: secret }, as(grant.secret));
-      expect(answer.status === 401 || JSON.stringify(answer.body).includes('NOT_FOUND')).toBe(true);
+      const result = await api('POST', '/keys/verify', { key: secret }, as(grant.secret));
+      expect(result.status === 401 || JSON.stringify(result.body).includes('NOT_FOUND')).toBe(true);
     }
     expect(grants.length).toBe(1);
   });
 
-  it('a repeat with its Idempotency-Key is answered when the tenant is gone, not before', async () => {
+  it('a repeat with its Idempotency-Key gets its response when the tenant is gone, not before', async () => {
     await createTenant('repeated');
     const { secret } = await createKey('repeated');
     const held = await heldAt('destroy');
     const first = api('DELETE', '/tenants/repeated', undefined, withKey('once'));
     await held.reached();
-    let answered = false;
+    let hasReturned = false;
     const again = api('DELETE', '/tenants/repeated', undefined, withKey('once')).finally(() => {
-      answered = true;
+      hasReturned = true;
     });
     await scheduler.wait(100);
-    expect(answered).toBe(false);
+    expect(hasReturned).toBe(false);
     expect((await verify(secret)).code).toBe('VALID');
     await held.release();
     expect([(await first).status, (await again).status]).toEqual([204, 204]);
@@ -209,7 +209,7 @@ describe('while a tenant is being deleted', () => {
     expect((await verify(secret)).code).toBe('NOT_FOUND');
   });
 
-  it('nobody is told that it is gone, by an isolate that does not know it either', async () => {
+  it('no response says that it is gone, from an isolate that does not know it either', async () => {
     await createTenant('untold');
     const held = await heldAt('destroy');
     const deletion = api('DELETE', '/tenants/untold');
@@ -224,7 +224,7 @@ describe('while a tenant is being deleted', () => {
     expect([(await deletion).status, (await asked).status]).toEqual([204, 404]);
   });
 
-  it('a deletion with another Idempotency-Key joins it, and is answered alike when repeated after a new creation', async () => {
+  it('a deletion with another Idempotency-Key joins it, and can be repeated after a new creation', async () => {
     await createTenant('joined');
     const held = await heldAt('destroy');
     const first = api('DELETE', '/tenants/joined', undefined, withKey('first'));
@@ -240,17 +240,17 @@ describe('while a tenant is being deleted', () => {
     expect((await deletionsOf('joined')).length).toBe(1);
   });
 
-  it('one that comes to its decision when it is over decides nothing', async () => {
+  it('a deletion that reaches its decision after another one finished decides nothing', async () => {
     await createTenant('late');
     let isReached = false;
     let overtaken = false;
-    // The answer to its question whether the tenant is there comes when another deletion is done.
+    // The result of its call that asks whether the tenant exists arrives when another deletion is done.
     const undo = await aroundCallsOf(directoryObject(), async (called, send) => {
-      const answer = await send();
-      if (called !== 'describe') return answer;
+      const result = await send();
+      if (called !== 'describe') return result;
       isReached = true;
       while (!overtaken) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const late = api('DELETE', '/tenants/late');
     while (!isReached) await scheduler.wait(1);
@@ -264,7 +264,7 @@ describe('while a tenant is being deleted', () => {
 });
 
 describe('a deletion with Idempotency-Key that found no tenant', () => {
-  it('answers 404 again, and does not delete what was created since', async () => {
+  it('gets 404 again, and does not delete what was created since', async () => {
     const first = await api('DELETE', '/tenants/never', undefined, withKey('never'));
     await createTenant('never');
     const again = await api('DELETE', '/tenants/never', undefined, withKey('never'));
@@ -273,17 +273,20 @@ describe('a deletion with Idempotency-Key that found no tenant', () => {
   });
 });
 
-describe('a creation that comes late', () => {
-  /** The directory's first answer to the tenant's object, which asks whether it may create, waits until it is let go. */
+describe('a late creation', () => {
+  /**
+   * Holds the directory's first confirmation to the tenant's object, which asks whether it may create, until it is
+   * released.
+   */
   async function heldConfirmation(id: string) {
     let isReached = false;
     let isReleased = false;
     await aroundCallsOf(await tenantObject(id), async (method, send) => {
-      const answer = await send();
-      if (method !== 'confirm' || isReached) return answer;
+      const result = await send();
+      if (method !== 'confirm' || isReached) return result;
       isReached = true;
       while (!isReleased) await scheduler.wait(1);
-      return answer;
+      return result;
     });
     const reached = async () => {
       while (!isReached) await scheduler.wait(1);
@@ -303,7 +306,7 @@ describe('a creation that comes late', () => {
     expect(await listed()).not.toContain(id);
   };
 
-  it('after the tenant was deleted makes nothing', async () => {
+  it('after the tenant was deleted creates nothing', async () => {
     await createTenant('over');
     const [tenant] = await sqlIn('over', 'SELECT incarnation FROM tenant');
     expect((await api('DELETE', '/tenants/over')).status).toBe(204);
@@ -316,7 +319,7 @@ describe('a creation that comes late', () => {
     await expectNone('over');
   });
 
-  it('and was confirmed before the tenant was deleted makes nothing', async () => {
+  it('that was confirmed before the tenant was deleted creates nothing', async () => {
     const held = await heldConfirmation('confirmed');
     const late = create('confirmed');
     await held.reached();
@@ -327,7 +330,7 @@ describe('a creation that comes late', () => {
     await expectNone('confirmed');
   });
 
-  it('and was confirmed before another copy of it was refused is refused alike, though the id is free by then', async () => {
+  it('is refused if another copy of it was, even when it was confirmed before and the id is free', async () => {
     await createTenant('refused');
     const held = await heldConfirmation('refused');
     const late = create('refused');
@@ -340,7 +343,7 @@ describe('a creation that comes late', () => {
     expect((await create('refused')).status).toBe(409);
   });
 
-  it('repeats a creation that was given up long ago, and is not taken for abandoned', async () => {
+  it('repeats a creation that was given up long ago, and is not treated as abandoned', async () => {
     logged();
     const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
     const body = { id: 'resumed', settings: { leaseSeconds: 0 } };
@@ -357,10 +360,10 @@ describe('a creation that comes late', () => {
 });
 
 describe('a caller whose grant is for a tenant that is being deleted', () => {
-  it('is told so when the deletion is over, though the next tenant of that id is listed already', async () => {
+  it('gets 404 when the deletion is over, though the next tenant of that id is listed already', async () => {
     await createTenant('next');
     const grant = await grantFor('next');
-    // The next one is listed, and no further yet.
+    // The next tenant is listed, but not created yet.
     const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
     logged();
     expect((await apiWith(faulty, 'POST', '/tenants', { id: 'next' })).status).toBe(503);
@@ -399,7 +402,7 @@ describe('the alarm of the directory', () => {
     expect((await verify(secret)).code).toBe('NOT_FOUND');
   });
 
-  it('finishes the others, and forgets old answers, where one deletion always fails, and says so', async () => {
+  it('finishes other deletions and purges old responses while one deletion always fails, and logs it', async () => {
     await createTenant('stuck');
     const [stuck] = await sqlIn('stuck', 'SELECT incarnation FROM tenant');
     await api('DELETE', '/tenants/nobody', undefined, withKey('old'));
@@ -426,13 +429,13 @@ describe('the alarm of the directory', () => {
     const said = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'deletion_not_finished');
     expect(said.length).toBeGreaterThan(2);
     expect(said.at(-1)).toMatchObject({ level: 'error', tenant: 'stuck', time: new Date().toISOString() });
-    // Ever later, but never too late to go on by itself.
+    // Retries become rarer, but they never stop.
     expect(Number(await directoryAlarmAt()) - Date.now()).toBeLessThanOrEqual(600_000);
     await undo();
     await finishByAlarm('stuck');
   });
 
-  it('says that it failed, and goes off again', async () => {
+  it('logs its failure and runs again', async () => {
     const lines = logged();
     await runInDurableObject(directoryObject(), async (instance, { storage }) => {
       storage.sql.exec('ALTER TABLE idempotency RENAME TO elsewhere');
@@ -445,30 +448,30 @@ describe('the alarm of the directory', () => {
   });
 });
 
-describe('a management key from before incarnations were noted', () => {
-  /** Makes it as an earlier version did: its owner is the id of the tenant alone. */
+describe('a management key from before incarnations were recorded', () => {
+  /** Makes the key as an earlier version did: its owner is only the tenant's id. */
   const makeOld = async (id: string) => {
     await sqlIn('_system', 'UPDATE keys SET owner = substr(owner, 1, instr(owner, ?) - 1) WHERE id = ?', '/', id);
     await restart(await tenantObject('_system'));
   };
 
-  it('opens the tenant that there was when it was made, and is revoked with it', async () => {
+  it('opens the tenant that existed when it was made, and is revoked with it', async () => {
     await createTenant('old');
     const grant = await grantFor('old');
     await makeOld(grant.id);
     expect((await api('GET', '/tenants/old', undefined, as(grant.secret))).status).toBe(200);
     expect((await api('DELETE', '/tenants/old')).status).toBe(204);
-    // Pretended time stands still while the deletion waits for leases.
+    // The test's clock stands still while the deletion waits for leases.
     advance(2000);
     expect((await api('GET', '/tenants/old', undefined, as(grant.secret))).status).toBe(401);
   });
 
-  it('opens no tenant that was created later, not even when it is rotated', async () => {
+  it('does not open a tenant that was created later, not even when it is rotated', async () => {
     await createTenant('older');
     const grant = await grantFor('older');
     await makeOld(grant.id);
     expect((await api('DELETE', '/tenants/older')).status).toBe(204);
-    // As if it had been missed, which an earlier version could.
+    // Simulates that the revocation missed it, which could happen in an earlier version.
     await sqlIn(
       '_system',
       "UPDATE keys SET revoked_at = NULL, revoked_by = NULL, status = 'active', ended_at = NULL WHERE id = ?",
@@ -483,7 +486,7 @@ describe('a management key from before incarnations were noted', () => {
     expect(await problemCode(api('POST', rotate, {}))).toBe('tenant_not_found');
   });
 
-  it('names its tenant when it is rotated', async () => {
+  it("is bound to its tenant's incarnation when it is rotated", async () => {
     await createTenant('renewed');
     const grant = await grantFor('renewed');
     await makeOld(grant.id);
@@ -498,7 +501,7 @@ describe('a management key from before incarnations were noted', () => {
 });
 
 describe('a list of tenants', () => {
-  it('names those whose objects do not answer, and shows the others', async () => {
+  it('names the tenants whose objects do not respond, and shows the others', async () => {
     logged();
     await createTenant('answers');
     await createTenant('silent');
@@ -524,8 +527,8 @@ describe('a list of tenants', () => {
   });
 });
 
-describe('a question about a tenant', () => {
-  it('asks the directory first where the isolate does not know it, costs nothing where it does, and is forgotten', async () => {
+describe('reading a tenant', () => {
+  it('calls the directory only where the isolate does not know the tenant, which it forgets again', async () => {
     await createTenant('known');
     const { env: isolate, calls } = faultyEnv();
     const ask = async (id: string) => {

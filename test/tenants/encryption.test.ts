@@ -1,4 +1,7 @@
-/** Key material: several entries at once, moving to a new one while traffic goes on, and knowing when the old one can go. */
+/**
+ * Rotating key material: several entries at once, moving to a new entry under traffic, and knowing when the old one can
+ * be removed.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -49,7 +52,7 @@ async function resealAll(deployment: Env, tenantId: string, between = async () =
 }
 
 describe('rotating ENCRYPTION_KEY', () => {
-  it('moves every envelope, after which the old entry can go and everything still works', async () => {
+  it('moves every envelope, after which the old entry can be removed and everything still works', async () => {
     await createTenant('ring', { settings: { allowReveal: true } });
     const old = await make(before, 'ring');
     expect(await encryption(before, 'ring')).toEqual({
@@ -76,7 +79,7 @@ describe('rotating ENCRYPTION_KEY', () => {
     expect(await resealAll(after, 'ring')).toBe(0);
   });
 
-  it('takes kept answers along, so that replays outlive the old entry', async () => {
+  it('moves stored responses too, so that replays work without the old entry', async () => {
     await createTenant('ring-answers', { settings: { storage: 'digest' } });
     const idem = { 'Idempotency-Key': 'kept' };
     const first = await apiWith(before, 'POST', '/tenants/ring-answers/keys', { name: 'k' }, idem);
@@ -86,7 +89,7 @@ describe('rotating ENCRYPTION_KEY', () => {
     expect(again.body).toEqual(first.body);
   });
 
-  it('goes on beside creations, rotations, verifications and deletions, and forgets none', async () => {
+  it('continues beside creations, rotations, verifications and deletions, and misses none', async () => {
     await createTenant('ring-busy', { settings: { allowReveal: true } });
     const keys = Array.from({ length: 500 }, (_, i) => ({ name: `k${i}` }));
     for (let i = 0; i < 3; i++) await apiWith(before, 'POST', '/tenants/ring-busy/keys/bulk', { keys });
@@ -96,7 +99,7 @@ describe('rotating ENCRYPTION_KEY', () => {
     let rounds = 0;
     await resealAll(during, 'ring-busy', async () => {
       rounds += 1;
-      // A Worker that has not been told of the new key yet still seals with the old one.
+      // An isolate that has not been given the new entry yet still seals with the old one.
       await make(rounds < 3 ? before : during, 'ring-busy');
       expect(await code(during, kept.secret)).toBe('VALID');
       if (rounds === 1) await apiWith(during, 'POST', `/tenants/ring-busy/keys/${rotating.id}/rotate`);
@@ -110,7 +113,7 @@ describe('rotating ENCRYPTION_KEY', () => {
     expect(body).toEqual({ secret: kept.secret });
   });
 
-  it('says so when an envelope cannot be opened, and leaves it as it is', async () => {
+  it('reports an envelope that cannot be opened, and leaves it as it is', async () => {
     await createTenant('ring-early');
     await make(before, 'ring-early');
     const { body } = await apiWith(after, 'POST', '/tenants/ring-early/encryption/reseal');
@@ -120,7 +123,7 @@ describe('rotating ENCRYPTION_KEY', () => {
 });
 
 describe('rotating HMAC_SECRET', () => {
-  it('keeps old keys verifying while their entry is there, and counts those that need it', async () => {
+  it('keeps old keys valid while their entry is there, and counts the keys that need it', async () => {
     await createTenant('hmac');
     const old = await make(before, 'hmac');
     const revoked = await make(before, 'hmac');

@@ -1,4 +1,4 @@
-/** Tenants: their life, and creations and deletions that fail between the two objects they concern. */
+/** Tenants: their life cycle, and creations and deletions that fail between the two objects involved. */
 
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ describe('tenants', () => {
     });
   });
 
-  it('get an id when they bring none', async () => {
+  it('get a generated id when the request has none', async () => {
     const { status, body } = await api('POST', '/tenants', { name: 'Somebody' });
     expect(status).toBe(201);
     expect(body).toMatchObject({ id: expect.stringMatching(/^t-[0-9a-v]{16}$/), name: 'Somebody' });
@@ -52,14 +52,14 @@ describe('tenants', () => {
     expect(entry?.changes).toEqual({ gracePeriodSeconds: { from: 7, to: 8 } });
   });
 
-  it('give their prefix to keys that name none, and a changed one to the next', async () => {
+  it('give their prefix to keys without one, and after a change the new prefix to later keys', async () => {
     await createTenant('prefixed', { settings: { keyPrefix: 'acme_live' } });
     expect((await createKey('prefixed')).secret).toMatch(/^acme_live_/);
     await api('PATCH', '/tenants/prefixed', { settings: { keyPrefix: 'other' } });
     expect((await createKey('prefixed')).secret).toMatch(/^other_/);
   });
 
-  it('keep nothing recoverable when they want digests only', async () => {
+  it('store nothing recoverable when they keep digests only', async () => {
     await createTenant('digests', { settings: { storage: 'digest' } });
     const { secret } = await createKey('digests');
     expect(await sqlIn('digests', 'SELECT envelope, sealing_key_id FROM keys')).toEqual([
@@ -68,16 +68,16 @@ describe('tenants', () => {
     expect((await verify(secret)).code).toBe('VALID');
   });
 
-  it('exist once: of two creations at once one answers 201, the other 409', async () => {
-    const answers = await Promise.all([
+  it('exist once: of two concurrent creations one gets 201, the other 409', async () => {
+    const responses = await Promise.all([
       api('POST', '/tenants', { id: 'twice' }),
       api('POST', '/tenants', { id: 'twice' }),
     ]);
-    expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409]);
+    expect(responses.map((response) => response.status).sort()).toEqual([201, 409]);
     expect((await listed()).filter((id) => id === 'twice')).toEqual(['twice']);
   });
 
-  it('refuse ids and settings that could not work', async () => {
+  it('refuse invalid ids and settings', async () => {
     for (const body of [
       { id: '_system' },
       { id: 'UPPER' },
@@ -89,7 +89,7 @@ describe('tenants', () => {
     }
   });
 
-  it('are gone with all their data when deleted; the id is free, and old keys stay dead', async () => {
+  it('are deleted with all their data; the id is free, and old keys stay invalid', async () => {
     await createTenant('gone');
     const { secret } = await createKey('gone', { expiresAt: at(START + 1000) });
     expect((await api('DELETE', '/tenants/gone')).status).toBe(204);
@@ -114,7 +114,7 @@ describe('tenants', () => {
 });
 
 describe('a creation that fails', () => {
-  it('before the tenant exists leaves nothing listed, and can be repeated', async () => {
+  it('before the tenant exists leaves nothing in the list, and can be repeated', async () => {
     const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
     const failed = await apiWith(faulty, 'POST', '/tenants', { id: 'c-before' });
     expect(failed.status).toBe(503);
@@ -125,21 +125,21 @@ describe('a creation that fails', () => {
     expect((await listed()).filter((id) => id === 'c-before')).toEqual(['c-before']);
   });
 
-  it('after the tenant exists leaves a whole tenant, listed', async () => {
+  it('after the tenant exists leaves a complete tenant, listed', async () => {
     const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'after' });
     expect((await apiWith(faulty, 'POST', '/tenants', { id: 'c-after' })).status).toBe(503);
     expect((await api('POST', '/tenants', { id: 'c-after' })).status).toBe(409);
     expect((await listed()).filter((id) => id === 'c-after')).toEqual(['c-after']);
   });
 
-  it('on the way back is repeated by the Worker and applied once', async () => {
+  it('on the way back is retried by the Worker and applied once', async () => {
     const { env: faulty, calls } = faultyEnv({ method: 'create', times: 1, when: 'after', retryable: true });
     expect((await apiWith(faulty, 'POST', '/tenants', { id: 'c-lost' })).status).toBe(201);
     expect(calls.filter((method) => method === 'create').length).toBe(2);
     expect((await walk('/tenants/c-lost/audit')).length).toBe(1);
   });
 
-  it('leaves an entry that is dropped an hour later', async () => {
+  it('leaves an entry that is removed an hour later', async () => {
     const { env: faulty } = faultyEnv({ method: 'create', times: 9, when: 'before' });
     await apiWith(faulty, 'POST', '/tenants', { id: 'c-entry' });
     const entries = async () => {

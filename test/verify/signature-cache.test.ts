@@ -24,13 +24,13 @@ describe('a known key string', () => {
     for (const other of [`b${END}`, END, `aa${END}`, `\u0161${END}`, '']) expect(known.find(other)).toBeNull();
   });
 
-  it('gives way to a later one with the same checksum', () => {
+  it('is replaced by a later one with the same checksum', () => {
     const known = knowing([`a${END}`, `b${END}`]);
     expect(known.find(`a${END}`)).toBeNull();
     expect(known.find(`b${END}`)?.id).toBe(`b${END}`);
   });
 
-  it('is forgotten when there is no room and it was not used for longest', () => {
+  it('is forgotten when there is no room and it is the least recently used', () => {
     const known = knowing(['one___', 'two___'], new MemoryBudget(100_000));
     for (let i = 0; i < 200; i++) {
       known.find('one___');
@@ -39,10 +39,10 @@ describe('a known key string', () => {
     expect(['one___', 'two___'].map((text) => known.find(text) !== null)).toEqual([true, false]);
   });
 
-  it('is kept nowhere in the clear', () => {
+  it('is not kept in plain text', () => {
     const text = `ks_SomethingSecret${END}`;
     const seen: unknown[] = [];
-    // Whatever is remembered passes through the collections of the language.
+    // Everything that is remembered goes through the language's collections.
     const { set } = Map.prototype;
     Map.prototype.set = function (key, value) {
       seen.push(key, value);

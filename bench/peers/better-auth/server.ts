@@ -1,12 +1,12 @@
 /**
- * better-auth's API key plugin behind plain node:http, in one process: `POST /verify` with `{key}` answers what `auth.api.verifyApiKey` does, which is how a backend
- * would use it. Storage is one SQLite file through node:sqlite with WAL and synchronous=FULL, so that what it has answered survives a power cut, as with
- * Keystead.
+ * better-auth's API key plugin behind plain node:http, in one process. `POST /verify` with `{key}` responds with the
+ * result of `auth.api.verifyApiKey`, which is how a backend would use it. Storage is one SQLite file through
+ * node:sqlite with WAL and synchronous=FULL, so that acknowledged writes survive a power cut, as with Keystead.
  *
  *   node server.ts <folder> <rate limit: on|off> <keys>
  *
- * Writes `{"port", "keys"}` to descriptor 3. Rate limits are on by default in the plugin, 10 requests a day for each key; here the number is raised, or the
- * load would be refused, which changes nothing in what a verification does.
+ * Writes `{"port", "keys"}` to descriptor 3. The plugin limits each key to 10 requests a day by default. Here that
+ * number is raised, because the load would be refused otherwise; the work of a verification stays the same.
  */
 import { writeSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -45,8 +45,8 @@ for (let i = 0; i < Number(keyCount); i++) {
 const server = createServer(async (request, response) => {
   try {
     const { key } = JSON.parse(await text(request));
-    const answer = Buffer.from(JSON.stringify(await auth.api.verifyApiKey({ body: { key } })));
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': answer.byteLength }).end(answer);
+    const body = Buffer.from(JSON.stringify(await auth.api.verifyApiKey({ body: { key } })));
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength }).end(body);
   } catch {
     response.writeHead(500, { 'Content-Length': 0 }).end();
   }

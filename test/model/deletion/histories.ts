@@ -1,4 +1,7 @@
-/** Random histories of tenants of one id: requests at once, in every order of their object calls, with lost calls, crashes and alarms between. */
+/**
+ * Random histories of tenants with one id: concurrent requests, with their object calls in every order, and lost calls,
+ * crashes and alarms in between.
+ */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Env } from '../../../src/env.ts';
@@ -8,7 +11,7 @@ import { sqlIn, tenantObject } from '../../support/objects.ts';
 import { describeSeen, type Grant, type Issued, judge, type Seen, type What } from './judge.ts';
 import * as world from './world.ts';
 
-/** What a history wants asked. Grants and keys are chosen by position among those that there are. */
+/** A request that a history wants to send. Grants and keys are chosen by position among those that exist. */
 type Wish =
   | { readonly ask: 'create'; readonly key: string | null; readonly leaseSeconds: number }
   | { readonly ask: 'delete'; readonly key: string | null; readonly as: number | null }
@@ -57,7 +60,7 @@ const step = weighted<Step>(
 
 export const history = fc.array(step, { minLength: 10, maxLength: 40, size: 'max' });
 
-/** Requests under way at once; more would only be slower. */
+/** Concurrent requests. More would only be slower. */
 const AT_ONCE_MAX = 4;
 
 const LEASE_SECONDS_BY_KEY: Readonly<Record<string, number>> = { a: 1, b: 10 };
@@ -83,12 +86,12 @@ class Run {
     return this.#underWay.size >= AT_ONCE_MAX;
   }
 
-  /** Sends what a wish comes to; nothing when there is no such key or grant. */
+  /** Sends the request for a wish. Does nothing when there is no such key or grant. */
   start(wanted: Wish, isolate: number): Promise<void> {
     const what = this.#whatOf(wanted);
     const sender = this.#isolates[isolate];
     if (what === null || sender === undefined) return Promise.resolve();
-    // The same key comes with the same body.
+    // A repeated `Idempotency-Key` comes with the same body.
     const keyed = wanted.ask === 'create' && wanted.key !== null ? LEASE_SECONDS_BY_KEY[wanted.key] : undefined;
     const leaseSeconds = keyed ?? (wanted.ask === 'create' ? wanted.leaseSeconds : 0);
     const asked = this.#ask(what, sender, leaseSeconds).finally(() => this.#underWay.delete(asked));
@@ -133,12 +136,12 @@ class Run {
       ...('key' in what && what.key !== null ? { 'Idempotency-Key': what.key } : {}),
     };
     const [method, path, body] = this.#requestOf(what, leaseSeconds);
-    const answer = await apiWith(sender, method, path, body, headers);
+    const response = await apiWith(sender, method, path, body, headers);
     seen.endedAt = ++this.#moment;
-    seen.status = answer.status;
-    seen.body = { ...(answer.body as object), requestId: undefined };
-    if (answer.status !== 201) return;
-    const { id, secret } = answer.body as { id: string; secret: string };
+    seen.status = response.status;
+    seen.body = { ...(response.body as object), requestId: undefined };
+    if (response.status !== 201) return;
+    const { id, secret } = response.body as { id: string; secret: string };
     if (what.type === 'grant') this.#grants.push({ secret, made: seen });
     if (what.type === 'issue') this.#issued.push({ id, secret, made: seen });
   }
@@ -167,21 +170,21 @@ class Run {
     }
   }
 
-  /** Faults end, alarms run, time goes on: then everything is either there as a whole or gone. */
+  /** Lets faults end, alarms run and time go on. After that everything exists completely or is gone. */
   async settleAll(): Promise<void> {
     await world.letGo(this.all());
     for (let turn = 0; turn < 4; turn++) {
-      // More than any wait between two attempts.
+      // Longer than any wait between two attempts.
       advance(11 * 60_000);
       await world.runDueDirectoryAlarm();
       await world.letGo(this.#afterBackground());
     }
-    // The list drops entries whose tenants never came into being.
+    // The list drops entries whose tenants were never created.
     advance(60 * 60_000);
     for (let turn = 0; turn < 2; turn++) await world.letGo(this.start({ ask: 'list' }, 0));
   }
 
-  /** The alarm's work goes on in the background; an answer that waits for deletions comes after it. */
+  /** The alarm's work goes on in the background. A response that waits for deletions comes after it. */
   #afterBackground(): Promise<void> {
     return this.start({ ask: 'read', as: null }, 0);
   }
@@ -212,7 +215,7 @@ export async function checkHistory(steps: readonly Step[]): Promise<void> {
   const run = new Run();
   const { gate } = world;
   try {
-    // A tenant with a key and a grant to begin with.
+    // Every history begins with a tenant, a key and a grant.
     for (const ask of ['create', 'issue', 'grant'] as const) {
       const wanted: Wish = ask === 'create' ? { ask, key: null, leaseSeconds: 1 } : { ask, as: null };
       await world.letGo(run.start(wanted, 0));

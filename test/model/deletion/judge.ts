@@ -1,10 +1,11 @@
 /**
- * What deletion promises, as rules over what callers saw: each request with the moments of its start and its end. One id is watched. Tenants of it, one
- * after the other, are told apart by their names, which no two creations share but repetitions of the same one.
+ * What deletion promises, as rules over what callers saw: each request with the moments of its start and its end. All
+ * tenants have the same id, one after the other. They are told apart by their names: every creation has a new name,
+ * except a repetition of the same creation.
  */
 import { expect } from 'vitest';
 
-/** A moment in the order of what happened; no two are alike. */
+/** A position in the order of events. No two are equal. */
 export type Moment = number;
 
 export type Seen = {
@@ -14,11 +15,11 @@ export type Seen = {
   endedAt: Moment;
   /** 0 while it is under way. */
   status: number;
-  /** The whole answer, but for the id of the request. */
+  /** The whole response body, except for the request's id. */
   body: Record<string, unknown>;
 };
 
-/** `as`: index of the management key that asks, null for the administrator. `key`: the `Idempotency-Key`. */
+/** `as`: the management key that sends the request, null for the administrator. `key`: the `Idempotency-Key`. */
 export type What =
   | { readonly type: 'create'; readonly name: string; readonly key: string | null }
   | { readonly type: 'delete'; readonly key: string | null; readonly as: Grant | null }
@@ -36,7 +37,7 @@ export type Issued = { readonly id: string; readonly secret: string; readonly ma
 
 const before = (a: Seen, b: Seen) => a.endedAt < b.startedAt;
 
-/** The tenant's name in an answer that shows the tenant. */
+/** Returns the tenant's name when a response shows the tenant. */
 function nameIn({ what, status, body }: Seen, tenantId: string): string | null {
   if (what.type === 'list' && status === 200) {
     const row = (body.data as { id: string; name: string }[]).find(({ id }) => id === tenantId);
@@ -47,46 +48,46 @@ function nameIn({ what, status, body }: Seen, tenantId: string): string | null {
 }
 
 /**
- * Since when every tenant is gone that somebody could know before: an answer says so that came at `toldAt`, and it concerns whatever was made by an
- * answer before `madeBefore`.
+ * A report that tenants are gone: a response that came at `toldAt` says so. It concerns everything made by a response
+ * before `madeBefore`.
  */
 type Told = { readonly madeBefore: Moment; readonly toldAt: Moment; readonly why: Seen };
 
 function told(history: readonly Seen[]): Told[] {
   const first = new Map<string, Moment>();
-  const answers: Told[] = [];
+  const reports: Told[] = [];
   for (const seen of history) {
     const { what, status, startedAt, endedAt } = seen;
     if (what.type === 'delete') {
-      // The first request with an `Idempotency-Key` may have done what a later one is told of.
+      // The first request with an `Idempotency-Key` may have made the deletion that a later one reports.
       const label = what.key === null ? null : `${what.key} ${what.as?.secret}`;
       const since = label === null ? startedAt : Math.min(startedAt, first.get(label) ?? startedAt);
       if (label !== null) first.set(label, since);
-      if (status === 204) answers.push({ madeBefore: since, toldAt: endedAt, why: seen });
+      if (status === 204) reports.push({ madeBefore: since, toldAt: endedAt, why: seen });
     }
     if (what.type === 'create' && status === 201 && body201IsFirst(seen, history)) {
-      answers.push({ madeBefore: startedAt, toldAt: endedAt, why: seen });
+      reports.push({ madeBefore: startedAt, toldAt: endedAt, why: seen });
     }
-    // Not for the tenant that the caller means: whatever the caller's grant was for, and what was before, is gone.
+    // The caller's tenant is gone: the one that the caller's grant was for, and everything before it.
     if ('as' in what && status === 404 && what.type !== 'reveal') {
       const madeBefore = what.as === null ? startedAt : what.as.made.startedAt;
       const isRepeat = what.type === 'delete' && what.key !== null;
-      if (!isRepeat) answers.push({ madeBefore, toldAt: endedAt, why: seen });
+      if (!isRepeat) reports.push({ madeBefore, toldAt: endedAt, why: seen });
     }
   }
-  return answers;
+  return reports;
 }
 
-/** Whether this is the only answer to its creation, so that the creation fell into the time of the request. */
+/** Whether this is the only response to its creation, so that the creation happened during the request. */
 function body201IsFirst({ what }: Seen, history: readonly Seen[]): boolean {
   return history.filter((other) => other.what.type === 'create' && other.what.name === nameOf(what)).length === 1;
 }
 
 const nameOf = (what: What) => (what.type === 'create' ? what.name : null);
 
-/** Nothing of a tenant is there for anybody who starts after somebody was told that it is gone. */
+/** Nothing of a tenant exists for anybody who starts after somebody was told that it is gone. */
 function checkGone(history: readonly Seen[]): void {
-  const answers = told(history);
+  const reports = told(history);
   for (const seen of history) {
     const { what, status, body } = seen;
     const isAlive = what.type === 'verify' ? status === 200 && body.code !== 'NOT_FOUND' : status < 300;
@@ -96,17 +97,17 @@ function checkGone(history: readonly Seen[]): void {
       ...('as' in what && what.as !== null && what.type !== 'verify' && what.type !== 'delete' ? [what.as.made] : []),
     ];
     for (const made of things) {
-      const broken = answers.find(({ madeBefore, toldAt }) => made.endedAt < madeBefore && toldAt < seen.startedAt);
+      const broken = reports.find(({ madeBefore, toldAt }) => made.endedAt < madeBefore && toldAt < seen.startedAt);
       expect(broken?.why, `gone, and still there: ${describeSeen(seen)}, made ${describeSeen(made)}`).toBeUndefined();
-      // A key that a grant made is of the grant's tenant.
+      // A key that a grant made belongs to the grant's tenant.
       const maker = 'as' in made.what ? made.what.as : null;
-      const ended = maker && answers.find((a) => maker.made.endedAt < a.madeBefore && a.toldAt < seen.startedAt);
+      const ended = maker && reports.find((a) => maker.made.endedAt < a.madeBefore && a.toldAt < seen.startedAt);
       expect(ended?.why, `of a tenant that is gone: ${describeSeen(seen)}`).toBeFalsy();
     }
   }
 }
 
-/** A grant shows one tenant only, and makes and finds keys of that one only. */
+/** A grant shows one tenant only, and makes and finds only that tenant's keys. */
 function checkGrants(history: readonly Seen[], tenantId: string): void {
   const nameOfGrant = new Map<string, string>();
   const nameOfKey = new Map<string, string>();
@@ -134,11 +135,11 @@ function checkGrants(history: readonly Seen[], tenantId: string): void {
   }
 }
 
-/** A created tenant is there until somebody deletes it, and two are never there by turns. */
+/** A created tenant exists until somebody deletes it, and two tenants never alternate. */
 function checkAlive(history: readonly Seen[], tenantId: string): void {
   const mayDelete = (from: Moment, to: Moment) =>
     history.some(({ what, status, startedAt, endedAt }) => {
-      // One that failed, or is under way, may go on unseen.
+      // A request that failed, or is under way, may still take effect later.
       const until = status === 0 || status >= 500 ? Number.POSITIVE_INFINITY : endedAt;
       return what.type === 'delete' && startedAt < to && until > from;
     });
@@ -149,7 +150,7 @@ function checkAlive(history: readonly Seen[], tenantId: string): void {
       if (!before(created, seen) || mayDelete(created.startedAt, seen.endedAt)) continue;
       const { what, status } = seen;
       const isRead = (what.type === 'read' && what.as === null) || what.type === 'list';
-      // A list names apart the tenants whose objects did not answer.
+      // A list names separately the tenants whose objects did not respond.
       const { unavailable } = seen.body;
       const isUnknown = Array.isArray(unavailable) && unavailable.includes(tenantId);
       if (isRead && !isUnknown && status < 500 && status > 0) {
@@ -173,13 +174,16 @@ function checkAlive(history: readonly Seen[], tenantId: string): void {
   }
 }
 
-/** The same request with the same `Idempotency-Key` is answered alike. A creation is not answered with a tenant that is gone. */
+/**
+ * The same request with the same `Idempotency-Key` gets the same response. A creation does not return a tenant that is
+ * gone.
+ */
 function checkRepeats(history: readonly Seen[]): void {
   const first = new Map<string, Seen>();
   for (const seen of history) {
     const { what, status, body } = seen;
     if ((what.type !== 'create' && what.type !== 'delete') || what.key === null) continue;
-    // A caller whose grant has gone with the tenant gets no further.
+    // A caller whose grant was deleted with the tenant is not authenticated.
     if (status === 0 || status >= 500 || status === 401) continue;
     const label = `${what.type} ${what.key} ${'as' in what ? what.as?.secret : ''}`;
     const kept = first.get(label);
@@ -189,7 +193,7 @@ function checkRepeats(history: readonly Seen[]): void {
     }
     const isGone = (one: Seen, other: Seen) => what.type === 'create' && one.status === 201 && other.status === 404;
     if (isGone(kept, seen) || isGone(seen, kept)) continue;
-    expect({ status, body }, `a repeat is answered otherwise: ${describeSeen(seen)}`).toEqual({
+    expect({ status, body }, `a repeat gets another response: ${describeSeen(seen)}`).toEqual({
       status: kept.status,
       body: kept.body,
     });

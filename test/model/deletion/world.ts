@@ -1,7 +1,8 @@
 /**
- * A deployment whose every object call is held at a gate, so that a history decides in which order calls arrive and answers come back, and which of
- * them are lost. It holds the calls of the Worker, from several isolates, and those that objects make to each other. The objects, and the Worker's
- * code, are the real ones. Waiting takes pretended time, which goes on when the history lets it.
+ * A deployment whose object calls are all held at a gate, so that a history decides in which order calls and results
+ * arrive, and which of them are lost. The gate holds the calls of the Worker's isolates and the calls between objects.
+ * The objects and the Worker's code are the real ones. Waiting takes simulated time, which advances when the history
+ * lets it.
  */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -14,14 +15,14 @@ import { START } from '../../support/clock.ts';
 import { tenantObject } from '../../support/objects.ts';
 
 /**
- * What becomes of a call, or of its answer. `retryable`: lost, in a way that the platform marks so. `late`: as lost, but a call arrives after all, when
- * nobody waits for it any more.
+ * What happens to a call or its result. `retryable`: it is lost with an error that the platform marks as retryable.
+ * `late`: the caller sees it as lost, but the call arrives later, when nobody waits for it any more.
  */
 export type Passage = 'arrives' | 'lost' | 'retryable' | 'late';
 
 type Held = { readonly from: string; readonly call: string; passage: Passage | null };
 
-/** Looks, a few milliseconds apart, that find nothing to let go; somebody then waits for ever. */
+/** Checks, a few milliseconds apart, that find nothing to release. After these, something waits for ever. */
 const IDLE_MAX = 300;
 
 const realWait = scheduler.wait.bind(scheduler);
@@ -29,28 +30,31 @@ const realWait = scheduler.wait.bind(scheduler);
 class Gate {
   isOpen = true;
   held: Held[] = [];
-  /** Ends of the waits that are under way, in pretended time. */
+  /** The ends of the waits that are under way, in simulated time. */
   #ends: number[] = [];
 
   async pass(from: string, call: string): Promise<Passage> {
     if (this.isOpen) return 'arrives';
     const held: Held = { from, call, passage: null };
     this.held.push(held);
-    // Everybody looks for themselves: an object may not be woken by somebody else's promise.
+    // Each waiter polls for itself, because an object must not be woken by another object's promise.
     while (held.passage === null && !this.isOpen) await realWait(1);
     this.held = this.held.filter((other) => other !== held);
     return held.passage ?? 'arrives';
   }
 
   async wait(ms: number): Promise<void> {
-    // The pretended clock knows whole milliseconds only.
+    // The simulated clock has whole milliseconds only.
     const end = Math.ceil(Date.now() + ms);
     if (ms > 0) this.#ends.push(end);
     do await realWait(ms > 0 ? 1 : 0);
     while (Date.now() < end);
   }
 
-  /** The next call or answer that is held goes its way; where none is held, time goes on to the end of the next wait. Whether there was anything. */
+  /**
+   * Releases the next call or result that is held. If none is held, time goes on to the end of the next wait. Returns
+   * whether there was anything to do.
+   */
   release(pick: number, passage: Passage): boolean {
     const waiting = this.held.filter((held) => held.passage === null);
     const next = waiting[pick % Math.max(waiting.length, 1)];
@@ -66,7 +70,7 @@ class Gate {
     return true;
   }
 
-  /** The calls of an object that is no more. */
+  /** The calls of an object that no longer exists. */
   forget(from: string): void {
     this.held = this.held.filter((held) => held.from !== from);
   }
@@ -97,10 +101,10 @@ function gated(bindings: object, from: () => string): object {
               void arrived.then((late) => (late === 'lost' ? undefined : send())).catch(() => {});
             }
             if (passage !== 'arrives') throw lost(passage);
-            const answer = await send();
+            const result = await send();
             const back = await gate.pass(from(), `${call} answered`);
             if (back !== 'arrives') throw lost(back);
-            return answer;
+            return result;
           };
         },
       }),
@@ -108,7 +112,7 @@ function gated(bindings: object, from: () => string): object {
   return { ...bindings, TENANTS: wrap(env.TENANTS), DIRECTORY: wrap(env.DIRECTORY) };
 }
 
-/** Isolates of the Worker: each has its own memory of leases and tenants. */
+/** Makes isolates of the Worker, each with its own memory of leases and tenants. */
 export function makeIsolates(count: number): Env[] {
   return Array.from({ length: count }, (_, index) => ({
     ...env,
@@ -116,20 +120,20 @@ export function makeIsolates(count: number): Env[] {
   }));
 }
 
-/** Which incarnations objects were told to destroy, by the tenant's object. */
+/** The incarnations that objects were told to destroy, by the tenant's object. */
 export const destroyed = new Map<string, Set<string>>();
 
 type ObjectLike = { readonly ctx: DurableObjectState };
 
-/** Puts the gate before the calls of the objects themselves, and pretends time. Undone by `leaveWorld`. */
+/** Puts the gate before the objects' own calls, and simulates time. `leaveWorld` undoes it. */
 export function enterWorld(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: START });
-  // What fails here is said hundreds of times.
+  // Expected failures would be logged hundreds of times.
   for (const method of ['log', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
   vi.spyOn(scheduler, 'wait').mockImplementation((ms) => gate.wait(ms));
   for (const { prototype } of [Directory, Tenant]) {
     const environments = new WeakMap<object, object>();
-    // The platform sets `env` on each instance that it makes, which this intercepts.
+    // The platform sets `env` on each instance that it makes. This intercepts the assignment.
     Object.defineProperty(prototype, 'env', {
       configurable: true,
       set(this: ObjectLike, bindings: object) {
@@ -158,12 +162,12 @@ export function leaveWorld(): void {
   vi.useRealTimers();
 }
 
-/** Lets what was set going come to where it waits. */
+/** Lets everything that was started run until it waits. */
 export async function settle(): Promise<void> {
   await realWait(1);
 }
 
-/** Lets everything that is held go on, undisturbed, until this has ended. */
+/** Releases everything that is held, without faults, until the given work has ended. */
 export async function letGo(work: Promise<unknown>): Promise<void> {
   let ended = false;
   const watched = work.finally(() => {
@@ -187,14 +191,14 @@ const objectOf = async (name: ObjectName, tenantId: string) => {
   return await tenantObject(name === 'system' ? SYSTEM_TENANT_ID : tenantId);
 };
 
-/** The object dies, with its memory and whatever it was doing. */
+/** Crashes the object, with its memory and everything it was doing. */
 export async function crash(name: ObjectName, tenantId: string): Promise<void> {
   const object = await objectOf(name, tenantId);
   await runInDurableObject(object, (_, state) => state.abort('a crash')).catch(() => {});
   gate.forget(object.id.toString());
 }
 
-/** When the directory's alarm is set for, null for never. */
+/** The time that the directory's alarm is set for, or null. */
 export const directoryAlarmAt = () => runInDurableObject(directoryObject(), (_, { storage }) => storage.getAlarm());
 
 export async function runDueDirectoryAlarm(): Promise<void> {

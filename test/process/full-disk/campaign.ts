@@ -1,6 +1,7 @@
 /**
- * A disk that fills up under a running server: keys go on to verify, of tenants awake and asleep; whatever ends something succeeds within the reserve; all else
- * answers 503 in plain words; and with space again everything goes on, in the same processes.
+ * A disk that fills up under a running server. Keys of awake and sleeping tenants still verify. Revocations and other
+ * endings succeed within the reserve. Everything else gets a 503 that says why. When there is space again, everything
+ * works again in the same processes.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,15 +13,15 @@ import { SmallDisk } from '../small-disk.ts';
 
 const MiB = 2 ** 20;
 /**
- * The reserve is an eighth of it, half of which is for something else. What is left has to hold the write-ahead logs of the tenants that are changed: each
- * grows to 4 MiB by some hundred changes, and is then used again from its beginning.
+ * The reserve is an eighth of the disk, half of which is for another use. The rest must hold the write-ahead logs of
+ * the tenants that are changed: each grows to 4 MiB within some hundred changes and is then reused from its beginning.
  */
 const DISK_MIB = 256;
-/** What a tenant and its keys take up at most, with room to spare (KiB a key). */
+/** The most space that a tenant and its keys take, with a margin (KiB a key). */
 const KIB_PER_KEY = 8;
-/** For an object to be evicted: the runtime does so after 10 s. */
+/** Time until an object is evicted. The runtime evicts after 10 s. */
 const ASLEEP_AFTER_MS = 13_000;
-/** For the launcher to look at the disk, and for the Worker to look at the launcher's answer. */
+/** Time until the launcher has looked at the disk, and the Worker at the launcher's marker. */
 const NOTICED_WITHIN_MS = 10_000;
 const TENANTS = { strict: 0, leased: 1, asleep: 0, 'to-disable': 0, 'to-delete': 1 } as const;
 type TenantId = keyof typeof TENANTS;
@@ -48,12 +49,12 @@ export async function fullDisk(keysWanted: number, progress: Progress = () => {}
   const [open, ballast] = ['open', 'ballast'].map((name) => join(server.dataDir, 'reserve', name)) as [string, string];
   const reserveBytes = statSync(ballast).size;
   const watch = run.watch();
-  // Nearly full first: the reserve is still there when growth has ended.
+  // First nearly full: growth has ended and the reserve is still there.
   disk.fill(reserveBytes / 4);
   await eventually('growth ends', NOTICED_WITHIN_MS, () => !existsSync(open));
   demand(existsSync(ballast), 'the reserve went before it was needed');
   await eventually('the Worker knows', NOTICED_WITHIN_MS, () => run.refusesGrowth());
-  // Then entirely, which gives the reserve back; half of it is for something else.
+  // Then completely full: the reserve is given back, and half of it goes to another use.
   disk.fill();
   await eventually('the reserve is given back', NOTICED_WITHIN_MS, () => !existsSync(ballast));
   disk.fill(reserveBytes / 2);
@@ -81,7 +82,7 @@ export async function fullDisk(keysWanted: number, progress: Progress = () => {}
 
 class Run {
   readonly keys: Key[] = [];
-  /** What verification says of the keys that were ended. */
+  /** The verification code of each key that was ended. */
   readonly ended = new Map<Key, string>();
   refused = 0;
   readonly #client: Client;
@@ -102,7 +103,7 @@ class Run {
     }
   }
 
-  /** Verifies keys of tenants awake all the time; each must be valid. */
+  /** Verifies keys of awake tenants all the time. Each must be valid. */
   watch(): { end(): Promise<number> } {
     const kept = this.#keysOf('strict', 'leased').filter(({ name }) => isKept(name));
     let [goesOn, verified] = [true, 0];
@@ -114,7 +115,7 @@ class Run {
       }
     });
     const all = Promise.all(workers);
-    // Told at the end, or where it is waited for.
+    // The error is reported at the end, or where it is awaited.
     all.catch(() => {});
     return {
       async end() {
@@ -138,7 +139,7 @@ class Run {
     return (await fetch(`${this.#url}/readyz`)).status;
   }
 
-  /** What would store more is refused, by words that say why. */
+  /** Requests that would store more are refused, with the reason. */
   async checkRefusals(): Promise<void> {
     const key = this.#keysOf('strict').find(({ name }) => isKept(name));
     const more: [Method, string, object][] = [
@@ -151,15 +152,18 @@ class Run {
       ['POST', '/management-keys', { name: 'more', role: 'verifier' }],
     ];
     for (const [method, path, body] of more) {
-      const answer = await this.#client.send<Problem>(method, path, body);
-      demand(answer.status === 503, `${method} ${path}: ${answer.status}, not 503`);
-      demand(/storage|disk|space|room|full/i.test(answer.body.detail), `${method} ${path} says: ${answer.body.detail}`);
+      const response = await this.#client.send<Problem>(method, path, body);
+      demand(response.status === 503, `${method} ${path}: ${response.status}, not 503`);
+      demand(
+        /storage|disk|space|room|full/i.test(response.body.detail),
+        `${method} ${path} says: ${response.body.detail}`,
+      );
       this.refused += 1;
     }
     demand((await this.readiness()) === 503, '/readyz does not say that storage is full');
   }
 
-  /** Whatever ends something succeeds, and holds from then on. */
+  /** Endings succeed, and their effect lasts. */
   async checkEndings(): Promise<void> {
     const ending = this.#keysOf('strict', 'leased', 'asleep').filter(({ name }) => !isKept(name));
     await inParallel(8, ending, async (key) => {
@@ -176,7 +180,7 @@ class Run {
     );
   }
 
-  /** Ends a key; what verification says of it from then on. */
+  /** Ends a key and returns its verification code from then on. */
   async #end({ id, tenant, name }: Key, ending: (typeof ENDINGS)[number]): Promise<string> {
     const path = `/tenants/${tenant}/keys`;
     switch (ending) {
@@ -195,7 +199,7 @@ class Run {
     }
   }
 
-  /** With space again, all that was refused is done. */
+  /** When there is space again, everything that was refused succeeds. */
   async checkGrowth(): Promise<void> {
     await this.#client.createTenant('more');
     await eventually('keys are made', NOTICED_WITHIN_MS, async () => !(await this.refusesGrowth()));
@@ -222,6 +226,6 @@ class Run {
   }
 }
 
-/** Keys are named by their number; of eight, four are ended, each in another way. */
+/** Returns how to end the key with this number, or null. Of eight keys four are ended, each in another way. */
 const numberOf = (name: string) => Number(name.replace('key-', ''));
 const isKept = (name: string) => numberOf(name) % 8 >= ENDINGS.length;

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { fullDisk } from './campaign.ts';
 
-/** `npm run soak -- full-disk <keys>` runs with more. */
+/** `npm run soak -- full-disk <keys>` runs with more keys. */
 const KEYS = 100;
 
-it('on a full disk keys verify and can be ended, all else is refused, and with space again all goes on', async ({
+it('on a full disk keys verify and can be ended, all else is refused, and with space again all works', async ({
   skip,
 }) => {
   const report = await fullDisk(KEYS);

@@ -1,6 +1,7 @@
 /**
- * Ends of life to the millisecond, over HTTP: keys are verified in a tight loop around the stored time at which they expire or their grace ends. Server and campaign
- * share the machine's clock, so a request sent at or after that time must not find the key valid, and one answered before it must.
+ * Expiry and the end of grace to the millisecond, over HTTP. Keys are verified in a tight loop around the stored time
+ * of their end. Server and campaign share the machine's clock. So a request sent at or after that time must not find
+ * the key valid, and one whose response came before that time must.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demand, inParallel, oneOf, type Progress, range } from '../campaign.ts';
@@ -8,18 +9,18 @@ import { Client, type KeyWithSecret, type RotationResult, type Verification } fr
 import { startServer, temporaryFolder } from '../server.ts';
 
 const TENANT = 'ending';
-/** Keys that live at the same time, most of the while asleep. */
+/** Keys that live at the same time and mostly wait. */
 const AT_ONCE = 24;
 const LIFE_MIN_MS = 300;
 const LIFE_MAX_MS = 2_000;
 const ATTEMPTS = 20;
-/** The loop runs from this long before the end to this long after (ms). */
+/** The loop runs from this long before the end to this long after it (ms). */
 const BEFORE_MS = 40;
 const AFTER_MS = 15;
 
 type Ending = { readonly secret: string; readonly endsAt: number; readonly code: 'EXPIRED' | 'ROTATED' };
 
-/** Ways to come by a key that ends soon; null when a slow machine brought the request too late. */
+/** Ways to make a key that ends soon. Null when a slow machine sent the request too late. */
 const KINDS: readonly ((client: Client) => Promise<Ending | null>)[] = [
   async (client) => {
     const key = await createEnding(client);
@@ -30,7 +31,7 @@ const KINDS: readonly ((client: Client) => Promise<Ending | null>)[] = [
     const { rotated } = await client.rotateKey(TENANT, id, { gracePeriodSeconds: 1 });
     return { secret, endsAt: Date.parse(rotated.rotation.graceEndsAt ?? ''), code: 'ROTATED' };
   },
-  // A grace that would outlive the key ends with it.
+  // A grace period that would outlast the key ends with the key.
   async (client) => {
     const key = await createEnding(client);
     const path = `/tenants/${TENANT}/keys/${key?.id}/rotate`;
@@ -46,8 +47,8 @@ const KINDS: readonly ((client: Client) => Promise<Ending | null>)[] = [
 async function createEnding(client: Client): Promise<KeyWithSecret | null> {
   const expiresAt = new Date(Date.now() + LIFE_MIN_MS + Math.random() * (LIFE_MAX_MS - LIFE_MIN_MS)).toISOString();
   const body = { name: 'ending', expiresAt };
-  const answer = await client.send<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, body);
-  return answer.status === 201 ? answer.body : null;
+  const response = await client.send<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, body);
+  return response.status === 201 ? response.body : null;
 }
 
 async function keyThatEnds(client: Client): Promise<Ending> {
@@ -64,7 +65,7 @@ export async function grace(n: number, progress: Progress): Promise<object> {
   const client = new Client(server);
   await client.createTenant(TENANT);
   const counts = { verifications: 0, afterTheEnd: 0, undecided: 0 };
-  /** How close verifications came to the end from both sides (ms). */
+  /** How close verifications came to the end, before and after it (ms). */
   const closest = { lastValid: Number.POSITIVE_INFINITY, firstEnded: Number.POSITIVE_INFINITY };
   await inParallel(AT_ONCE, range(n), async (i) => {
     const ending = await keyThatEnds(client);

@@ -1,4 +1,7 @@
-/** The model's random histories and interleavings (test/model), more of them. They run in workerd under vitest, where time can be pretended. */
+/**
+ * Runs more of the model's random histories (test/model). They run in workerd under vitest, where time can be
+ * simulated.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,4 @@
-/** The model's properties alone, in workerd as in `npm test`, with as many runs as the campaign says. */
+/** The model's properties alone, in workerd as in `npm test`, with as many runs as the campaign specifies. */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { TEST_SECRETS } from '../../secrets.ts';
@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts'],
     root,
-    // Histories bring crashes about, which are logged.
+    // Histories cause crashes, which are logged.
     silent: 'passed-only',
     // The campaign ends when the runs are done, however long that takes.
     testTimeout: 0,

@@ -1,4 +1,7 @@
-/** The suite's hostile requests (test/http/hostile.ts) against a running server, more of them, with its rows read from its files. */
+/**
+ * Sends more of the suite's hostile requests (test/http/hostile.ts) to a running server, and reads its rows from its
+ * files.
+ */
 import { HOSTILE_ROUTES, runHeavyOn, runHostileOn, type Tally, type Target, type Victims } from '../../http/hostile.ts';
 import { demand, type Progress } from '../campaign.ts';
 import { Client, type KeyWithSecret } from '../client.ts';
@@ -6,10 +9,13 @@ import { type Launcher, startServer, storedSecret, temporaryFolder } from '../se
 import { Observer } from './observer.ts';
 import { databases, StoredRows } from './rows.ts';
 
-/** Scenes on one server. All rows are read again after each change, so a server that lasted would cost more and more. */
+/** Scenes on one server. All rows are read again after each change, so the cost grows with the age of the server. */
 const SCENES_PER_SERVER = 100;
 
-/** Routes at a time, each on a server of its own: while one waits for leases or for its rows, the other goes on. The heaviest requests come first, alone. */
+/**
+ * Routes at a time, each on its own server: while one waits for leases or for its rows, the other continues. The
+ * heaviest requests are sent first, alone.
+ */
 const WORKERS = 2;
 
 export async function hostile(requests: number, progress: Progress): Promise<object> {
@@ -47,7 +53,7 @@ export async function hostile(requests: number, progress: Progress): Promise<obj
   };
 }
 
-/** Victims one after the other, on one server after the other. */
+/** Creates victims one after the other, on one server after the other. */
 class Scenes implements Target, AsyncDisposable {
   made = 0;
   /** Requests that had to be sent again because their connection was closed. */
@@ -66,7 +72,10 @@ class Scenes implements Target, AsyncDisposable {
     return this.#open.secrets;
   }
 
-  /** A connection on which an answer came before its request was read to the end may be closed just when the next request is on its way. */
+  /**
+   * The server may close a connection when it responds before it has read the whole request. The next request may just
+   * have been sent on that connection.
+   */
   async send(request: Request): Promise<Response> {
     const again = request.clone();
     this.#open.observer.begin();
@@ -106,14 +115,14 @@ class Scenes implements Target, AsyncDisposable {
   }
 }
 
-/** A server, with the databases that the rows of the present victims are in. */
+/** A server, with the databases that hold the rows of the present victims. */
 class Stage implements AsyncDisposable {
   readonly server: Launcher;
-  // Looked up once: where the server listens is searched in all that it has printed, and its secrets are in a file.
+  // Looked up once, because it takes a search through the server's output and a read of its secrets file.
   readonly origin: string;
   readonly adminToken: string;
   readonly secrets: readonly string[];
-  /** Asks about a key of another tenant than the victims'. */
+  /** A key of another tenant than the victims', for the observer. */
   readonly observer: Observer;
   readonly #client: Client;
   readonly #shared: readonly StoredRows[];
@@ -142,7 +151,8 @@ class Stage implements AsyncDisposable {
     const folder = resources.use(temporaryFolder());
     const server = resources.use(await startServer(folder.path));
     const client = new Client(server);
-    // The first management key makes the tenant of all of them, beside the directory the only object there is.
+    // The first management key makes the tenant of all management keys, which is then the only object besides the
+    // directory.
     await client.send('POST', '/management-keys', { name: 'first', role: 'verifier' });
     await client.get('/tenants');
     const paths = [...databases(folder.path, 'keystead-tenant'), ...databases(folder.path, 'keystead-directory')];

@@ -1,17 +1,18 @@
 /**
- * How long others wait while something else is asked: a thread of its own, with a connection of its own, asks the server something cheap all the time, a health
- * check and a verification in turn. The campaign's own thread would be late at times by its own work.
+ * Measures how long others wait while a request is under way. A separate thread with its own connection calls the
+ * server all the time with something cheap: a health check and a verification in turn. The campaign's own thread would
+ * sometimes be late because of its own work.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 
-/** Pause between two questions (ms): by so much a wait may look shorter than it was. */
+/** Pause between two calls (ms). A wait may look shorter by this much. */
 const PAUSE_MS = 2;
-/** The last question that began while something was asked, and one more, tell all of it. */
+/** The last call that began while the request was under way, and one more, show the whole effect. */
 const QUESTIONS_AFTER = 2;
-/** Places in the memory that both threads share. */
+/** Positions in the memory that both threads share. */
 const [LONGEST_US, ASKED] = [0, 1];
 
 type Questions = {
@@ -27,20 +28,21 @@ export class Observer implements AsyncDisposable {
   readonly #shared = new Int32Array(new SharedArrayBuffer(8));
   readonly #worker: Worker;
 
-  /** Asks the server with this process id; `key` is a key string that verifies. */
+  /** Observes the server with this process id. `key` is a key string that verifies. */
   constructor(server: { readonly url: string; readonly adminToken: string; readonly runtimePid: number }, key: string) {
     const { url, adminToken: token, runtimePid: pid } = server;
     const questions: Questions = { url, token, pid, key, shared: this.#shared };
     this.#worker = new Worker(new URL(import.meta.url), { workerData: questions });
   }
 
-  /** From now on. */
+  /** Starts a new measurement. */
   begin(): void {
     Atomics.store(this.#shared, LONGEST_US, 0);
   }
 
   /**
-   * The longest wait (ms) since `begin`, as far as the server was computing during that very wait: for a busy machine or a slow disk it is not to blame.
+   * Returns the longest wait (ms) since `begin`. A wait counts only as far as the server was computing during it,
+   * because a busy machine or a slow disk is not the server's fault.
    */
   async end(): Promise<number> {
     const enough = Atomics.load(this.#shared, ASKED) + QUESTIONS_AFTER;
@@ -53,7 +55,7 @@ export class Observer implements AsyncDisposable {
   }
 }
 
-/** Time (ms) that the thread which serves requests has been computing; NaN where the system does not tell. */
+/** Time (ms) that the thread which serves requests has computed; NaN where the system does not tell. */
 function cpuMs(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ', 1)[0]) / 1e6;
@@ -70,7 +72,7 @@ async function askAllTheTime({ url, token, pid, key, shared }: Questions): Promi
     const status = await (turn % 2 === 0
       ? ask(agent, `${url}/healthz`, 'GET', token, '')
       : ask(agent, `${url}/v1/keys/verify`, 'POST', token, verification));
-    if (status !== 200) throw new Error(`others are answered ${status}`);
+    if (status !== 200) throw new Error(`others got status ${status}`);
     const computed = cpuMs(pid) - computedBefore;
     const waited = performance.now() - startedAt;
     const us = Math.round(1000 * (Number.isNaN(computed) ? waited : Math.min(waited, computed)));

@@ -1,4 +1,7 @@
-/** Requests as no client would send them, byte by byte over a socket: the route comes from the request target alone, and HEAD is GET without its body. */
+/**
+ * Requests that no client would send, byte by byte over a socket. The request target alone selects the route, and HEAD
+ * is GET without its body.
+ */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,10 +20,10 @@ beforeAll(async () => {
 
 afterAll(() => resources.disposeAsync());
 
-type Answered = { readonly status: number; readonly headers: Headers; readonly body: string };
+type RawResponse = { readonly status: number; readonly headers: Headers; readonly body: string };
 
-/** Sends the lines of a request's head, and reads until the server closes. */
-async function raw(...head: readonly string[]): Promise<Answered> {
+/** Sends the lines of a request's head, and reads until the server closes the connection. */
+async function raw(...head: readonly string[]): Promise<RawResponse> {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname).setEncoding('latin1');
   let text = '';
@@ -38,7 +41,7 @@ async function raw(...head: readonly string[]): Promise<Answered> {
   return { status: Number(statusLine.split(' ')[1]), headers: new Headers(headers), body: text.slice(end + 4) };
 }
 
-const codeOf = ({ body }: Answered): unknown => JSON.parse(body).code;
+const codeOf = ({ body }: RawResponse): unknown => JSON.parse(body).code;
 
 describe('a Host header', () => {
   test.each([
@@ -60,27 +63,27 @@ describe('a Host header', () => {
     'b\u00c3\u00bccher.example',
     'x:80:80',
     'x'.repeat(300),
-  ])('that is no host chooses no route: %s', async (host) => {
+  ])('that is invalid selects no route: %s', async (host) => {
     for (const target of ['/healthz', '/tenants', '/v1/tenants', '/keys/verify']) {
-      const answered = await raw(`GET ${target} HTTP/1.1`, `Host: ${host}`, authorization);
-      expect([answered.status, codeOf(answered)], target).toEqual([400, 'invalid_host']);
-      expect(answered.body).not.toContain('acme');
+      const response = await raw(`GET ${target} HTTP/1.1`, `Host: ${host}`, authorization);
+      expect([response.status, codeOf(response)], target).toEqual([400, 'invalid_host']);
+      expect(response.body).not.toContain('acme');
     }
   });
 
-  test('given twice is refused, whichever comes first', async () => {
+  test('that occurs twice is refused, whichever comes first', async () => {
     for (const hosts of [
       ['x', 'y/v1/tenants?'],
       ['y/v1/tenants?', 'x'],
       ['x', 'x'],
     ]) {
-      const answered = await raw('GET /healthz HTTP/1.1', ...hosts.map((host) => `Host: ${host}`), authorization);
-      expect([answered.status, codeOf(answered)]).toEqual([400, 'invalid_host']);
+      const response = await raw('GET /healthz HTTP/1.1', ...hosts.map((host) => `Host: ${host}`), authorization);
+      expect([response.status, codeOf(response)]).toEqual([400, 'invalid_host']);
     }
   });
 
   test.each(['x', 'EXAMPLE.com', 'example.com.', 'my_service:8787', '127.0.0.1', '[::1]:8787', 'x:', 'x:443'])(
-    'that is one leaves the target its route: %s',
+    'that is valid does not change the route: %s',
     async (host) => {
       expect((await raw('GET /healthz HTTP/1.1', `Host: ${host}`)).body).toMatch(/^\{"status":"ok"/);
       const listed = await raw('GET /v1/tenants?limit=1 HTTP/1.1', `Host: ${host}`, authorization);
@@ -88,14 +91,14 @@ describe('a Host header', () => {
     },
   );
 
-  test('is not replaced by what a proxy says', async () => {
+  test("is not replaced by a proxy's headers", async () => {
     const forwarded = [
       'X-Forwarded-Host: x/v1/tenants?',
       'Forwarded: host=x/v1/tenants?',
       'X-Original-URL: /v1/tenants',
     ];
-    const answered = await raw('GET /healthz HTTP/1.1', 'Host: x', ...forwarded, authorization);
-    expect(answered.body).toMatch(/^\{"status":"ok"/);
+    const response = await raw('GET /healthz HTTP/1.1', 'Host: x', ...forwarded, authorization);
+    expect(response.body).toMatch(/^\{"status":"ok"/);
   });
 });
 
@@ -114,9 +117,9 @@ describe('a request target', () => {
     '/V1/tenants',
     'http://x//v1/tenants',
     'http://x/healthz/../v1/tenants',
-  ])('is compared as it was sent, so that a proxy in front sees what is routed: %s', async (target) => {
-    const answered = await raw(`GET ${target} HTTP/1.1`, 'Host: x', authorization);
-    expect([answered.status, codeOf(answered)]).toEqual([404, 'not_found']);
+  ])('is compared as it was sent, so that a proxy sees the path that is routed: %s', async (target) => {
+    const response = await raw(`GET ${target} HTTP/1.1`, 'Host: x', authorization);
+    expect([response.status, codeOf(response)]).toEqual([404, 'not_found']);
   });
 
   test('in absolute form is routed by its own path, whatever its host', async () => {
@@ -129,22 +132,22 @@ describe('a request target', () => {
   });
 
   test.each(['GET v1/tenants', 'GET @x/v1/tenants', 'GET .x/v1/tenants', 'OPTIONS *', 'GET http://x?/v1/tenants'])(
-    'that is no path is no route: %s',
+    'that is not a path selects no route: %s',
     async (start) => {
-      const answered = await raw(`${start} HTTP/1.1`, 'Host: x', authorization);
-      expect([400, 404]).toContain(answered.status);
-      expect(answered.body).not.toContain('acme');
+      const response = await raw(`${start} HTTP/1.1`, 'Host: x', authorization);
+      expect([400, 404]).toContain(response.status);
+      expect(response.body).not.toContain('acme');
     },
   );
 
-  test('without a Host is refused, in HTTP/1.0 too', async () => {
+  test('without a Host is refused, also in HTTP/1.0', async () => {
     for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
       expect((await raw(`GET /v1/tenants ${version}`, authorization)).status).toBe(400);
     }
     expect((await raw('GET /healthz HTTP/1.0', 'Host: x')).status).toBe(200);
   });
 
-  test('is what the link to the next page repeats', async () => {
+  test('is repeated in the link to the next page', async () => {
     await new Client(server).createTenant('other');
     const { headers } = await raw('GET http://other/v1/tenants?limit=1 HTTP/1.1', 'Host: x', authorization);
     expect(headers.get('Link')).toMatch(/^<\/v1\/tenants\?limit=1&cursor=[\w-]+>; rel="next"$/);
@@ -153,7 +156,7 @@ describe('a request target', () => {
 
 describe('HEAD', () => {
   test.each(['/healthz', '/readyz', '/v1/tenants', '/v1/tenants/acme', '/v1/tenants/acme/keys', '/v1/tenants/nobody'])(
-    'answers what GET does, without a body: %s',
+    'has the response of GET without the body: %s',
     async (path) => {
       const [head, get] = [
         await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', 'X-Request-Id: same', authorization),
@@ -166,18 +169,18 @@ describe('HEAD', () => {
     },
   );
 
-  test('of a mutation is refused and runs nothing', async () => {
+  test('of a mutation is refused and changes nothing', async () => {
     for (const path of ['/v1/tenants/acme/cleanup', '/v1/tenants/acme/keys/bulk', '/v1/keys/verify']) {
-      const answered = await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', authorization);
-      // A cleanup and a key have a GET as well.
-      expect(answered.status).toBe(path.endsWith('cleanup') ? 200 : path.endsWith('bulk') ? 404 : 405);
+      const response = await raw(`HEAD ${path} HTTP/1.1`, 'Host: x', authorization);
+      // A cleanup and a key also have a GET.
+      expect(response.status).toBe(path.endsWith('cleanup') ? 200 : path.endsWith('bulk') ? 404 : 405);
     }
     expect((await new Client(server).cleanups('acme')).data).toEqual([]);
     const post = await raw('HEAD /v1/tenants/acme/keys/revoke HTTP/1.1', 'Host: x', authorization);
     expect(post.status).toBe(404);
   });
 
-  test('is what Allow lists with GET', async () => {
+  test('is listed in Allow together with GET', async () => {
     const { status, headers } = await raw('PUT /v1/tenants/acme HTTP/1.1', 'Host: x', authorization);
     expect([status, headers.get('Allow')?.split(', ').sort()]).toEqual([405, ['DELETE', 'GET', 'HEAD', 'PATCH']]);
     const health = await raw('POST /healthz HTTP/1.1', 'Host: x');
@@ -193,7 +196,7 @@ describe('the request log', () => {
       .map((line): unknown => JSON.parse(line))
       .at(0);
 
-  test('tells of a verification what it answered and which key it found, and no key string', async () => {
+  test("records a verification's code and the id of the key it found, but no key string", async () => {
     const client = new Client(server);
     const { id, secret } = await client.createKey('acme');
     await client.send('POST', '/keys/verify', { key: secret }, 'log-1');
@@ -210,10 +213,10 @@ describe('the request log', () => {
     expect(server.stdout + server.stderr).not.toContain(secret.slice(20, 60));
   });
 
-  test('and stderr show nothing of a content type that is no text', async () => {
+  test('and stderr show nothing of a content type that is not text', async () => {
     const type = 'Content-Type: kst_something-that-was-sent-to-the-wrong-place';
-    const answered = await raw('POST /v1/tenants HTTP/1.1', 'Host: x', authorization, type, 'Content-Length: 0');
-    expect(answered.status).toBe(201);
+    const response = await raw('POST /v1/tenants HTTP/1.1', 'Host: x', authorization, type, 'Content-Length: 0');
+    expect(response.status).toBe(201);
     const { status } = await fetch(`${server.url}/v1/tenants`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${server.adminToken}`, 'Content-Type': 'kst_something-else' },
@@ -224,7 +227,7 @@ describe('the request log', () => {
   });
 });
 
-test('the health of the process tells its version', async () => {
+test('the health check reports the version', async () => {
   const { version } = await import('../../../package.json', { with: { type: 'json' } }).then(({ default: own }) => own);
   expect(JSON.parse((await raw('GET /healthz HTTP/1.1', 'Host: x')).body)).toEqual({ status: 'ok', version });
 });

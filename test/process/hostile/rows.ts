@@ -1,11 +1,12 @@
-/** What a running server has stored, read from its files beside it. */
+/** Reads what a running server has stored from its database files. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * What may change at any time, so also while a request is refused: an attempt to reveal is recorded, a refusal is an answer that is kept, the use of a key is noted
- * aside from its own changes, and the alarm writes down what time made of keys that came to their end, with a report.
+ * Leaves out what may change at any time, even while a request is refused: an attempt to reveal is audited, the
+ * response of a refusal is stored, the use of a key is written separately, and the alarm updates keys that have ended,
+ * with a report.
  */
 const SELECTS: Readonly<Record<string, string>> = {
   keys: 'SELECT *, NULL AS last_used_at, NULL AS status, NULL AS due_at, NULL AS ended_at FROM keys',
@@ -25,7 +26,7 @@ export class StoredRows implements Disposable {
     this.#database = new DatabaseSync(path, { readOnly: true });
   }
 
-  /** All rows as text; read again only when something was committed since the last time. */
+  /** All rows as text. They are read again only when something was committed since the last time. */
   read(): string {
     const version = this.#database.prepare('PRAGMA data_version').get()?.data_version;
     if (version !== this.#dataVersion) {
@@ -45,7 +46,7 @@ export class StoredRows implements Disposable {
 
   #select(name: string): unknown {
     const statement = this.#database.prepare(SELECTS[name] ?? `SELECT * FROM ${name}`);
-    // Sequence numbers of the log are beyond what a double holds exactly.
+    // Sequence numbers of the log exceed what a double holds exactly.
     statement.setReadBigInts(true);
     return statement.all();
   }

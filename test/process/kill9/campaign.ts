@@ -1,6 +1,6 @@
 /**
- * `kill -9` of the whole server in the middle of concurrent writes, round after round on the same data. After each round the tenants of that round are
- * checked, after the last one all of them again.
+ * `kill -9` of the whole server during concurrent writes, round after round on the same data. After each round the
+ * tenants of that round are checked, after the last one all tenants again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../client.ts';
@@ -9,13 +9,13 @@ import { type CheckedTenant, checkTenant } from './check.ts';
 import { TenantTraffic } from './traffic.ts';
 
 const TENANTS_PER_ROUND = 2;
-/** The kill comes at a random moment in this span, while the clients are at full speed (ms). */
+/** The kill comes at a random moment in this span, while the clients run at full speed (ms). */
 const KILL_AFTER_MIN_MS = 150;
 const KILL_AFTER_MAX_MS = 650;
 
 export type Kill9Report = CheckedTenant & { readonly rounds: number };
 
-/** Runs the campaign; throws on the first thing that is wrong. `progress` is told after each round. */
+/** Runs the campaign and throws at the first fault. Calls `progress` after each round. */
 export async function kill9(rounds: number, progress: (line: string) => void = () => {}): Promise<Kill9Report> {
   using folder = temporaryFolder();
   const all: TenantTraffic[] = [];

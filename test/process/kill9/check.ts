@@ -1,15 +1,15 @@
 /**
- * What must be true of a tenant after a kill and a restart. The audit log is replayed: it must hold exactly the acknowledged mutations and nothing but
- * attempted ones, and the keys must stand as that replay says. So state, log and acknowledgements are held against each other, each change
- * being there as a whole or not at all.
+ * What must be true of a tenant after a kill and a restart. The audit log is replayed. It must contain every
+ * acknowledged mutation and no others but attempted ones, and the keys must be as the replay says. This compares the
+ * state, the log and the acknowledgements, and shows that each change is there completely or not at all.
  */
 import type { AuditEntry, Client, KeyResource } from '../client.ts';
 import type { TenantTraffic } from './traffic.ts';
 
-/** What a key must be, by the log. */
+/** The state of a key according to the log. */
 type Expected = { name: string; version: number; revoked: boolean; replaces: string | null; replacedBy: string | null };
 
-/** What the check asks a server. */
+/** The calls that the check makes. */
 export type Questions = Pick<Client, 'keys' | 'audit' | 'verify'>;
 
 /** Secrets verified at the same time. */
@@ -17,12 +17,12 @@ const VERIFYING = 16;
 
 export type CheckedTenant = {
   readonly acknowledged: number;
-  /** Attempts without an answer, and those of them that turned out to be applied. */
+  /** Attempts without a response, and how many of them turned out to be applied. */
   readonly unanswered: number;
   readonly unansweredApplied: number;
 };
 
-/** Checks one tenant; throws with the first thing that is wrong. */
+/** Checks one tenant and throws at the first fault. */
 export async function checkTenant(client: Questions, traffic: TenantTraffic): Promise<CheckedTenant> {
   const [keys, audit] = await Promise.all([client.keys(traffic.tenantId), client.audit(traffic.tenantId)]);
   const entries = audit.toReversed().filter(({ action }) => action !== 'tenant.create');
@@ -39,7 +39,10 @@ export async function checkTenant(client: Questions, traffic: TenantTraffic): Pr
   };
 }
 
-/** One entry for each acknowledged mutation, none for a refused one, at most one for an unanswered one, none of anything else. */
+/**
+ * The log must have one entry for each acknowledged mutation, none for a refused one, at most one for one without a
+ * response, and no others.
+ */
 function checkLog(entries: readonly AuditEntry[], { tenantId, attempts }: TenantTraffic): void {
   const byRequest = Map.groupBy(entries, ({ requestId }) => requestId);
   for (const { id, action, keyId, status } of attempts) {
@@ -60,14 +63,14 @@ function checkLog(entries: readonly AuditEntry[], { tenantId, attempts }: Tenant
   demand(byRequest.size === 0, `${tenantId}: ${byRequest.size} audit entries of nothing that was attempted`);
 }
 
-/** The keys as the log says they became. */
+/** Returns the keys as the log says they became. */
 function replay(entries: readonly AuditEntry[]): Map<string, Expected> {
   const keys = new Map<string, Expected>();
   const add = (id: string, name: string, replaces: string | null) => {
     demand(!keys.has(id), `${id} came into being twice`);
     keys.set(id, { name, version: 1, revoked: false, replaces, replacedBy: null });
   };
-  // Names were given as request ids, so that every change of a name tells which request made it.
+  // Names were sent as request ids, so that every change of a name shows which request made it.
   for (const { action, keyId = '', requestId, changes } of entries) {
     if (action === 'key.create') {
       add(keyId, requestId, null);
@@ -116,7 +119,7 @@ async function checkSecrets(client: Questions, { secrets }: TenantTraffic, expec
   await Promise.all(Array.from({ length: VERIFYING }, verifyAll));
 }
 
-/** Grace periods last longer than any campaign. */
+/** Grace periods are longer than any campaign. */
 function statusOf({ revoked, replacedBy }: Expected): KeyResource['status'] {
   if (revoked) return 'revoked';
   return replacedBy === null ? 'active' : 'rotating';

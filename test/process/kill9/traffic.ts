@@ -1,23 +1,24 @@
 /**
- * Traffic for a server that is about to be killed: clients that create, rotate, revoke and patch keys as fast as they can, and a record of every attempt with
- * the answer it got, if any. Unseeded: when the kill strikes decides what happens, and no seed repeats that.
+ * Traffic for a server that is about to be killed: clients that create, rotate, revoke and patch keys as fast as they
+ * can, and a record of every attempt with its response, if any. There is no seed, because the moment of the kill
+ * decides what happens and cannot be repeated.
  */
 import type { Client, KeyResource, KeyWithSecret, Method, RotationResult } from '../client.ts';
 
 export type Attempt = {
-  /** Also the request id, by which the audit log names it. */
+  /** Also the request id, by which the audit log names the attempt. */
   readonly id: string;
   readonly action: 'key.create' | 'key.rotate' | 'key.revoke' | 'key.update';
-  /** The key that was to change, null for a creation. */
+  /** The key to change, null for a creation. */
   readonly keyId: string | null;
-  /** null when no answer came, or one (5xx) that leaves open whether the change was made. */
+  /** Null when no response came, or a 5xx, which leaves open whether the change was made. */
   readonly status: number | null;
 };
 
 export type IssuedSecret = { readonly keyId: string; readonly secret: string };
 
 const CLIENTS_PER_TENANT = 4;
-/** Rotations of one key at the same time, of which exactly one may succeed. */
+/** Concurrent rotations of one key, of which exactly one may succeed. */
 const RACING = 3;
 
 /** What happened to one tenant until the server was gone. */
@@ -38,7 +39,7 @@ export class TenantTraffic {
     await Promise.all(Array.from({ length: CLIENTS_PER_TENANT }, () => this.#runClient()));
   }
 
-  /** One client, which changes keys of its own only, one request after the other but for races it makes itself. */
+  /** One client, which changes only its own keys, one request after the other except for deliberate races. */
   async #runClient(): Promise<void> {
     const active: string[] = [];
     while (!this.#gone) {
@@ -74,16 +75,16 @@ export class TenantTraffic {
     return id;
   }
 
-  /** Sends one mutation and records it; the body of a success, else null. */
+  /** Sends one mutation and records it. Returns the body of a success, else null. */
   async #attempt<T>(
     action: Attempt['action'],
     keyId: string | null,
     method: Method,
-    operation: string,
+    pathEnd: string,
     bodyFor: (id: string) => unknown,
   ): Promise<T | null> {
     const id = `${this.tenantId}-${crypto.randomUUID()}`;
-    const path = `/tenants/${this.tenantId}/keys${keyId === null ? '' : `/${keyId}`}${operation}`;
+    const path = `/tenants/${this.tenantId}/keys${keyId === null ? '' : `/${keyId}`}${pathEnd}`;
     try {
       const { status, body } = await this.#client.send<T>(method, path, bodyFor(id), id);
       this.attempts.push({ id, action, keyId, status: status < 500 ? status : null });

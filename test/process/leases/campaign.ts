@@ -1,7 +1,8 @@
 /**
- * The promise of leases over HTTP, with several isolates: keys, callers' keys and those of whole tenants are used under load everywhere while each is ended
- * or changed, in every way there is, and from the moment the ending has returned no isolate may tell the old state in an answer to a request sent after
- * it. Counts what would have been wrong without the wait: answers from before the end that came while the ending had committed already.
+ * The promise of leases over HTTP, with several isolates. Customer keys, management keys and whole tenants are used
+ * under load in all isolates while each of them is ended or changed, in every possible way. After the call that ends
+ * one has returned, no isolate may use the old state for a request that is sent later. The campaign also counts what
+ * would have been wrong without the wait: results with the old state that came after the commit.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,9 +15,9 @@ import { range } from '../campaign.ts';
 import { Client, type Method, type Verification } from '../client.ts';
 import { temporaryFolder } from '../server.ts';
 
-/** Keys that are ended at the same time; each ending waits about a second. */
+/** Keys that are ended at the same time. Each ending waits about a second. */
 const KEYS_AT_ONCE = 100;
-/** Between two looks of a watcher, so that there is room for the endings. */
+/** Pause between two requests of a watcher, which leaves time for the endings. */
 const PACE_MS = 5;
 const SOCKETS = ['first', 'second', 'third'] as const;
 
@@ -25,7 +26,7 @@ export type LeaseReport = {
   /** Calls that were given up and sent again. */
   readonly repeated: number;
   readonly verifications: number;
-  /** Answers VALID while an ending waited: leases at work. */
+  /** VALID results while an ending waited, which show that leases were in use. */
   readonly leasedMeanwhile: number;
 };
 
@@ -40,7 +41,7 @@ export async function leases(trials: number, progress: (line: string) => void): 
     const isolates = urls.map((url) => new Client({ url, adminToken }));
     const report = { endings: 0, repeated: 0, verifications: 0, leasedMeanwhile: 0 };
     await isolates[0]?.createTenant('leased', { leaseSeconds: 1 });
-    // The first management key brings their tenant along.
+    // The first management key makes the tenant of all management keys.
     if (isolates[0] !== undefined) await caller(isolates[0], {});
     for (let done = 0; done < trials; done += KEYS_AT_ONCE) {
       await round(isolates, Math.min(KEYS_AT_ONCE, trials - done), report);
@@ -62,7 +63,7 @@ async function round(
   report.endings += keys;
 }
 
-/** Watches one thing in every isolate while it is ended, until some while after. */
+/** Watches one subject in every isolate while it is ended, and for some time after. */
 async function trial(isolates: readonly Client[], i: number, report: { -readonly [K in keyof LeaseReport]: number }) {
   const by = isolates[i % isolates.length];
   const other = isolates[(i + 1) % isolates.length];
@@ -86,7 +87,7 @@ async function trial(isolates: readonly Client[], i: number, report: { -readonly
   const ending = async () => {
     await sleep(20 + Math.random() * 300);
     endingAt = performance.now();
-    // Every third caller gives up on its first call and sends it again, by another isolate.
+    // Every third caller gives up on its first call and sends it again, to another isolate.
     const givesUp = i % 3 === 0;
     if (givesUp) {
       const signal = AbortSignal.timeout(Math.round(50 + Math.random() * 700));
@@ -106,15 +107,15 @@ async function trial(isolates: readonly Client[], i: number, report: { -readonly
 }
 
 type Request = { readonly method: Method; readonly path: string; readonly body?: unknown };
-/** `after`: a request that nobody waits for and that this one comes after; until then it is answered 409. */
+/** `after`: a request that nobody waits for and that must come before this one; until then this one gets 409. */
 type End = Request & { readonly after?: Request };
 
-/** Sends what ends something. Whatever it is answered, short of a failure, says that it has ended. */
+/** Sends the request that ends something. Any response that is not a failure says that it has ended. */
 async function sent(client: Client, { after, method, path, body }: End, signal: AbortSignal | null): Promise<void> {
   const first = after && client.send(after.method, after.path).catch(() => null);
   for (;;) {
     const { status } = await client.send(method, path, body, undefined, {}, signal);
-    if (status >= 500 || status === 422) throw new Error(`${method} ${path} was answered ${status}`);
+    if (status >= 500 || status === 422) throw new Error(`${method} ${path} got status ${status}`);
     if (after === undefined || status !== 409) break;
     await sleep(10);
   }
@@ -122,7 +123,7 @@ async function sent(client: Client, { after, method, path, body }: End, signal: 
 }
 
 type Watched = {
-  /** Whether this isolate tells the state from before the end. */
+  /** Whether this isolate still uses the state from before the end. */
   readonly tellsOld: (isolate: Client) => Promise<boolean>;
   readonly end: End;
 };
@@ -141,7 +142,7 @@ const told = async (isolate: Client, key: string) => (await isolate.send<Told>('
 
 const validity = (key: string) => async (isolate: Client) => (await told(isolate, key)).valid;
 
-/** A key ended by one call on its path. */
+/** A key that is ended by one call on its path. */
 const byKey = (name: string, method: Method, action: string, body?: object): Way => ({
   name,
   prepare: async (client) => {
@@ -150,7 +151,7 @@ const byKey = (name: string, method: Method, action: string, body?: object): Way
   },
 });
 
-/** What a verification tells of a key, changed. */
+/** A change of something that a verification returns. */
 const byPatch = (name: string, patch: object, isOld: (told: Told) => boolean): Way => ({
   name,
   prepare: async (client) => {
@@ -171,7 +172,7 @@ const byRotation = (name: string, watch: 'predecessor' | 'successor', action: st
   },
 });
 
-/** Requests by a caller with a management key. */
+/** Requests with a management key. */
 const byCaller = (name: string, action: string, body: object): Way => ({
   name,
   prepare: async (client) => {
@@ -206,7 +207,7 @@ const byTenant = (name: string, end: (id: string) => Request, watchesCaller = fa
 
 const deletionOf = (id: string): Request => ({ method: 'DELETE', path: `/tenants/${id}` });
 
-/** Every way to end a key, a caller's key or a tenant, or to change what a verification tells. */
+/** Every way to end a key, a management key or a tenant, or to change what a verification returns. */
 const WAYS: readonly Way[] = [
   byKey('revocation', 'POST', '/revoke'),
   byKey('rotation', 'POST', '/rotate', { gracePeriodSeconds: 0 }),
@@ -242,7 +243,7 @@ const WAYS: readonly Way[] = [
   byTenant('deletion of a tenant', deletionOf),
   byTenant("deletion of a caller's tenant", deletionOf, true),
   {
-    // The next tenant of an id tells that the one before it is gone.
+    // When a new tenant with the id exists, the one before it is gone.
     name: 'deletion and creation of a tenant',
     prepare: async (client, id) => {
       const watched = await byTenant('', deletionOf).prepare(client, id);
@@ -263,7 +264,7 @@ function startRuntime(dataDir: string, adminToken: string): ChildProcess {
   );
 }
 
-/** The URLs of the sockets, once the runtime listens on all of them. */
+/** Returns the URLs of the sockets, once the runtime listens on all of them. */
 async function listening(runtime: ChildProcess): Promise<string[]> {
   const control = runtime.stdio[3];
   if (control === null || control === undefined || !('setEncoding' in control)) throw new Error('no control channel');

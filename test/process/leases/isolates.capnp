@@ -1,5 +1,5 @@
-# Several isolates on one machine: Worker services of the same bundle that share the objects of the first, as many machines do on Cloudflare. A
-# runtime runs each service in an isolate of its own, with its own leases.
+# Several isolates on one machine: Worker services of the same bundle that share the objects of the first service, as
+# many machines do on Cloudflare. A runtime runs each service in an isolate of its own, with its own leases.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (

@@ -1,21 +1,23 @@
 /**
- * Answers that get lost on the way. Several copies of each mutation, under one `Idempotency-Key`, go through a proxy that cuts connections once the request is passed
- * on; each copy is repeated until it is answered. In the end the mutation was applied once, with its audit entries, and every copy had the same answer.
+ * Responses that are lost on the way. Several copies of each mutation, with the same `Idempotency-Key`, go through a
+ * proxy that cuts connections after it has passed the request on. Each copy is repeated until it gets a response. In
+ * the end the mutation must have been applied once, with its audit entries, and every copy must have got the same
+ * response.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demand, inParallel, type Progress, range } from '../campaign.ts';
-import { type Answer, type AuditEntry, Client } from '../client.ts';
+import { type ApiResponse, type AuditEntry, Client } from '../client.ts';
 import { startServer, temporaryFolder } from '../server.ts';
 import { MUTATIONS, type MutationRequest } from './mutations.ts';
 import { LossyProxy } from './proxy.ts';
 
 const TENANT = 'lossy';
-/** Copies of a mutation that are on their way at the same time. */
+/** Copies of a mutation that are under way at the same time. */
 const COPIES = 3;
-/** A copy starts, and is repeated, after up to this time, so that copies overtake each other (ms). */
+/** A copy starts, and is repeated, after a random time up to this, so that copies overtake each other (ms). */
 const DELAY_MS = 15;
 const MUTATIONS_AT_ONCE = 6;
-/** More than this many lost answers to one copy are no chance. */
+/** More lost responses to one copy than this are not chance. */
 const REPEATS_MAX = 100;
 
 export async function lostAnswers(n: number, progress: Progress): Promise<object> {
@@ -25,7 +27,7 @@ export async function lostAnswers(n: number, progress: Progress): Promise<object
   const direct = new Client(server);
   const lossy = new Client({ url: proxy.url, adminToken: server.adminToken });
   await direct.createTenant(TENANT);
-  // The first management key makes the tenant of all of them too, an entry more.
+  // The first management key also makes the tenant of all management keys, which adds an entry.
   await direct.send('POST', '/management-keys', { name: 'first', role: 'verifier' });
   const names = Object.keys(MUTATIONS);
   const sent: Sent[] = [];
@@ -35,12 +37,12 @@ export async function lostAnswers(n: number, progress: Progress): Promise<object
     const request = await MUTATIONS[name]?.(direct, TENANT);
     if (request === undefined) return;
     const mutation = { name, request, id: crypto.randomUUID() };
-    const copies = await Promise.all(range(COPIES).map(() => untilAnswered(lossy, mutation)));
+    const copies = await Promise.all(range(COPIES).map(() => untilResponse(lossy, mutation)));
     requests += copies.reduce((sum, copy) => sum + copy.requests, 0);
     sent.push(mutation);
-    // Once more over a connection that loses nothing, which must get the same.
+    // Once more over a connection that loses nothing, which must get the same response.
     const last = await send(direct, mutation, 'last');
-    checkAnswers(mutation, [...copies.map(({ answer }) => answer), last]);
+    checkResponses(mutation, [...copies.map(({ response }) => response), last]);
     if (sent.length % 500 === 0) progress(`${sent.length} mutations, ${requests} requests`);
   });
   await checkLogs(direct, sent);
@@ -49,35 +51,35 @@ export async function lostAnswers(n: number, progress: Progress): Promise<object
 
 type Sent = { readonly name: string; readonly request: MutationRequest; readonly id: string };
 
-/** The mutation's id is its `Idempotency-Key`, and begins the ids of all its requests, by which the log names them. */
-function send(client: Client, { request, id }: Sent, suffix: string): Promise<Answer<unknown>> {
+/** The mutation's id is its `Idempotency-Key`, and the prefix of all its request ids, by which the log names them. */
+function send(client: Client, { request, id }: Sent, suffix: string): Promise<ApiResponse<unknown>> {
   const { method, path, body } = request;
   return client.send(method, path, body, `${id}.${suffix}`, { 'Idempotency-Key': id });
 }
 
-async function untilAnswered(client: Client, mutation: Sent) {
+async function untilResponse(client: Client, mutation: Sent) {
   for (let requests = 1; requests <= REPEATS_MAX; requests++) {
     await sleep(Math.random() * DELAY_MS);
     try {
-      const answer = await send(client, mutation, crypto.randomUUID().slice(0, 8));
-      if (answer.status < 500) return { answer, requests };
+      const response = await send(client, mutation, crypto.randomUUID().slice(0, 8));
+      if (response.status < 500) return { response, requests };
     } catch {
-      // The answer was lost.
+      // The response was lost.
     }
   }
-  throw new Error(`${mutation.name}: never answered`);
+  throw new Error(`${mutation.name}: no response`);
 }
 
-function checkAnswers({ name, request }: Sent, answers: readonly Answer<unknown>[]): void {
-  const told = answers.map(({ status, body }) => `${status} ${JSON.stringify(body)}`);
+function checkResponses({ name, request }: Sent, responses: readonly ApiResponse<unknown>[]): void {
+  const told = responses.map(({ status, body }) => `${status} ${JSON.stringify(body)}`);
   demand(
-    answers.every(({ status }) => status === request.status),
-    `${name}: not all answers are ${request.status}: ${told.join(' | ')}`,
+    responses.every(({ status }) => status === request.status),
+    `${name}: not all responses are ${request.status}: ${told.join(' | ')}`,
   );
-  demand(new Set(told).size === 1, `${name}: answers differ: ${told.join(' | ')}`);
+  demand(new Set(told).size === 1, `${name}: responses differ: ${told.join(' | ')}`);
 }
 
-/** Each mutation has exactly its entries, in their order, and there are no others of its requests. */
+/** Each mutation must have exactly its entries, in order, and its requests no others. */
 async function checkLogs(client: Client, sent: readonly Sent[]): Promise<void> {
   for (const [log, ofLog] of Map.groupBy(sent, ({ request }) => request.log)) {
     const entries = await client.all<AuditEntry>(`${log === null ? '' : `/tenants/${log}`}/audit?limit=100`);

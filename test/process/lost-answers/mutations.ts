@@ -1,4 +1,7 @@
-/** Every route that changes something and takes an `Idempotency-Key`: how to set the scene for one request, and what it must leave in the audit log. */
+/**
+ * Every route that changes something and takes an `Idempotency-Key`: how to prepare one request, and what it must leave
+ * in the audit log.
+ */
 import type { Client, KeyWithSecret, Method } from '../client.ts';
 
 export type MutationRequest = {
@@ -8,13 +11,13 @@ export type MutationRequest = {
   readonly status: number;
   /** Actions of the audit entries that one request leaves, in order. */
   readonly actions: readonly string[];
-  /** Whose log has them: a tenant's id, or null for the deployment's. */
+  /** The log that has them: a tenant's id, or null for the deployment's log. */
   readonly log: string | null;
 };
 
 const SYSTEM = '_system';
 
-/** By name; each makes a fresh scene over a connection that loses nothing. */
+/** By name. Each prepares a new request over a connection that loses nothing. */
 export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string) => Promise<MutationRequest>>> = {
   'create a tenant': async () => {
     const id = `made-${crypto.randomUUID()}`;

@@ -1,17 +1,23 @@
-/** A TCP proxy on loopback that loses answers: it passes a request on, and cuts the connection before, or amid, what comes back. */
+/**
+ * A TCP proxy on loopback that loses responses: it passes a request on and cuts the connection before or during the
+ * response.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** How the answer to a request is treated. `at once`: cut when the request is on its way; `answered`: when the first byte of the answer is there; `half`: after a part of it. */
+/**
+ * When a connection is cut. `at once`: when the request was passed on; `answered`: at the first byte of the response;
+ * `half`: after a part of the response.
+ */
 type Loss = 'none' | 'at once' | 'answered' | 'half';
 
-/** How many answers in 100 are lost in each way. */
+/** How many responses in 100 are lost in each way. */
 const LOSSES: readonly (readonly [Loss, number])[] = [
   ['at once', 15],
   ['answered', 20],
   ['half', 10],
 ];
-/** What a half answer has of it: less than its head. */
+/** The part of a half response that is passed on, which is less than its head. */
 const HALF_BYTES = 60;
 
 export class LossyProxy implements AsyncDisposable {
@@ -38,7 +44,9 @@ export class LossyProxy implements AsyncDisposable {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Clients send one request at a time on a connection, so what goes up is a request and what comes down its answer. */
+  /**
+   * Clients send one request at a time on a connection, so upstream data is a request and downstream data its response.
+   */
   #pass(client: Socket, upstream: Socket): void {
     let loss: Loss | null = null;
     const cut = () => {

@@ -1,7 +1,7 @@
 /**
- * Many keys of the largest size that is permitted, on a heap as small as Cloudflare's: whatever callers store, the
- * caches of the Worker and of all objects together stay within their budget, and the process lives. Half of the tenants
- * lease their verifications.
+ * Many keys of the largest permitted size, on a heap as small as Cloudflare's. Whatever callers store, the caches of
+ * the Worker and of all objects together stay within their budget, and the process survives. Half of the tenants lease
+ * their verifications.
  */
 import { join } from 'node:path';
 import { demand, inParallel, type Progress, range } from '../campaign.ts';
@@ -13,7 +13,10 @@ const TENANTS = 50;
 /** Keys in one request: 15 KB each, and a body may have 4 MiB. */
 const BATCH = 250;
 const AT_ONCE = 16;
-/** A second pass finds everything as cold as the first, or warmer; a collector without room takes a multiple. */
+/**
+ * A second pass finds everything as cold as the first or warmer, so it may take little longer. A garbage collector
+ * without room takes several times as long.
+ */
 const SLOWER_MAX = 2;
 const PAUSES_MS = 2_000;
 
@@ -32,7 +35,7 @@ export async function memory(keys: number, progress: Progress): Promise<object> 
   }
   progress(`${created.length} keys created, ${runtime.rssMb} MB`);
 
-  /** Verifies every key twice; how long that took (ms). */
+  /** Verifies every key twice and returns how long each pass took (ms). */
   const pass = async () => {
     const startedAt = performance.now();
     await inParallel(AT_ONCE, created, async ({ id, secret }) => {
@@ -56,10 +59,10 @@ export async function memory(keys: number, progress: Progress): Promise<object> 
 
 const tenantId = (tenant: number) => `large-${tenant}`;
 
-/** Every attribute as long as it may be, in characters that take two bytes each in memory. */
+/** Every attribute as long as allowed, in characters that take two bytes each in memory. */
 function largestKey(i: number): object {
   const scopes = range(100).map((n) => `${i}:${n}:`.padEnd(100, 'x'));
-  // {"note":"…"} in 4,096 bytes of UTF-8, of which one character takes three.
+  // {"note":"…"} in 4,096 bytes of UTF-8, in which one character takes three.
   const note = `\u6f22${'m'.repeat(4096 - 11 - 3)}`;
   return { name: '\u6f22'.repeat(100), owner: '\u6f22'.repeat(128), scopes, metadata: { note } };
 }

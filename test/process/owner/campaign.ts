@@ -1,6 +1,7 @@
 /**
- * Revoking all keys of an owner who has very many: one request, final when it is answered, whatever is written when. It is done again while cleanup still writes
- * the first time to the rows; a long lineage is revoked likewise; and the server is killed meanwhile. Others verify beside all of it, and wait for no step of it.
+ * Revokes all keys of an owner who has very many, in one request that takes effect before it returns, whenever the rows
+ * are written. It is done again while cleanup still writes the rows of the first time. A long lineage is revoked in the
+ * same way, and the server is killed meanwhile. Other callers verify all the time and never wait long for any step.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -21,21 +22,24 @@ import { temporaryFolder } from '../server.ts';
 const TENANT = 'company';
 const OWNER = 'leaver';
 const OTHERS = 50;
-/** How many keys of the owner are verified at each look: few while cleanup writes, which is soon done. */
+/** The keys of the owner that are verified in each check. Few, because cleanup soon ends. */
 const LOOK = 100;
 const FINAL_LOOK = 20_000;
 const VERIFYING = 8;
 const KILLS = 3;
-/** Verifications alone, to compare with those beside the request (ms). */
+/** How long verifications run alone, as a baseline for those beside the request (ms). */
 const ALONE_MS = 1_500;
 const WRITTEN_WITHIN_MS = 300_000;
-/** What others may wait at the longest for one step (ms). */
+/** The longest that others may wait for one step (ms). */
 const STEP_MAX_MS = 50;
-/** Keys that the owner gets before all is revoked again: few, so that the first time is still being written. */
+/** Keys that the owner gets before all are revoked again. Few, so that the first revocation is still being written. */
 const AGAIN = 200;
-/** A lineage has a tenth as many keys as the owner, but not very many: each rotation takes a request of its own. In one step so many would take 100 ms. */
+/**
+ * The lineage has a tenth as many keys as the owner, up to a limit: each rotation is a request of its own, and revoking
+ * more in one step would take over 100 ms.
+ */
 const LINEAGE_MAX = 2_000;
-/** So that all keys of the lineage are alive when it is revoked. */
+/** Long enough for all keys of the lineage to be valid when it is revoked. */
 const GRACE_SECONDS = 86_400;
 
 export async function owner(keys: number, progress: Progress): Promise<object> {
@@ -68,7 +72,7 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
   leaving.push(...again.more, ...lineage);
 
   const later: KeyWithSecret[] = [];
-  /** What must hold from the answer on, at any moment. */
+  /** What must hold at any moment after the response. */
   const look = async (n: number) => {
     const { body: key } = await server.ask<KeyWithSecret>('POST', `/tenants/${TENANT}/keys`, {
       name: 'later',
@@ -90,7 +94,7 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
     await look(LOOK);
   }
   progress(`killed ${KILLS} times; keys to be written: ${unwritten.join(', ')}`);
-  // Waits for a killed server are no measure of one that runs.
+  // Waits for a killed server say nothing about a running one.
   beside.take();
   {
     await using watched = new Watched(server, others, steps);
@@ -124,7 +128,7 @@ export async function owner(keys: number, progress: Progress): Promise<object> {
   return report;
 }
 
-/** Keys that were made of each other by rotation, oldest first; each but the last is in its grace period. */
+/** Keys made from each other by rotation, oldest first. Each but the last is in its grace period. */
 async function makeLineage(server: RestartingServer, length: number): Promise<KeyWithSecret[]> {
   const keys = [await server.client.createKey(TENANT)];
   while (keys.length < length) {
@@ -136,7 +140,7 @@ async function makeLineage(server: RestartingServer, length: number): Promise<Ke
   return keys;
 }
 
-/** One key a request: how long others wait for a bulk request is another campaign's measure. */
+/** One key a request, because another campaign measures how long others wait for a bulk request. */
 async function createAlone(server: RestartingServer, n: number): Promise<KeyWithSecret[]> {
   const keys: KeyWithSecret[] = [];
   await inParallel(VERIFYING, range(n), async () => {
@@ -146,7 +150,7 @@ async function createAlone(server: RestartingServer, n: number): Promise<KeyWith
   return keys;
 }
 
-/** How long it took (ms). */
+/** Returns how long it took (ms). */
 async function revokeOwner(server: RestartingServer, expected: number): Promise<number> {
   const startedAt = performance.now();
   const { status, body } = await server.ask<{ revoked: number }>('POST', `/tenants/${TENANT}/keys/revoke`, {
@@ -156,7 +160,7 @@ async function revokeOwner(server: RestartingServer, expected: number): Promise<
   return Math.round(performance.now() - startedAt);
 }
 
-/** How long it took (ms). */
+/** Returns how long it took (ms). */
 async function revokeLineage(server: RestartingServer, lineage: readonly KeyWithSecret[]): Promise<number> {
   const startedAt = performance.now();
   const middle = lineage[Math.floor(lineage.length / 2)]?.id;
@@ -166,7 +170,7 @@ async function revokeLineage(server: RestartingServer, lineage: readonly KeyWith
   return Math.round(performance.now() - startedAt);
 }
 
-/** How long others wait at the longest while something is done, noted by name. */
+/** Records under a name how long others wait at most while something is done. */
 class Watched implements AsyncDisposable {
   readonly #observer: Observer;
   readonly #longest: Map<string, number>;
@@ -188,7 +192,7 @@ class Watched implements AsyncDisposable {
   }
 }
 
-/** Keys whose own rows do not say revoked yet. */
+/** Returns how many keys do not say revoked in their own rows yet. */
 async function living(server: RestartingServer): Promise<number> {
   type Encryption = { signatures: Record<string, number> };
   const { body } = await server.ask<Encryption>('GET', `/tenants/${TENANT}/encryption`);
@@ -202,7 +206,7 @@ async function expectCode(server: RestartingServer, keys: readonly KeyWithSecret
   });
 }
 
-/** Verifications of other keys that go on all the time, and how long each took. */
+/** Verifies other keys all the time and records how long each verification took. */
 class Beside {
   #times: number[] = [];
   #stopped = false;
@@ -218,11 +222,11 @@ class Beside {
       }
     };
     this.#running = Promise.all([run(), run()]);
-    // Reported by `stop`; until then it must not end the process.
+    // `stop` reports the error. Until then it must not end the process.
     this.#running.catch(() => {});
   }
 
-  /** The times (ms) since the last call. */
+  /** Returns the times (ms) since the last call. */
   take(): number[] {
     return this.#times.splice(0);
   }

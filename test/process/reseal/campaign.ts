@@ -1,6 +1,7 @@
 /**
- * A change of ENCRYPTION_KEY under load: many keys are sealed with entry 1, the server comes back with entries 2 and 1, and a loop reseals while clients
- * create, rotate, revoke and verify and `kill -9` strikes at random moments. In the end nothing depends on entry 1: the server runs with entry 2 alone.
+ * A change of ENCRYPTION_KEY under load. Many keys are sealed with entry 1. Then the server runs with entries 2 and 1,
+ * and a loop reseals while clients create, rotate, revoke and verify and `kill -9` strikes at random moments. In the
+ * end nothing depends on entry 1: the server runs with entry 2 alone.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +14,7 @@ const TENANT = 'resealed';
 const BULK = 500;
 const CLIENTS = 3;
 const KILLS = 6;
-/** Keys that are looked at in the end, of each kind. */
+/** Keys of each kind that are checked in the end. */
 const SAMPLE = 500;
 const CHECKING = 8;
 
@@ -37,7 +38,7 @@ export async function reseal(keys: number, progress: Progress): Promise<object> 
   await server.start(both);
   const clients = Promise.all(range(CLIENTS).map(() => traffic.run()));
   const walk = resealAll(server);
-  // A client that found something wrong ends the campaign at once.
+  // A client that found a fault ends the campaign at once.
   const killing = killNowAndThen(server, both, walk.progress, keys, progress);
   try {
     await Promise.race([Promise.all([walk.done, killing]), clients]);
@@ -65,7 +66,7 @@ export async function reseal(keys: number, progress: Progress): Promise<object> 
 
 type Walk = { resealed: number };
 
-/** Asks for batch after batch until nothing remains. */
+/** Reseals batch after batch until nothing remains. */
 function resealAll(server: RestartingServer) {
   const progress: Walk = { resealed: 0 };
   const run = async () => {
@@ -75,7 +76,7 @@ function resealAll(server: RestartingServer) {
       const { status, body } = await server.ask<Resealed>('POST', `/tenants/${TENANT}/encryption/reseal`);
       times.push(performance.now() - startedAt);
       demand(status === 200 && body.unreadable === undefined, `reseal: ${status} ${JSON.stringify(body)}`);
-      // New envelopes are sealed with the current entry, so what remains never grows, across kills either.
+      // New envelopes are sealed with the current entry, so the remaining number never grows, not even across kills.
       demand(body.remaining <= before, `${body.remaining} remain, ${before} did before`);
       before = body.remaining;
       progress.resealed += body.resealed;
@@ -85,7 +86,7 @@ function resealAll(server: RestartingServer) {
   return { progress, done: run() };
 }
 
-/** Kills at random moments spread over the whole walk. */
+/** Kills at random moments spread over the whole process. */
 async function killNowAndThen(
   server: RestartingServer,
   env: { readonly ENCRYPTION_KEY: string },
@@ -104,7 +105,7 @@ async function killNowAndThen(
   }
 }
 
-/** Keys of every kind verify and are revealed as they were made, and kept answers are given again. */
+/** Keys of every kind must verify and be revealed unchanged, and stored responses must be replayed. */
 async function checkAll(server: RestartingServer, { keys, kept }: ResealTraffic): Promise<void> {
   const byKind = Map.groupBy(keys, ({ kind }) => kind);
   for (const [kind, known] of byKind) {
@@ -117,9 +118,12 @@ async function checkAll(server: RestartingServer, { keys, kept }: ResealTraffic)
     });
   }
   demand(byKind.size === 5, `only ${[...byKind.keys()]} came up`);
-  await inParallel(CHECKING, sample(kept, SAMPLE), async ({ path, body, idempotencyKey, answer }) => {
+  await inParallel(CHECKING, sample(kept, SAMPLE), async ({ path, body, idempotencyKey, response }) => {
     const again = await server.ask('POST', path, body, idempotencyKey);
     const replayed = again.headers.get('Idempotency-Replayed') === 'true';
-    demand(replayed && JSON.stringify(again.body) === JSON.stringify(answer), `${path}: another answer when repeated`);
+    demand(
+      replayed && JSON.stringify(again.body) === JSON.stringify(response),
+      `${path}: another response when repeated`,
+    );
   });
 }

@@ -1,4 +1,7 @@
-/** Clients that go on while a tenant is resealed under them and the server is killed, and a record of what must be true of each key in the end. */
+/**
+ * Clients that continue while a tenant is resealed and the server is killed, and a record of what must be true of each
+ * key in the end.
+ */
 import { demand, oneOf, type RestartingServer } from '../campaign.ts';
 import type { KeyResource, KeyWithSecret, RotationResult, Verification } from '../client.ts';
 
@@ -8,12 +11,12 @@ export type Known = {
   kind: 'bulk' | 'created' | 'predecessor' | 'successor' | 'revoked';
 };
 
-/** A request that was answered with key strings, kept sealed by the server until it is asked again. */
+/** A request whose response had key strings, which the server stores sealed until the request is repeated. */
 export type KeptResult = {
   readonly path: string;
   readonly body: unknown;
   readonly idempotencyKey: string;
-  readonly answer: unknown;
+  readonly response: unknown;
 };
 
 export class ResealTraffic {
@@ -40,7 +43,7 @@ export class ResealTraffic {
     for (const { id, secret } of data) this.keys.push({ id, secret, kind: 'bulk' });
   }
 
-  /** A key of each further kind, so that there is one however soon the campaign ends. */
+  /** Makes one key of each further kind, so that each kind exists however soon the campaign ends. */
   async createEachKind(): Promise<void> {
     const own = [await this.#createOne(), await this.#createOne()];
     for (const key of own.splice(0, 1)) await this.#rotate(key);
@@ -48,7 +51,7 @@ export class ResealTraffic {
     await this.#createOne();
   }
 
-  /** One client, until stopped. It rotates and revokes only keys of its own, so that it knows what they are. */
+  /** One client, until stopped. It rotates and revokes only its own keys, so that it knows their state. */
   async run(): Promise<void> {
     const own: Known[] = [];
     while (!this.#stopped) {
@@ -69,7 +72,7 @@ export class ResealTraffic {
     return this.#known({ id, secret, kind: 'created' });
   }
 
-  /** The successor. */
+  /** Returns the successor. */
   async #rotate(key: Known): Promise<Known> {
     const { key: next } = await this.#create<RotationResult>(`/${key.id}/rotate`, {});
     key.kind = 'predecessor';
@@ -85,7 +88,7 @@ export class ResealTraffic {
     const before = key.kind;
     const { body } = await this.#server.ask<Verification>('POST', '/keys/verify', { key: key.secret });
     this.verified += 1;
-    // One that is being revoked meanwhile may be either.
+    // A key that is being revoked may be either.
     if (before === 'revoked') demand(body.code === 'REVOKED', `${key.id} is revoked and verifies as ${body.code}`);
     else demand(['VALID', 'REVOKED'].includes(body.code), `${key.id} (${before}) verifies as ${body.code}`);
     if (body.code === 'REVOKED') demand(before !== 'bulk', `${key.id} was never revoked and reads so`);
@@ -98,9 +101,9 @@ export class ResealTraffic {
 
   async #create<T>(path: string, body: unknown): Promise<T> {
     const request = { path: `/tenants/${this.#tenantId}/keys${path}`, body, idempotencyKey: crypto.randomUUID() };
-    const answer = await this.#server.ask<T>('POST', request.path, body, request.idempotencyKey);
-    demand(answer.status === 201, `${request.path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    this.kept.push({ ...request, answer: answer.body });
-    return answer.body;
+    const response = await this.#server.ask<T>('POST', request.path, body, request.idempotencyKey);
+    demand(response.status === 201, `${request.path}: ${response.status} ${JSON.stringify(response.body)}`);
+    this.kept.push({ ...request, response: response.body });
+    return response.body;
   }
 }

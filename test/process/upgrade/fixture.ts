@@ -1,6 +1,6 @@
 /**
- * The data folder that version 0.1.0 wrote at commit 9941890, as make-fixture.ts kept it: each database compressed,
- * under the name that the runtime finds it by. And what that version answered about it at the time.
+ * The data folder that version 0.1.0 wrote at commit 9941890, as make-fixture.ts stored it: each database compressed,
+ * under the name by which the runtime finds it. Also that version's responses about the data.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,17 +8,17 @@ import { gunzipSync } from 'node:zlib';
 
 export const FIXTURE = join(import.meta.dirname, 'data-0.1.0');
 
-/** A key string of the fixture and what the old version made of it. */
+/** A key string of the fixture and its verification by the old version. */
 export type ExpectedVerification = {
   readonly about: string;
   readonly secret: string;
   readonly answer: { readonly valid: boolean; readonly code: string; readonly keyId?: string };
 };
 
-/** A question and the whole answer to it. */
+/** A read and its complete response. */
 export type ExpectedAnswer = { readonly path: string; readonly answer: unknown };
 
-/** A request that was answered before under this `Idempotency-Key`. */
+/** A request that got a response before under this `Idempotency-Key`. */
 export type ExpectedReplay = {
   readonly method: 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -32,9 +32,9 @@ export type Expected = {
   readonly verifications: readonly ExpectedVerification[];
   readonly answers: readonly ExpectedAnswer[];
   readonly replays: readonly ExpectedReplay[];
-  /** Key strings of management keys by what they are. */
+  /** Key strings of management keys, by a description of the key. */
   readonly callers: Readonly<Record<string, string>>;
-  /** Key ids by what the keys are. */
+  /** Key ids, by a description of the key. */
   readonly keys: Readonly<Record<string, string>>;
 };
 
@@ -42,7 +42,7 @@ export function readExpected(): Expected {
   return JSON.parse(readFileSync(join(FIXTURE, 'expected.json'), 'utf8'));
 }
 
-/** Makes the data folder anew, byte for byte. */
+/** Restores the data folder, byte for byte. */
 export function restoreFixture(dataDir: string): void {
   const files = readdirSync(FIXTURE, { recursive: true, encoding: 'utf8' });
   for (const file of files.filter((path) => path.endsWith('.gz'))) {

@@ -1,9 +1,9 @@
 /**
- * How the fixture was made, and can be made again, with a checkout of commit 9941890 in which `npm ci` is done:
- * `sh selfhost/run.sh test/process/upgrade/make-fixture.ts <checkout>`.
+ * How the fixture was made. To make it again, use a checkout of commit 9941890 in which `npm ci` was run: `sh
+ * selfhost/run.sh test/process/upgrade/make-fixture.ts <checkout>`.
  *
- * It drives that version over HTTP, stops it, edits what the clock or a crash would have to bring about, notes what
- * that version answers, and packs the databases. It takes some two minutes: uses were written down once a minute.
+ * It calls that version over HTTP, stops it, edits what only the clock or a crash could cause, records that version's
+ * responses, and packs the databases. It takes about two minutes, because uses were written once a minute.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,12 +17,12 @@ import { locatorOf, objectNameOf } from '../../../domain/tenants/locator.ts';
 import { temporaryFolder } from '../server.ts';
 import { type Expected, FIXTURE } from './fixture.ts';
 
-/** Far enough that nothing of the fixture ends while anybody runs the test. */
+/** So far in the future that nothing of the fixture ends while anybody runs the test. */
 const NEVER_MS = Date.parse('2200-01-01T00:00:00Z');
 const RETENTION_SECONDS_MAX = 315_360_000;
 const GRACE_SECONDS_MAX = 31_536_000;
 
-/** Invented: whoever reads this can compute them. */
+/** Made-up secrets, which every reader of this file can compute. */
 const invented = (name: string) => createHash('sha256').update(`keystead upgrade fixture, no secret: ${name}`).digest();
 const ring =
   (...ids: number[]) =>
@@ -34,13 +34,13 @@ const secretsWith = (keyring: (name: string) => string) => ({
   HMAC_SECRET: keyring('HMAC_SECRET'),
 });
 const FIRST_SECRETS = secretsWith(ring(1));
-/** Later both secrets were rotated; entry 1 still opens and verifies. */
+/** Later both secrets were rotated. Entry 1 still opens and verifies. */
 const SECRETS = secretsWith(ring(2, 1));
 
 type Json = Record<string, unknown>;
 type Key = { readonly id: string; readonly secret: string };
 
-/** That version, started on a data folder. */
+/** The old version, started on a data folder. */
 class OldServer implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #token: string;
@@ -114,7 +114,7 @@ const secrets = new Map<string, string>();
 const keys: Record<string, string> = {};
 const callers: Record<string, string> = {};
 const replays: Expected['replays'][number][] = [];
-/** Notes a key under what it is, and gives it back. */
+/** Records a key under a description and returns it. */
 function noted(about: string, key: Key): Key {
   if (secrets.has(about)) throw new Error(`${about} twice`);
   secrets.set(about, key.secret);
@@ -122,7 +122,7 @@ function noted(about: string, key: Key): Key {
   return key;
 }
 
-// ---- what that version wrote by itself ----
+// ---- data that the old version wrote by itself ----
 
 {
   await using server = await OldServer.start(checkout, dataDir, FIRST_SECRETS);
@@ -204,7 +204,7 @@ function noted(about: string, key: Key): Key {
       key = await rotate(`${chain} ${n}`, key, grace === undefined ? {} : { gracePeriodSeconds: grace });
     }
   }
-  // One in the middle and one at the start are gone; what is left belongs together.
+  // One in the middle and one at the start are deleted. The rest still forms a lineage.
   await server.request('DELETE', `/tenants/acme/keys/${keys['broken chain 1']}`);
   const headless = await create('headless chain 0');
   const second = await rotate('headless chain 1', headless);
@@ -229,7 +229,7 @@ function noted(about: string, key: Key): Key {
   await create('of another owner', { owner: 'customer-8' }, 'busy');
   await create('given to the revoked owner later', { owner: 'customer-9' }, 'busy');
 
-  // Callers.
+  // Management keys.
   const manage = async (about: string, body: Json) => {
     const key = await server.post<Key>('/management-keys', { name: about, ...body });
     callers[about] = key.secret;
@@ -252,7 +252,7 @@ function noted(about: string, key: Key): Key {
   await create('of the second tenant of this id', {}, 'reborn');
   keys['of an earlier tenant of this id'] = strange.id;
 
-  // Kept answers.
+  // Stored responses.
   const keep = async (method: 'POST' | 'PATCH' | 'DELETE', path: string, idempotencyKey: string, body?: unknown) => {
     const { status, answer } = await server.request(method, path, body, idempotencyKey);
     replays.push({ method, path, idempotencyKey, body: body ?? null, status, answer });
@@ -271,7 +271,7 @@ function noted(about: string, key: Key): Key {
   const { id: keptId } = await keep('POST', '/management-keys', 'management-1', confined);
   await keep('POST', `/management-keys/${keptId}/rotate`, 'management-2', { gracePeriodSeconds: 0 });
 
-  // Uses, written down a minute later if the object is kept awake.
+  // Uses, which are written a minute later if the object is kept awake.
   for (const secret of secrets.values()) await server.verify(secret, { fresh: true });
   for (const end = Date.now() + 65_000; Date.now() < end; await sleep(3_000)) {
     for (const id of ['acme', 'digest-only', 'busy', 'reborn']) await server.get(`/tenants/${id}`);
@@ -286,7 +286,7 @@ function noted(about: string, key: Key): Key {
   await server.post('/tenants/_system/encryption/reseal');
 }
 
-// ---- what only time or a crash would bring about, by hand ----
+// ---- edits that only time or a crash would cause ----
 
 const databases = (kind: 'tenant' | 'directory') =>
   readdirSync(objects(kind)).filter((file) => file.endsWith('.sqlite') && file !== 'metadata.sqlite');
@@ -296,7 +296,7 @@ function tenantIn(db: DatabaseSync): string | null {
   return String(db.prepare('SELECT id FROM tenant').get()?.id);
 }
 
-/** Leaves one file without journal. */
+/** Merges the journal of a database into its file. */
 function compact(db: DatabaseSync): void {
   db.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; VACUUM; PRAGMA journal_mode = WAL');
   db.close();
@@ -311,7 +311,7 @@ function edit(kind: 'tenant' | 'directory', change: (db: DatabaseSync, tenantId:
 }
 
 /**
- * Sets every alarm that is armed, and arms that of `busy`. The runtime keeps them twice, in nanoseconds: for itself,
+ * Sets every alarm that is armed, and arms that of `busy`. The runtime stores alarms twice, in nanoseconds: for itself,
  * and in the object's database.
  */
 async function setAlarms(at: number): Promise<void> {
@@ -345,7 +345,7 @@ edit('tenant', (db, tenantId) => {
     UPDATE keys SET grace_ends_at = ${NEVER_MS}, due_at = ${NEVER_MS} WHERE grace_ends_at > ${Date.now()};
   `);
   if (tenantId === 'busy') {
-    // The owner's keys were revoked, the alarm has not written it into their rows, and a key came to the owner since.
+    // The owner's keys were revoked, the alarm has not written this into their rows, and the owner got a key since.
     const at = Date.now();
     db.exec(`
       INSERT INTO owner_revocations SELECT 'customer-9', ${at}, max(seq), 0 FROM keys;
@@ -355,14 +355,14 @@ edit('tenant', (db, tenantId) => {
     `);
   }
   if (tenantId === '_system') {
-    // Made while the first "reborn" was being deleted, it lived on.
+    // A management key made while the first "reborn" was being deleted. The deletion missed it.
     const moved = db.prepare("UPDATE keys SET owner = 'reborn' WHERE id = ?");
     moved.run(keys['of an earlier tenant of this id'] ?? '');
   }
 });
 edit('directory', (db) => {
   db.exec(KEPT_FOR_EVER);
-  // Decided, then the server died.
+  // The deletion was decided, then the server died.
   const operation = {
     id: 'op_deletion_by_hand',
     actor: { type: 'admin_token', id: 'admin' },
@@ -376,14 +376,14 @@ edit('directory', (db) => {
     'admin', NULL, NULL, 'req_deletion_by_hand', '127.0.0.1', '{"tenantId":"leaving"}')`);
 });
 
-// ---- what that version says of it all ----
+// ---- the old version's responses ----
 
 // No alarm may change anything meanwhile.
 await setAlarms(NEVER_MS);
 const copies = snapshot();
 const expected = await ask();
 restore(copies);
-// Each is overdue when the new version starts.
+// Each alarm is overdue when the new version starts.
 await setAlarms(Date.now());
 pack(expected);
 

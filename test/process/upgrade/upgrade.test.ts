@@ -1,7 +1,7 @@
 /**
- * A data folder that version 0.1.0 wrote opens under this one and keeps all it holds. The fixture has what that version
- * wrote and what it answered about it (make-fixture.ts); nothing in here knows how this version stores anything, but
- * where databases themselves are compared.
+ * A data folder that version 0.1.0 wrote opens under this version and keeps all it holds. The fixture has what that
+ * version wrote and its responses about it (make-fixture.ts). The tests do not depend on how this version stores
+ * anything, except where they compare databases.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,10 +23,10 @@ const keyOf = (about: string) => {
   return id;
 };
 const callerOf = (about: string) => expected.callers[about] ?? '';
-const answerTo = <T>(path: string): T => {
+const responseTo = <T>(path: string): T => {
   const found = expected.answers.find((each) => each.path === path);
-  if (found === undefined) throw new Error(`no answer to ${path} in the fixture`);
-  // The fixture's own text, of which each test says what it reads.
+  if (found === undefined) throw new Error(`no response to ${path} in the fixture`);
+  // The fixture is this repository's own file; each test states which shape it reads.
   return found.answer as T;
 };
 
@@ -52,9 +52,9 @@ describe('a data folder of version 0.1.0', () => {
   const codesOf = async (abouts: readonly string[]) =>
     Promise.all(abouts.map(async (about) => (await verify(secretOf(about))).code));
 
-  test('the fixture holds what it should', () => {
+  test('the fixture is complete', () => {
     const audited = expected.answers.filter(({ path }) => path.includes('/audit'));
-    const actions = new Set(audited.flatMap(({ path }) => answerTo<Listed>(path).data.map(({ action }) => action)));
+    const actions = new Set(audited.flatMap(({ path }) => responseTo<Listed>(path).data.map(({ action }) => action)));
     expect([...actions].sort()).toEqual([
       'cleanup.run',
       'encryption.reseal',
@@ -71,10 +71,10 @@ describe('a data folder of version 0.1.0', () => {
       'tenant.delete',
       'tenant.update',
     ]);
-    const keys = answerTo<Listed>('/tenants/acme/keys?limit=100').data;
+    const keys = responseTo<Listed>('/tenants/acme/keys?limit=100').data;
     expect(new Set(keys.map(({ status }) => status)).size).toBe(6);
     expect(keys.filter(({ lastUsedAt }) => lastUsedAt !== null).length).toBeGreaterThan(20);
-    const rotations = answerTo<Listed>('/tenants/acme/rotations?limit=100').data;
+    const rotations = responseTo<Listed>('/tenants/acme/rotations?limit=100').data;
     expect(new Set(rotations.map(({ state }) => state)).size).toBe(3);
     expect(rotations.filter(({ successorFirstUsedAt }) => successorFirstUsedAt !== null).length).toBeGreaterThan(10);
     expect(new Set(expected.verifications.map(({ answer }) => answer.code))).toEqual(
@@ -82,35 +82,35 @@ describe('a data folder of version 0.1.0', () => {
     );
   });
 
-  /** What the alarms that were due change within moments of the start is looked at by tests of its own. */
+  /** Leaves out what overdue alarms change within moments of the start. Separate tests look at that. */
   const leaves = ({ tenantId }: Readonly<Record<string, unknown>>) => tenantId === 'leaving';
-  test.for(expected.answers.map(({ path }) => path))('%s is answered as before', async (path) => {
-    const answer = await client.get<Listed & Encryption>(path);
+  test.for(expected.answers.map(({ path }) => path))('%s has the same response as before', async (path) => {
+    const response = await client.get<Listed & Encryption>(path);
     if (path === '/management-keys?limit=100') {
-      const before = answerTo<Listed>(path).data;
-      expect(answer.data).toHaveLength(before.length);
-      expect(answer.data.filter((key) => !leaves(key))).toMatchObject(before.filter((key) => !leaves(key)));
+      const before = responseTo<Listed>(path).data;
+      expect(response.data).toHaveLength(before.length);
+      expect(response.data.filter((key) => !leaves(key))).toMatchObject(before.filter((key) => !leaves(key)));
     } else if (path.endsWith('/cleanup')) {
       // Newest first.
-      const before = answerTo<Listed>(path).data;
-      expect(before.length === 0 ? [] : answer.data.slice(-before.length)).toMatchObject(before);
+      const before = responseTo<Listed>(path).data;
+      expect(before.length === 0 ? [] : response.data.slice(-before.length)).toMatchObject(before);
     } else if (path === '/tenants/_system/audit?limit=100') {
-      const before = answerTo<Listed>(path).data;
-      expect(answer.data.slice(-before.length)).toMatchObject(before);
+      const before = responseTo<Listed>(path).data;
+      expect(response.data.slice(-before.length)).toMatchObject(before);
     } else if (path === '/tenants/busy/encryption' || path === '/tenants/_system/encryption') {
-      const { signatures: _living, ...before } = answerTo<Encryption>(path);
-      expect(answer).toMatchObject(before);
+      const { signatures: _living, ...before } = responseTo<Encryption>(path);
+      expect(response).toMatchObject(before);
     } else {
-      expect(answer).toMatchObject(answerTo<object>(path));
+      expect(response).toMatchObject(responseTo<object>(path));
     }
   });
 
-  test('single keys are answered as in the list, and have an audit log of their own', async () => {
-    const key = answerTo<{ readonly data: readonly KeyResource[] }>('/tenants/acme/keys?limit=100').data.find(
+  test('single keys read the same as in the list, and each has its own audit log', async () => {
+    const key = responseTo<{ readonly data: readonly KeyResource[] }>('/tenants/acme/keys?limit=100').data.find(
       ({ id }) => id === keyOf('revoked'),
     );
     expect(await client.get(`/tenants/acme/keys/${key?.id}`)).toMatchObject({ ...key });
-    const log = answerTo<Listed>('/tenants/acme/audit?limit=100').data;
+    const log = responseTo<Listed>('/tenants/acme/audit?limit=100').data;
     const ofKey = log.filter(({ keyId }) => keyId === key?.id);
     expect(ofKey).toHaveLength(2);
     expect(await client.audit(`acme`).then((all) => all.filter(({ keyId }) => keyId === key?.id))).toMatchObject(ofKey);
@@ -118,11 +118,11 @@ describe('a data folder of version 0.1.0', () => {
 
   test.for(expected.verifications)('the key "$about" verifies as $answer.code', async ({ secret, answer }) => {
     expect(await verify(secret)).toEqual(answer);
-    // A second time, from a lease where there is one.
+    // A second time, from a lease if there is one.
     expect(await verify(secret)).toEqual(answer);
   });
 
-  test.for(expected.replays)('$method $path is answered with the kept answer', async (replay) => {
+  test.for(expected.replays)('$method $path gets the stored response', async (replay) => {
     const { method, path, idempotencyKey, body, status, answer } = replay;
     const headers = { 'Idempotency-Key': idempotencyKey };
     const again = await client.send(method, path, body ?? undefined, undefined, headers);
@@ -133,9 +133,9 @@ describe('a data folder of version 0.1.0', () => {
     expect(other.body).toMatchObject({ code: 'idempotency_key_reused' });
   });
 
-  test('the counts by status are those of the list', async () => {
+  test('the counts by status agree with the list', async () => {
     for (const tenant of ['acme', 'digest-only', 'suspended', 'empty', 'busy']) {
-      const keys = answerTo<Listed>(`/tenants/${tenant}/keys?limit=100`).data;
+      const keys = responseTo<Listed>(`/tenants/${tenant}/keys?limit=100`).data;
       const counts = Object.groupBy(keys, ({ status }) => String(status));
       const none = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };
       const numbers = Object.fromEntries(Object.entries(counts).map(([status, of]) => [status, of?.length ?? 0]));
@@ -144,18 +144,18 @@ describe('a data folder of version 0.1.0', () => {
     }
   });
 
-  test('the pending revocation of an owner is written down by the alarm, and spares who came later', async () => {
+  test('the alarm writes the pending revocation of an owner, and spares keys that came later', async () => {
     const living = async () => Object.values((await client.get<Encryption>('/tenants/busy/encryption')).signatures);
     await eventually('three keys are written down', 20_000, async () => {
       return (await living()).reduce((sum, n) => sum + n, 0) === 2;
     });
     const isRevoked = ({ status }: Readonly<Record<string, unknown>>) => status === 'revoked';
-    const before = answerTo<Listed>('/tenants/busy/keys?limit=100').data.filter(isRevoked);
+    const before = responseTo<Listed>('/tenants/busy/keys?limit=100').data.filter(isRevoked);
     expect(before).toHaveLength(3);
     const { data } = await client.get<Listed>('/tenants/busy/keys?limit=100');
     expect(data.filter(isRevoked)).toMatchObject(before);
     expect(await client.get('/tenants/busy/audit?limit=100')).toMatchObject(
-      answerTo<object>('/tenants/busy/audit?limit=100'),
+      responseTo<object>('/tenants/busy/audit?limit=100'),
     );
     expect(await codesOf(['of the revoked owner 1', 'given to the revoked owner later', 'of another owner'])).toEqual([
       'REVOKED',
@@ -164,8 +164,8 @@ describe('a data folder of version 0.1.0', () => {
     ]);
   });
 
-  test('a deletion that was decided is finished by the alarm', async () => {
-    // Nobody asks for the tenant before that: a question would finish the deletion too.
+  test('the alarm finishes a deletion that was decided', async () => {
+    // Nobody reads the tenant before that, because reading it would also finish the deletion.
     await eventually('its management key is revoked', 20_000, async () => {
       const { data } = await client.get<Listed>('/management-keys?limit=100');
       return data.find(leaves)?.status === 'revoked';
@@ -181,7 +181,7 @@ describe('a data folder of version 0.1.0', () => {
     const as = (about: string) => new Client({ url: server.url, adminToken: callerOf(about) });
     const status = async (about: string, path: string) => (await as(about).send('GET', path)).status;
 
-    test('that are confined to a tenant work there, and nowhere else', async () => {
+    test('that are confined to a tenant work there and nowhere else', async () => {
       for (const about of ['operator of acme', 'owner of acme']) {
         expect(await status(about, '/tenants/acme/keys')).toBe(200);
         expect(await status(about, '/tenants/busy/keys')).toBe(404);
@@ -190,7 +190,7 @@ describe('a data folder of version 0.1.0', () => {
       }
     });
 
-    test('that are confined to a tenant decide about its others, made before and after', async () => {
+    test('that are confined to a tenant manage its other keys, made before and after', async () => {
       const owner = as('owner of acme');
       const make = async (name: string) => {
         const made = { name, role: 'owner', tenantId: 'acme' };
@@ -233,7 +233,7 @@ describe('a data folder of version 0.1.0', () => {
       expect((await owner.send('GET', `/management-keys/${keyOf(about)}`)).status).toBe(404);
     });
 
-    test('without confinement work everywhere, rotated ones in their grace too, revoked ones not', async () => {
+    test('without confinement work everywhere, also rotated ones in their grace, but not revoked ones', async () => {
       for (const tenant of ['acme', 'busy', 'reborn']) {
         expect(await status('admin', `/tenants/${tenant}/keys`)).toBe(200);
         expect(await status('reader of all', `/tenants/${tenant}/keys`)).toBe(200);
@@ -247,7 +247,7 @@ describe('a data folder of version 0.1.0', () => {
     });
   });
 
-  test('a lineage is revoked as a whole, over keys that were deleted in its midst', async () => {
+  test('a lineage is revoked as a whole, also across keys deleted in its middle', async () => {
     const lineage = { lineage: true };
     const revoke = (about: string) => client.send('POST', `/tenants/acme/keys/${keyOf(about)}/revoke`, lineage);
     const others = [0, 1, 2, 3].map((n) => `chain ${n}`);
@@ -268,7 +268,7 @@ describe('a data folder of version 0.1.0', () => {
       'REVOKED',
       'REVOKED',
     ]);
-    // A rotation that was taken back leaves a key that goes on by itself.
+    // A cancelled rotation leaves a key that continues by itself.
     await client.rotateKey('acme', keyOf('rotation cancelled'), { gracePeriodSeconds: 3600 });
     await revoke('rotation cancelled');
     expect(await codesOf(['rotation cancelled', 'chain without grace 3', ...others])).toEqual([
@@ -277,7 +277,7 @@ describe('a data folder of version 0.1.0', () => {
     ]);
   });
 
-  test('keys are made, changed, rotated and revoked as in a new tenant', async () => {
+  test('keys are created, changed, rotated and revoked as in a new tenant', async () => {
     const made = await client.createKey('acme', { owner: 'customer-1' });
     expect(made).toMatchObject({ prefix: 'acme_live', createdBy: { id: 'admin' } });
     const { key, rotated } = await client.rotateKey('acme', keyOf('updated'), { gracePeriodSeconds: 0 });
@@ -303,7 +303,7 @@ describe('a data folder of version 0.1.0', () => {
     expect(again.body.secret).toBe(secretOf('revealed'));
   });
 
-  test('its databases are then as new ones are', async () => {
+  test('its databases end up like new ones', async () => {
     await client.createTenant('fresh');
     expect(await server.stop()).toBe(0);
     using other = temporaryFolder();
@@ -311,17 +311,17 @@ describe('a data folder of version 0.1.0', () => {
     await new Client(fresh).createTenant('fresh');
     await fresh.stop();
     for (const kind of ['tenant', 'directory'] as const) {
-      const [model] = databasesOf(other.path, kind).map(schemaOf);
+      const [model] = databasesOf(other.path, kind).map(definitionsOf);
       expect(model?.length).toBeGreaterThan(10);
       const upgraded = databasesOf(folder.path, kind);
       expect(upgraded.length).toBeGreaterThan(kind === 'tenant' ? 8 : 0);
-      for (const path of upgraded) expect(schemaOf(path)).toEqual(model);
+      for (const path of upgraded) expect(definitionsOf(path)).toEqual(model);
     }
     for (const path of databasesOf(folder.path, 'tenant')) expectConsistent(path);
   });
 });
 
-test('a database that a newer version wrote is refused in one clear line, and left as it is', async () => {
+test('a database that a newer version wrote is refused in one clear line, and not changed', async () => {
   using folder = temporaryFolder();
   restoreFixture(folder.path);
   const newer = databasesOf(folder.path, 'tenant').find((path) => tenantIn(path) === 'empty') ?? '';
@@ -332,7 +332,7 @@ test('a database that a newer version wrote is refused in one clear line, and le
   const refused = await client.send('GET', '/tenants/empty');
   expect(refused).toMatchObject({ status: 503, body: { code: 'misconfigured' } });
   expect((await client.send('POST', '/tenants/empty/keys', { name: 'x' })).status).toBe(503);
-  // The others go on.
+  // Other tenants still work.
   expect(await client.verify(secretOf('updated'))).toMatchObject({ code: 'VALID' });
   await server.stop();
   const lines = `${server.stdout}${server.stderr}`.split('\n').filter((line) => line.includes('"database_is_newer"'));
@@ -353,13 +353,13 @@ test('a data folder that a newer version wrote is refused at the start, in one l
   expect(contentOf(directory)).toEqual(before);
 });
 
-/** Enough that bringing the database up to date takes a while, in which its journal grows. */
+/** Enough that migrating the database takes a while, during which its journal grows. */
 const MANY_KEYS = 60_000;
-/** More than a commit of anything else writes, and a small part of what that does. */
+/** More than any other commit writes, and a small part of what the migration writes. */
 const MIGRATION_JOURNAL_BYTES = 1_000_000;
 const KILLS_MAX = 5;
 
-test('a server killed amid bringing a database up to date leaves the old one, and does it at its restart', async () => {
+test('a server killed during a migration leaves the old database, and migrates at its restart', async () => {
   for (let kill = 1; ; kill++) {
     using folder = temporaryFolder();
     restoreFixture(folder.path);
@@ -372,7 +372,7 @@ test('a server killed amid bringing a database up to date leaves the old one, an
       await eventually('the journal grows', 90_000, () => journalBytes() > MIGRATION_JOURNAL_BYTES);
       await server.killGroup();
     }
-    // A machine that was busy elsewhere has killed too late.
+    // On a busy machine the kill may have come too late.
     if (versionOf(large) !== 1 && kill < KILLS_MAX) continue;
     expect(versionOf(large)).toBe(1);
     expect(columnsOf(large)).not.toContain('lineage');
@@ -383,7 +383,7 @@ test('a server killed amid bringing a database up to date leaves the old one, an
       expect([about, (await client.verify(secret)).code]).toEqual([about, answer.code]);
     }
     const { total } = await client.get<{ total: number }>('/tenants/acme/keys/counts');
-    expect(total).toBe(MANY_KEYS + answerTo<Listed>('/tenants/acme/keys?limit=100').data.length);
+    expect(total).toBe(MANY_KEYS + responseTo<Listed>('/tenants/acme/keys?limit=100').data.length);
     await server.stop();
     expect(versionOf(large)).toBeGreaterThan(1);
     expectConsistent(large);
@@ -391,7 +391,7 @@ test('a server killed amid bringing a database up to date leaves the old one, an
   }
 });
 
-// ---- databases, once their server has stopped ----
+// ---- databases, after their server has stopped ----
 
 function databasesOf(dataDir: string, kind: 'tenant' | 'directory'): string[] {
   const path = join(dataDir, 'objects', `keystead-${kind}`);
@@ -416,7 +416,7 @@ function write(path: string, sql: string): void {
   db.close();
 }
 
-/** Id of the tenant in a database, null in what a deleted one left. */
+/** Returns the id of the tenant in a database, null in the one of a deleted tenant. */
 function tenantIn(path: string): string | null {
   const has = rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'tenant'").length > 0;
   return has ? String(rows(path, 'SELECT id FROM tenant')[0]?.id) : null;
@@ -424,14 +424,14 @@ function tenantIn(path: string): string | null {
 
 const versionOf = (path: string) => Number(rows(path, 'SELECT version FROM schema_version')[0]?.version);
 const columnsOf = (path: string) => rows(path, "SELECT name FROM pragma_table_info('keys')").map(({ name }) => name);
-/** Tables of the program; the platform has its own beside them. */
-const schemaOf = (path: string) =>
+/** The program's tables, without the platform's own. */
+const definitionsOf = (path: string) =>
   rows(
     path,
     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
   );
 
-/** All rows of all tables of the program. */
+/** All rows of all of the program's tables. */
 function contentOf(path: string): unknown {
   const tables = rows(
     path,
@@ -440,7 +440,7 @@ function contentOf(path: string): unknown {
   return tables.map(({ name }) => [name, rows(path, `SELECT * FROM ${name}`)]);
 }
 
-/** What is kept along with the keys agrees with them. */
+/** The stored counts agree with the keys. */
 function expectConsistent(path: string): void {
   expect(rows(path, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   const statuses = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'];
@@ -455,7 +455,7 @@ function expectConsistent(path: string): void {
   expect(rows(path, 'SELECT count(*) AS n FROM keys')).toEqual([{ n: total }]);
 }
 
-/** Gives the tenant so many more keys that nobody asks for, in one chain: all of them are rewritten. */
+/** Gives the tenant this many more keys, in one lineage, all of which a migration must rewrite. */
 function multiplyKeys(path: string, count: number): void {
   const columns = columnsOf(path).map(String);
   const values = columns.map((name) =>

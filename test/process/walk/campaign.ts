@@ -1,13 +1,13 @@
 /**
- * Lists walked by cursor while keys come, go and change: every key that was there, and matched, throughout is seen exactly once, in its order, and no key
- * twice.
+ * Lists are read by cursor while keys are created, deleted and changed. Every key that existed and matched throughout
+ * is seen exactly once, in order, and no key twice.
  */
 import { createMany, demand, inParallel, oneOf, type Progress, percentile, range } from '../campaign.ts';
 import { Client, type KeyResource } from '../client.ts';
 import { startServer, temporaryFolder } from '../server.ts';
 
 const TENANT = 'walked';
-/** One key in so many does not stay. */
+/** One in this many keys does not stay. */
 const PASSING = 4;
 const CHURNERS = 2;
 const WALKERS = 3;
@@ -22,7 +22,7 @@ const FILTERS: readonly (readonly [query: string, matches: (i: number) => boolea
   ['&status=active', () => true],
   ['&owner=o1', (i) => attributesOf(i).owner === 'o1'],
   ['&prefix=even', (i) => i % 2 === 0],
-  // One that few keys match, which is read whole, and one that many match, which is walked.
+  // One filter that few keys match, which is read whole, and one that many match, which is read page by page.
   ['&name=key-77', (i) => `key-${i}`.startsWith('key-77')],
   ['&name=key-', () => true],
   ['&expiresBefore=2300-01-01T00:00:00Z', (i) => i % 10 === 0],
@@ -73,7 +73,7 @@ export async function walk(keys: number, progress: Progress): Promise<object> {
 
 type Page = { readonly data: readonly KeyResource[]; readonly page: { readonly nextCursor: string | null } };
 
-/** The ids in the order in which they were listed, by pages of random sizes. */
+/** Returns the ids in the order in which they were listed, in pages of random sizes. */
 async function walkOnce(client: Client, query: string, times: number[]): Promise<string[]> {
   const seen: string[] = [];
   let cursor = '';
@@ -100,10 +100,10 @@ function checkWalk(what: string, seen: readonly string[], wanted: readonly strin
   );
 }
 
-/** Keys that come, change and go while others are walked. */
+/** Keys that are created, changed and deleted while others are listed. */
 class Churn {
   changes = 0;
-  /** Rejects with what went wrong; never resolves. */
+  /** Rejects with the fault that was found; never resolves. */
   readonly failed: Promise<never>;
   readonly #client: Client;
   readonly #passing: string[];
@@ -127,7 +127,7 @@ class Churn {
       this.changes += 1;
       const choice = Math.random();
       if (choice < 0.45 || this.#passing.length < 2) {
-        // The newest keys go too, so that their places in the order are given again.
+        // The newest keys are deleted too, so that their row numbers are used again.
         const attributes = { ...attributesOf(Math.floor(Math.random() * 60)), name: `key-77${choice}` };
         const { id } = await this.#client.createKey(TENANT, attributes);
         this.#passing.push(id);
@@ -140,7 +140,7 @@ class Churn {
       else if (choice < 0.95) await this.#client.revokeKey(TENANT, id);
       else if (choice < 0.98) this.#passing.push((await this.#client.rotateKey(TENANT, id)).key.id);
       else {
-        // While such a revocation is being written, lists by status are walked another way.
+        // While such a revocation is being written, lists by status use another query.
         const { id: leaving } = await this.#client.createKey(TENANT, { owner: 'leaver' });
         await this.#client.send('POST', `/tenants/${TENANT}/keys/revoke`, { owner: 'leaver' });
         this.#passing.push(leaving);

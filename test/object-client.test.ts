@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createKey, createTenant } from '../support/api.ts';
-import { type Fault, faultyEnv } from '../support/faults.ts';
-import { logged, problemIn, send, sendJson } from './client.ts';
+import { logged, problemIn, send, sendJson } from './http/client.ts';
+import { createKey, createTenant } from './support/api.ts';
+import { type Fault, faultyEnv } from './support/faults.ts';
 
 const ALWAYS = { when: 'before', times: Number.POSITIVE_INFINITY } as const;
 let secret: string;
@@ -21,7 +21,7 @@ describe('an object that fails', () => {
     ['as retryable', { retryable: true }, 3],
     ['as overloaded', { overloaded: true }, 1],
     ['as overloaded, retryable or not', { overloaded: true, retryable: true }, 1],
-  ])('%s makes the answer 503 with Retry-After, after a bounded number of calls', async (_name, flags, attempts) => {
+  ])('%s causes a 503 with Retry-After, after a bounded number of calls', async (_name, flags, attempts) => {
     const lines = logged();
     for (const [method, path, body, called] of [
       ['GET', '/v1/tenants/acme', undefined, 'describe'],
@@ -33,25 +33,25 @@ describe('an object that fails', () => {
       const response = await (body === undefined
         ? send(method, path, { env: faulty })
         : sendJson(method, path, body, { env: faulty }));
-      // A verification is repeated whatever went wrong, unless the object has too much to do.
+      // A verification is retried after any failure, unless the object is overloaded.
       const tries = called === 'verifyKey' && !('overloaded' in flags) ? 3 : attempts;
       expect(calls.filter((method) => method !== 'mayExist')).toEqual(Array(tries).fill(called));
       expect(response.headers.get('Retry-After')).toMatch(/^[1-9][0-9]*$/);
       const problem = await problemIn(response, 'unavailable');
       expect(JSON.stringify(problem)).not.toContain('network');
     }
-    // One for the failed call, one for the failed request.
+    // One line for the failed call, one for the failed request.
     expect(lines).toHaveLength(8);
     expect(lines.join()).not.toContain('network');
   });
 
-  it('twice as retryable is asked a third time, and the caller notices nothing', async () => {
+  it('twice as retryable is called a third time, and the caller notices nothing', async () => {
     const { env: faulty, calls } = faultyEnv({ method: 'describe', when: 'before', times: 2, retryable: true });
     expect((await send('GET', '/v1/tenants/acme', { env: faulty })).status).toBe(200);
     expect(calls).toEqual(['mayExist', 'describe', 'describe', 'describe']);
   });
 
-  it('never makes a verification say that a good key is bad', async () => {
+  it('never makes a verification report a valid key as invalid', async () => {
     logged();
     const { env: faulty } = faultyEnv({ method: 'verifyKey', ...ALWAYS });
     const response = await sendJson('POST', '/v1/keys/verify', { key: secret }, { env: faulty });
@@ -66,20 +66,20 @@ describe('a key string that is malformed or forged', () => {
     ['of another service', () => 'ghp_0123456789abcdefghijABCDEFGHIJ012345', 'MALFORMED'],
     ['mistyped', (good) => good.slice(0, -1) + (good.endsWith('0') ? '1' : '0'), 'MALFORMED'],
     ['nearly as long as the body may be', (good) => good.repeat(150), 'MALFORMED'],
-    // A genuine one of another deployment: see secrets/key-string.vectors.json.
+    // A genuine key of another deployment: see test/crypto/key-string.vectors.json.
     [
       'of another deployment',
       () => 'ks_0ERz4aDrb1o9jWWqLna5FWnu3y1vOcrN0rNEtV8OhIbVDsTZ17vpnmL89bacviGSBYpH6a1Uc71bWNElve4zb73DLT2e',
       'FORGED',
     ],
-  ])('is answered without a call of any object: %s', async (_name, keyFrom, code) => {
+  ])('is refused without a call of any object: %s', async (_name, keyFrom, code) => {
     const { env: watched, calls } = faultyEnv();
     const response = await sendJson('POST', '/v1/keys/verify', { key: keyFrom(secret) }, { env: watched });
     expect(await response.json()).toEqual({ valid: false, code, warnings: [] });
     expect(calls).toEqual([]);
   });
 
-  it('differs in that from a good one, which takes one call', async () => {
+  it('needs no call, whereas a genuine one needs exactly one', async () => {
     const { env: watched, calls } = faultyEnv();
     await sendJson('POST', '/v1/keys/verify', { key: secret }, { env: watched });
     expect(calls).toEqual(['verifyKey']);

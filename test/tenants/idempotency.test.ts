@@ -1,22 +1,22 @@
-/** The first answer again, for the requests of tenants, of which two objects are concerned. */
+/** Idempotency-Key on requests that create and delete tenants, which involve two objects. */
 import { expect, it } from 'vitest';
 import { api, createTenant } from '../support/api.ts';
 import { aroundCallsOf, directoryObject } from '../support/bindings.ts';
 
 const idem = { 'Idempotency-Key': 'once' };
 
-it('a refused creation is refused alike when it is repeated', async () => {
+it('a refused creation gets the same response when it is repeated', async () => {
   await createTenant('taken');
   const first = await api('POST', '/tenants', { id: 'taken' }, idem);
   const again = await api('POST', '/tenants', { id: 'taken' }, idem);
   expect([first.status, again.status]).toEqual([409, 409]);
 });
 
-it('a deletion that another copy of the request overtakes is answered alike', async () => {
+it('a deletion that another copy of the request overtakes gets the same response', async () => {
   await createTenant('gone');
   let isReached = false;
   let isOvertaken = false;
-  // The directory's question whether the tenant is there waits until the other copy is done.
+  // The directory asks the tenant whether it exists, and this waits until the other copy is done.
   const undo = await aroundCallsOf(directoryObject(), async (method, send) => {
     if (method === 'describe') {
       isReached = true;

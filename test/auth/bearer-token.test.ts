@@ -1,15 +1,15 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/api/index.ts';
+import { pathOf, problemIn, send } from '../http/client.ts';
 import { createKey, createTenant } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
-import { pathOf, problemIn, send } from './client.ts';
 
 describe('a caller', () => {
   const { ADMIN_TOKEN = '' } = env;
 
   it.each(operations.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'without a token is turned away before any object is woken: %s',
+    'without a token is refused before any object is woken: %s',
     async (_name, route) => {
       const { env: watched, calls } = faultyEnv();
       const response = await send(route.method, pathOf(route), { env: watched, headers: { Authorization: '' } });
@@ -32,13 +32,13 @@ describe('a caller', () => {
     ['the token in a list', `Bearer x, Bearer ${ADMIN_TOKEN}`],
     ['a very long token', `Bearer ${ADMIN_TOKEN.repeat(200)}`],
     ['a token beyond ASCII', 'Bearer \u00e9\u00ff'],
-  ])('with %s is nobody', async (_name, authorization) => {
+  ])('with %s is not authenticated', async (_name, authorization) => {
     const response = await send('GET', '/v1/tenants', { headers: { Authorization: authorization } });
     await problemIn(response, 'unauthenticated');
     expect(response.headers.get('WWW-Authenticate')).toMatch(/^Bearer /);
   });
 
-  it('with a key string of the store instead of the token is nobody', async () => {
+  it("with a customer's key string instead of the token is not authenticated", async () => {
     await createTenant('acme');
     const { secret } = await createKey('acme');
     const response = await send('GET', '/v1/tenants', { headers: { Authorization: `Bearer ${secret}` } });
