@@ -1,6 +1,6 @@
 /**
- * An operation of the API, as data. Everything else is made from the list of all operations (src/api/index.ts): the
- * HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts), validation (src/api/http.ts) and the
+ * An operation of the API, as data. Everything else is made from the list of all operations (src/api/operations.ts): the
+ * HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts), validation (src/api/http-transport.ts) and the
  * description (src/api/description.ts).
  *
  * To add an operation:

@@ -6,7 +6,7 @@ import { crc32 } from '../../src/crypto/crc32.ts';
 import { Sealer } from '../../src/crypto/envelope.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
 import { formatKeyString, KEY_BODY_LENGTH, KEY_ID_PATTERN, parseKeyString } from '../../src/crypto/key-string.ts';
-import { mintKey } from '../../src/crypto/minting.ts';
+import { mintKey } from '../../src/crypto/mint-key.ts';
 import vectors from './key-string.vectors.json';
 import { base64Secret, hexOf, ringOf } from './rings.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { locatorOf } from '../../domain/tenants/locator.ts';
 import { runtimeOf } from '../../src/config/runtime.ts';
 import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
-import { mintKey } from '../../src/crypto/minting.ts';
+import { mintKey } from '../../src/crypto/mint-key.ts';
 import {
   api,
   createKey,

@@ -68,7 +68,9 @@ test('the pages have these programs', () => {
   expect(steps.filter(({ kind }) => kind === 'restart').length).toBeGreaterThan(3);
 });
 
-/** Runs the program of a page against a server of its own. No program that it starts may get a secret as an argument. */
+/**
+ * Runs the program of a page against a server of its own. No program that it starts may get a secret as an argument.
+ */
 async function runProgram(page: string): Promise<void> {
   using folder = temporaryFolder();
   const dataDir = join(folder.path, '.keystead');
@@ -169,7 +171,7 @@ describe('every page', () => {
 
 describe('the tables name what the program has', () => {
   test('every route, with its permission', async () => {
-    const { operations } = await load('src/api/index.ts');
+    const { operations } = await load('src/api/operations.ts');
     expect(operations).toBeInstanceOf(Array);
     const rows = (operations as readonly { method: string; path: string; permission: string }[]).map(
       ({ method, path, permission }) => `| \`${method}\` | \`${path}\` | \`${permission}\` |`,

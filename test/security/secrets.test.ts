@@ -9,7 +9,7 @@ import { CursorSigner } from '../../src/crypto/cursor.ts';
 import { Sealer } from '../../src/crypto/envelope.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
 import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
-import { mintKey } from '../../src/crypto/minting.ts';
+import { mintKey } from '../../src/crypto/mint-key.ts';
 import { base64Secret, ringOf } from '../crypto/rings.ts';
 import { TEST_SECRETS } from '../secrets.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
