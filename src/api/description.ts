@@ -1,6 +1,6 @@
 /**
- * What programs and people are told of an operation. Made from its entry alone, so it cannot drift from what the operation
- * does.
+ * What programs and people are told of an operation. Made from its entry alone, so it cannot drift from what the
+ * operation does.
  */
 import type { OperationDescription } from './operation.ts';
 import { PROBLEMS, type ProblemCode } from './problems.ts';
