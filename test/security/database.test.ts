@@ -1,4 +1,7 @@
-/** The threat model: somebody who can read or write the databases and has none of the secrets. */
+/**
+ * The table "Who can do what with what" in `docs/security.md`: somebody who reads or writes the databases
+ * and has none of the secrets.
+ */
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';

@@ -1,4 +1,7 @@
-/** The threat model: somebody who has one of the secrets, with and without the databases. */
+/**
+ * The table "Who can do what with what" in `docs/security.md`: somebody who has one of the secrets,
+ * with and without the databases.
+ */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { locatorOf } from '../../domain/tenants/locator.ts';
