@@ -109,8 +109,9 @@ export class RestartingServer implements AsyncDisposable {
     for (const end = Date.now() + GIVE_UP_AFTER_MS; Date.now() < end; await sleep(REPEAT_AFTER_MS)) {
       try {
         const response = await this.#client?.send<T>(method, path, body, undefined, headers);
-        if (response !== undefined && response.status < 500) return response;
-        last = JSON.stringify(response?.body ?? last);
+        if (response === undefined) continue;
+        if (response.status < 500) return response;
+        last = JSON.stringify(response.body);
       } catch (error) {
         last = String(error);
       }
