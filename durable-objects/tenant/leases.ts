@@ -3,8 +3,8 @@
  * later instance of the object waits as well.
  *
  * The ledger is in memory and is lost with the instance. Beside it there is one stored flag, `leases_out`. It is set
- * before the first lease of a busy period and cleared when the last one has ended. Where an instance finds it set at its
- * start, any key may have a lease, so changes wait for the longest one that may be in force.
+ * before the first lease of a busy period and cleared when the last one has ended. Where an instance finds it set at
+ * its start, any key may have a lease, so changes wait for the longest one that may be in force.
  *
  * Times are passed in (ms). The methods `before…` return how long an answer has to wait from `now` on (ms).
  */

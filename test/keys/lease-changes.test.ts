@@ -49,9 +49,11 @@ type Outcome = {
 
 async function run(subject: Subject): Promise<Outcome> {
   const { leaseSeconds = LEASE_SECONDS, tellsOld, change, telling } = subject;
-  // The second asks when the first one's lease has run a while, and its answers take their time.
+  // The second asks when the first one's lease has run a while, and its answers take longer than the margin of a lease.
   const first = isolate();
-  const second = isolate(leaseSeconds * 200);
+  const second = isolate({ answersTakeMs: leaseSeconds * 200 });
+  // Looks whether the change has been committed. A lease of its own would make the change wait longer than for the second.
+  const observer = isolate({ wantsLeases: false });
   const tellOld = () => Promise.all([tellsOld(first), tellsOld(second)]);
   const before = [await tellsOld(first)];
   await scheduler.wait(leaseSeconds * 400);
@@ -65,7 +67,7 @@ async function run(subject: Subject): Promise<Outcome> {
     const returnedAfterMs = performance.now() - askedAt;
     return { status, returnedAfterMs, oldAfterReturn: await tellOld() };
   });
-  while (!isReturned && (await tellsOld(isolate()))) await scheduler.wait(30);
+  while (!isReturned && (await tellsOld(observer))) await scheduler.wait(30);
   const tellings = Object.entries(telling).map(async ([what, send]) => {
     const { status } = await send();
     const afterMs = performance.now() - askedAt;
