@@ -100,7 +100,12 @@ export async function deploy(): Promise<Deployment> {
       ]),
     ],
   });
-  await miniflare.ready;
+  try {
+    await miniflare.ready;
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
+  }
   return new Deployment(miniflare);
 }
 
