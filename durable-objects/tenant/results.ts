@@ -17,15 +17,17 @@ const ROWS = 256;
 const ROWS_OF_ONE_RESULT_MAX = 32;
 
 export const RESULT_QUERIES = {
-  last: 'SELECT slot FROM results ORDER BY at DESC, slot DESC LIMIT 1',
+  last: 'SELECT slot, at FROM results ORDER BY at DESC LIMIT 1',
   put: 'INSERT OR REPLACE INTO results (slot, operation, part, at, result) VALUES (?, ?, ?, ?, ?)',
   find: 'SELECT result FROM results WHERE operation = ? ORDER BY part',
 } as const;
 
+const NONE = { slot: -1, at: 0 };
+
 export class Results {
   readonly #sql: SqlStorage;
-  /** Slot of the next row; null before the first look. */
-  #next: number | null = null;
+  /** The row written last; null before the first look. */
+  #last: { readonly slot: number; readonly at: number } | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -35,12 +37,15 @@ export class Results {
   keep(commandId: string, result: string, now: number): void {
     const parts = textParts(result);
     if (parts.length > ROWS_OF_ONE_RESULT_MAX) throw new Error('the result is too large to be kept');
-    this.#next ??= (this.#sql.exec<{ slot: number }>(RESULT_QUERIES.last).toArray()[0]?.slot ?? -1) + 1;
+    let { slot, at } =
+      this.#last ?? this.#sql.exec<{ slot: number; at: number }>(RESULT_QUERIES.last).toArray()[0] ?? NONE;
     for (const [part, text] of parts.entries()) {
-      this.#next %= ROWS;
-      this.#sql.exec(RESULT_QUERIES.put, this.#next, commandId, part, now, text);
-      this.#next += 1;
+      slot = (slot + 1) % ROWS;
+      // Strictly later than the row before, also where the clock was set back: the latest row tells where to go on.
+      at = Math.max(now, at + 1);
+      this.#sql.exec(RESULT_QUERIES.put, slot, commandId, part, at, text);
     }
+    this.#last = { slot, at };
   }
 
   /** The JSON text of the result; null when it is not among the latest. */

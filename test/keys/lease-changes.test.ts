@@ -50,9 +50,12 @@ type Outcome = {
 
 async function run(subject: Subject): Promise<Outcome> {
   const { leaseSeconds = LEASE_SECONDS, tellsOld, change, telling } = subject;
-  // The second isolate verifies while the first one's lease is partly over, and its responses are slow.
+  // The second isolate verifies while the first one's lease is partly over, and its responses take longer than the
+  // margin of a lease.
   const first = isolate();
-  const second = isolate(leaseSeconds * 200);
+  const second = isolate({ resultsTakeMs: leaseSeconds * 200 });
+  // Looks whether the change has been committed. A lease of its own would make the change wait longer than for the second.
+  const observer = isolate({ wantsLeases: false });
   const tellOld = () => Promise.all([tellsOld(first), tellsOld(second)]);
   const before = [await tellsOld(first)];
   await scheduler.wait(leaseSeconds * 400);
@@ -66,7 +69,7 @@ async function run(subject: Subject): Promise<Outcome> {
     const returnedAfterMs = performance.now() - askedAt;
     return { status, returnedAfterMs, oldAfterReturn: await tellOld() };
   });
-  while (!isReturned && (await tellsOld(isolate()))) await scheduler.wait(30);
+  while (!isReturned && (await tellsOld(observer))) await scheduler.wait(30);
   const tellings = Object.entries(telling).map(async ([what, send]) => {
     const { status } = await send();
     const afterMs = performance.now() - askedAt;

@@ -1,40 +1,60 @@
 /**
- * A small world to test leases in: one object, several isolates, each with a clock of its own that drifts, messages that take their time and
- * overtake one another. The code under test is the real one (LeaseLedger, LeaseCache, the transitions and the decision); only network, clocks
- * and storage are played here. Times named `t` are true time, which nobody in the world can read.
+ * A small world to test leases in: the object of one tenant, and several isolates. Each has a clock of its own that
+ * drifts. Messages take their time, overtake one another and get lost.
+ *
+ * Both halves of the promise are what production runs: an isolate verifies by `verifySigned` with a `LeaseCache`, and
+ * the object is the class `Tenant` on a real database. A restart makes another instance of the class on the same
+ * database. Only network, clocks and timers are pretended. Times named `t` are true time (ms), which nobody in the
+ * world can read.
  */
 
-import type { KeyRecord } from '../../domain/keys/record.ts';
-import { verifiedKeyOf } from '../../domain/keys/status.ts';
-import { createKey, revokeKey, updateKey } from '../../domain/keys/transitions.ts';
-import { decide, mayLease } from '../../domain/keys/verification.ts';
+import { vi } from 'vitest';
+import type { Command } from '../../domain/command.ts';
+import type { MintedKey } from '../../domain/keys/record.ts';
 import { LeaseCache } from '../../domain/leases/cache.ts';
-import { LeaseLedger, outlastMs } from '../../domain/leases/ledger.ts';
-import { FLUSH_AFTER_MS } from '../../durable-objects/tenant/keys/last-used.ts';
-
-/** What is taken out of the design to see that the checker misses it. */
-export const SABOTAGES = [
-  'no wait',
-  'no restart rule',
-  'no clock rule',
-  'flag never set',
-  'flag cleared too early',
-  'no margin',
-  'counted from the answer',
-  'told at once',
-] as const;
-export type Sabotage = (typeof SABOTAGES)[number] | null;
+import { outlastMs } from '../../domain/leases/ledger.ts';
+import type { TenantPatch, TenantStatus } from '../../domain/tenants/record.ts';
+import type { ObjectBindings } from '../../durable-objects/bindings.ts';
+import { Tenant } from '../../durable-objects/tenant/tenant.ts';
+import type { SignedKey } from '../../src/verify/signature-cache.ts';
+import { type Verification, type VerificationObjects, verifySigned } from '../../src/verify/verify.ts';
+import { START } from '../support/clock.ts';
+import { command } from '../support/objects.ts';
+import type { Sabotage } from './sabotages.ts';
 
 export const KEYS = 2;
 
-export type Event =
-  | { at: number; type: 'verify'; key: number; isolate: number; there: number; back: number }
-  /** Of one key, or of all in one step. */
-  | { at: number; type: 'change'; key: number | 'all'; revoke: boolean; there: number }
-  | { at: number; type: 'read'; key: number; there: number }
-  | { at: number; type: 'restart'; offset: number }
-  | { at: number; type: 'clock back'; isolate: number; by: number }
-  | { at: number; type: 'lease seconds'; seconds: number };
+/** Kinds of changes: of one key, of both in one step, of the tenant. */
+export const CHANGES = [
+  ...['rename', 'suspend', 'revoke', 'rotate', 'delete'],
+  ...['revoke both', 'revoke the owner'],
+  ...['disable the tenant', 'enable the tenant'],
+] as const;
+export type ChangeKind = (typeof CHANGES)[number];
+export const READS = ['key', 'list', 'tenant'] as const;
+
+type Sent = {
+  /** How long the message takes to the object (ms). */
+  readonly there: number;
+};
+
+export type Event = { readonly at: number } & (
+  | ({
+      readonly type: 'verify';
+      readonly key: number;
+      readonly isolate: number;
+      readonly fresh: boolean;
+      /** How long the answer takes (ms), null for one that is lost. */
+      readonly back: number | null;
+    } & Sent)
+  /** `again`: so much later (ms) the Worker repeats the call, since it got no answer; null for never. */
+  | ({ readonly type: 'change'; readonly kind: ChangeKind; readonly key: number; readonly again: number | null } & Sent)
+  | ({ readonly type: 'lease seconds'; readonly seconds: number } & Sent)
+  | ({ readonly type: 'read'; readonly what: (typeof READS)[number]; readonly key: number } & Sent)
+  /** The object is started anew, on a machine whose clock may show another time. */
+  | { readonly type: 'restart'; readonly offset: number }
+  | { readonly type: 'clock back'; readonly isolate: number; readonly by: number }
+);
 
 /** Measures durations with its own rate, and shows a time of its own. */
 class Clock {
@@ -50,19 +70,21 @@ class Clock {
     return Math.floor(this.#offset + t * this.rate);
   }
 
-  setBack(by: number): void {
-    this.#offset -= by;
+  set(by: number): void {
+    this.#offset += by;
   }
 }
 
-const TENANT = { id: 't', incarnation: 'inc_t', createdAt: 0 };
-const DIGEST = new Uint8Array(20);
+/** What versions are counted of: each key, and the tenant's status. */
+const STATUS = KEYS;
+/** Version of a key that was deleted. */
+const GONE = Number.MAX_SAFE_INTEGER;
 
-/** A verification as it was answered: when it was asked, and by what version of which record. */
-type Answer = { readonly startedAt: number; readonly key: number; readonly version: number };
+/** A verification as it was answered: when it was sent, and from what version of a subject at the latest. */
+type Answer = { readonly startedAt: number; readonly subject: number; readonly version: number };
 
-/** Somebody was told that a record has this version: by the change that made it, or by whatever else tells. */
-type Returned = { readonly t: number; readonly key: number; readonly version: number };
+/** Somebody was told that a subject has this version: by the change that made it, or by whatever else tells. */
+type Returned = { readonly t: number; readonly subject: number; readonly version: number };
 
 type Isolate = { readonly clock: Clock; readonly cache: LeaseCache; lastNow: number };
 
@@ -71,204 +93,245 @@ export class World {
   readonly returned: Returned[] = [];
 
   readonly #sabotage: Sabotage;
-  readonly #isolates: Isolate[];
-  readonly #queue: { t: number; run: (t: number) => void }[] = [];
-  #objectClock: Clock;
-  #ledger: LeaseLedger;
+  readonly #isolates: readonly Isolate[];
+  readonly #queue: { readonly t: number; readonly run: () => void }[] = [];
+  readonly #state: DurableObjectState;
+  readonly #objectClock: Clock;
+  #object: Tenant;
   #instance = 0;
-  readonly #records: KeyRecord[] = Array.from({ length: KEYS }, (_, key) => newRecord(`key_${key}`));
-  /** What storage says of leases, as the tenant's row does. */
-  #leasesOut = false;
-  #settling = false;
-  #leaseSeconds = 1;
-  #inForceSeconds = 1;
-  #settings = 0;
+  #t = 0;
+  /** The tenant's status by its versions. */
+  readonly #statuses: TenantStatus[] = ['active'];
+  #commands = 0;
 
-  constructor(rates: readonly number[], sabotage: Sabotage) {
+  constructor(state: DurableObjectState, rates: readonly number[], sabotage: Sabotage) {
     const [objectRate = 1, ...isolateRates] = rates;
     this.#sabotage = sabotage;
-    this.#objectClock = new Clock(1_000_000, objectRate);
-    this.#ledger = new LeaseLedger(0);
+    this.#state = state;
+    this.#objectClock = new Clock(START, objectRate);
     this.#isolates = isolateRates.map((rate, i) => {
       return { clock: new Clock(5_000_000 * (i + 1), rate), cache: new LeaseCache(), lastNow: 0 };
     });
+    this.#object = new Tenant(state, ENV);
   }
 
-  run(events: readonly Event[]): void {
-    for (const event of events) this.#queue.push({ t: event.at, run: (t) => this.#start(event, t) });
-    for (;;) {
-      this.#queue.sort((a, b) => a.t - b.t);
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      next.run(next.t);
+  /** Lets these happen, and all that follows from them. Nothing of it takes real time. */
+  async run(events: readonly Event[]): Promise<void> {
+    this.#pretend();
+    try {
+      await this.#createTenant();
+      for (const event of events) this.#later(event.at, () => this.#start(event));
+      for (;;) {
+        this.#queue.sort((a, b) => a.t - b.t);
+        const next = this.#queue.shift();
+        if (next === undefined) return;
+        this.#t = next.t;
+        next.run();
+        await promisesSettled();
+      }
+    } finally {
+      vi.unstubAllGlobals();
     }
   }
 
-  /** A verification that started after a change had returned and yet saw the record from before it. */
+  /** A verification that started after a change had returned and yet saw the state from before it. */
   violation(): { readonly answer: Answer; readonly returned: Returned } | null {
     for (const answer of this.answers) {
       const returned = this.returned.find(
-        ({ t, key, version }) => key === answer.key && t <= answer.startedAt && version > answer.version,
+        ({ t, subject, version }) => subject === answer.subject && t <= answer.startedAt && version > answer.version,
       );
       if (returned !== undefined) return { answer, returned };
     }
     return null;
   }
 
-  #start(event: Event, t: number): void {
-    switch (event.type) {
-      case 'verify':
-        this.#verify(event, t);
-        return;
-      case 'change':
-        this.#later(t + event.there, (arrived) => this.#change(event.key, event.revoke, arrived));
-        return;
-      case 'read':
-        this.#later(t + event.there, (arrived) => this.#return([event.key], null, arrived));
-        return;
-      case 'restart':
-        this.#instance += 1;
-        this.#objectClock = new Clock(
-          this.#objectClock.now(t) + event.offset - t * this.#objectClock.rate,
-          this.#objectClock.rate,
-        );
-        this.#ledger = LeaseLedger.ofStart(
-          this.#leasesOut && this.#sabotage !== 'no restart rule',
-          this.#inForceSeconds * 1000,
-          this.#objectClock.now(t),
-        );
-        this.#settling = false;
-        if (this.#leasesOut) this.#settleSoon(t);
-        return;
-      case 'clock back':
-        this.#setBack(event.isolate, event.by, t);
-        return;
-      case 'lease seconds':
-        this.#leaseSeconds = event.seconds;
-        this.#settings += 1;
-        this.#settle(event.seconds, this.#settings, t);
-        return;
-    }
-  }
+  // ---- time ----
 
-  /** A change of the setting, which is what is in force only when nothing from before is left and no other change came meanwhile. */
-  #settle(seconds: number, setting: number, t: number): void {
-    this.#inForceSeconds = Math.max(this.#inForceSeconds, seconds);
-    this.#return([], 'everything', t, () => {
-      if (this.#settings === setting) this.#inForceSeconds = seconds;
-    });
-  }
-
-  #verify(event: Event & { type: 'verify' }, startedAt: number): void {
-    const { key: index, there, back } = event;
-    const isolate = this.#isolates[event.isolate];
-    if (isolate === undefined) return;
-    const { cache } = isolate;
-    const nowAt = (t: number) => this.#clockOf(isolate, t);
-    const leased = cache.get(this.#recordOf(index).id, DIGEST, nowAt(startedAt));
-    if (leased !== null) {
-      this.answers.push({ startedAt, key: index, version: Number(leased.key.name) });
-      return;
-    }
-    const asking = cache.ask(nowAt(startedAt));
-    this.#later(startedAt + there, (arrived) => {
-      const now = this.#objectClock.now(arrived);
-      const record = this.#recordOf(index);
-      const key = verifiedKeyOf(record);
-      const { code } = decide('active', record, [], now);
-      const leaseMs = mayLease(code) ? this.#leaseSeconds * 1000 : 0;
-      if (leaseMs > 0) this.#grant(key.id, leaseMs, now, arrived);
-      this.#later(arrived + back, (t) => {
-        const from = this.#sabotage === 'counted from the answer' ? { ...asking, at: nowAt(t) } : asking;
-        if (leaseMs > 0) cache.put({ tenant: TENANT, key, digest: DIGEST }, leaseMs, from, nowAt(t));
-        this.answers.push({ startedAt, key: index, version: Number(key.name) });
+  /** The object's clock and timers are the world's. What an instance waits for when it dies never happens. */
+  #pretend(): void {
+    const world = this;
+    const afterMs = (ms: number, run: () => void) => {
+      const instance = this.#instance;
+      this.#later(this.#t + ms / this.#objectClock.rate, () => {
+        if (instance === this.#instance) run();
       });
+    };
+    vi.stubGlobal(
+      'Date',
+      class extends Date {
+        static override now(): number {
+          return world.#objectClock.now(world.#t);
+        }
+      },
+    );
+    vi.stubGlobal('setTimeout', (run: () => void, ms: number) => afterMs(ms, run));
+    vi.stubGlobal('scheduler', {
+      wait: (ms: number) => new Promise<void>((resolve) => afterMs(this.#sabotage === 'no wait' ? 0 : ms, resolve)),
     });
   }
 
-  #recordOf(index: number): KeyRecord {
-    const record = this.#records[index];
-    if (record === undefined) throw new Error(`no key ${index}`);
-    return record;
+  #later(t: number, run: () => void): void {
+    this.#queue.push({ t, run });
   }
 
-  #grant(keyId: string, leaseMs: number, now: number, t: number): void {
-    if (this.#sabotage !== 'flag never set') this.#leasesOut = true;
-    const margin = outlastMs(leaseMs) - leaseMs;
-    this.#ledger.grant(keyId, leaseMs, this.#sabotage === 'no margin' ? now - margin : now);
-    this.#settleSoon(t);
+  // ---- the object ----
+
+  async #createTenant(): Promise<void> {
+    const { storage } = this.#state;
+    const tables = storage.sql.exec<{ name: string }>(TABLES).toArray();
+    for (const { name } of tables) storage.sql.exec(`DELETE FROM ${name}`);
+    this.#object = new Tenant(this.#state, ENV);
+    const ref = { tenantId: TARGET.tenantId, incarnation: 'inc_t' };
+    await this.#object.create(ref, { name: 't', settings: { leaseSeconds: 1, storage: 'digest' } }, this.#command());
+    await this.#object.createKeys(TARGET, NEW_KEYS, this.#command());
   }
 
-  /** Some seconds later storage is told that no lease is out, if that is so; else it is looked at again. */
-  #settleSoon(t: number, ms = FLUSH_AFTER_MS): void {
-    if (this.#settling) return;
-    this.#settling = true;
-    const instance = this.#instance;
-    this.#later(t + ms / this.#objectClock.rate, (then) => {
-      if (instance !== this.#instance) return;
-      this.#settling = false;
-      const now = this.#objectClock.now(then);
-      if (this.#ledger.isQuiet(now) || this.#sabotage === 'flag cleared too early') this.#leasesOut = false;
-      this.#ledger.sweep(now);
-      if (this.#leasesOut) this.#settleSoon(then, Math.max(FLUSH_AFTER_MS, this.#ledger.endOfAll - now));
-    });
+  #command(id = this.#commands++, retry = false): Command {
+    return command(`op_${id}`, { retry });
+  }
+
+  #restart(offset: number): void {
+    this.#instance += 1;
+    this.#objectClock.set(offset);
+    if (this.#sabotage === 'flag never set') this.#state.storage.sql.exec('UPDATE tenant SET leases_out = 0');
+    this.#object = new Tenant(this.#state, ENV);
+  }
+
+  /** The latest version of a subject, as committed. */
+  #versionOf(subject: number): number {
+    if (subject === STATUS) return this.#statuses.length - 1;
+    const [row] = this.#state.storage.sql.exec<Versioned>(VERSIONED, idOf(subject)).toArray();
+    return row === undefined ? GONE : versionOf(row.name, row.revoked_at, row.rotated_at);
   }
 
   /**
-   * Sets an isolate's clock back while it works: it looks at the clock just before and just after. One that sleeps through a step back cannot
-   * know of it by any means that the platform gives; the documentation says so.
+   * Calls the object. Whatever it answers tells the state of these subjects as they are when the call has been decided,
+   * which is before it waits for anything.
    */
-  #setBack(index: number, by: number, t: number): void {
-    const isolate = this.#isolates[index];
-    if (isolate === undefined) return;
-    isolate.cache.get('another key', DIGEST, this.#clockOf(isolate, t));
-    isolate.clock.setBack(by);
-    isolate.cache.get('another key', DIGEST, this.#clockOf(isolate, t));
+  #call(subjects: readonly number[], send: () => unknown): void {
+    const answer = (async () => send())();
+    const told = subjects.map((subject) => ({ subject, version: this.#versionOf(subject) }));
+    void answer.then(() => this.returned.push(...told.map((each) => ({ t: this.#t, ...each }))));
   }
 
-  /** What an isolate reads off its clock. Sabotaged, it is shown one that stands still where the real one went back. */
-  #clockOf(isolate: Isolate, t: number): number {
-    const now = isolate.clock.now(t);
-    isolate.lastNow = this.#sabotage === 'no clock rule' ? Math.max(isolate.lastNow, now) : now;
-    return isolate.lastNow;
+  // ---- what happens ----
+
+  #start(event: Event): void {
+    switch (event.type) {
+      case 'verify':
+        this.#verify(event);
+        return;
+      case 'change': {
+        const id = this.#commands++;
+        const send = (retry: boolean) => this.#change(event.kind, event.key, this.#command(id, retry));
+        this.#later(this.#t + event.there, () => send(false));
+        if (event.again !== null) this.#later(this.#t + event.there + event.again, () => send(true));
+        return;
+      }
+      case 'lease seconds': {
+        const patch = { settings: { leaseSeconds: event.seconds } };
+        this.#later(this.#t + event.there, () => this.#updateTenant(patch, this.#command()));
+        return;
+      }
+      case 'read':
+        this.#later(this.#t + event.there, () => this.#read(event.what, event.key));
+        return;
+      case 'restart':
+        this.#restart(event.offset);
+        return;
+      case 'clock back':
+        this.#setBack(event.isolate, event.by);
+        return;
+    }
   }
 
-  #change(which: number | 'all', revoke: boolean, t: number): void {
-    const keys = which === 'all' ? this.#records.map((_, key) => key) : [which];
-    const changed = keys.filter((key) => this.#changeOne(key, revoke, this.#objectClock.now(t)));
-    // A change that finds itself done already must not return before the one that did it.
-    this.#return(keys, changed.length === 0 ? null : changed.map((key) => this.#recordOf(key).id), t);
+  #change(kind: ChangeKind, key: number, by: Command): void {
+    const [id, object] = [idOf(key), this.#object];
+    const name = `${this.#versionOf(key) + 1}`;
+    const ofKey: Partial<Record<ChangeKind, () => unknown>> = {
+      rename: () => object.updateKey(TARGET, id, { name }, by),
+      suspend: () => object.updateKey(TARGET, id, { name, enabled: false }, by),
+      revoke: () => object.revokeKey(TARGET, id, { reason: null, lineage: false }, by),
+      rotate: () => object.rotateKey(TARGET, id, minted(`${id}_${by.id}`), AT_ONCE, by),
+      delete: () => object.deleteKey(TARGET, id, by),
+    };
+    const ofBoth: Partial<Record<ChangeKind, () => unknown>> = {
+      'revoke both': () => object.revokeKeys(TARGET, { ids: [idOf(0), idOf(1)] }, by),
+      'revoke the owner': () => object.revokeKeys(TARGET, { owner: OWNER }, by),
+    };
+    if (ofKey[kind] !== undefined) this.#call([key], ofKey[kind]);
+    else if (ofBoth[kind] !== undefined) this.#call([0, 1], ofBoth[kind]);
+    else this.#updateTenant({ status: kind === 'disable the tenant' ? 'disabled' : 'active' }, by);
   }
 
-  /** Whether there was anything to change. */
-  #changeOne(key: number, revoke: boolean, now: number): boolean {
-    const record = this.#recordOf(key);
-    const updated = updateKey(record, { name: `${record.version}` }, now);
-    const changed = revoke ? revokeKey(record, now, 'admin') : updated.ok ? updated.value : record;
-    if (changed === record) return false;
-    // A verification tells the name of a key, not its version.
-    this.#records[key] = { ...changed, name: `${changed.version}` };
-    return true;
-  }
-
-  /** Answers with the state of these keys, when the leases on what was changed have ended; null for nothing. */
-  #return(keys: readonly number[], changed: readonly string[] | 'everything' | null, t: number, done = () => {}): void {
-    const told = keys.map((key) => ({ key, version: this.#recordOf(key).version }));
-    const ids = keys.map((key) => this.#recordOf(key).id);
-    const instance = this.#instance;
-    const [inForceMs, now] = [this.#inForceSeconds * 1000, this.#objectClock.now(t)];
-    const waitMs = this.#ledger.mutation(changed, ids, inForceMs, now);
-    const isSkipped = this.#sabotage === 'no wait' || (changed === null && this.#sabotage === 'told at once');
-    this.#later(t + (isSkipped ? 0 : waitMs) / this.#objectClock.rate, (end) => {
-      // Who waits at an object that dies gets no answer.
-      if (instance !== this.#instance) return;
-      for (const each of told) this.returned.push({ t: end, ...each });
-      done();
+  #updateTenant(patch: TenantPatch, by: Command): void {
+    this.#call([STATUS], () => {
+      const updated = this.#object.update(TARGET, patch, { isOperator: true }, by);
+      const { status } = this.#state.storage.sql.exec<{ status: TenantStatus }>('SELECT status FROM tenant').one();
+      if (status !== this.#statuses.at(-1)) this.#statuses.push(status);
+      return updated;
     });
   }
 
-  #later(t: number, run: (t: number) => void): void {
-    this.#queue.push({ t, run });
+  #read(what: (typeof READS)[number], key: number): void {
+    if (what === 'key') this.#call([key], () => this.#object.getKey(TARGET, idOf(key)));
+    else if (what === 'list') this.#call([0, 1], () => this.#object.countKeys(TARGET));
+    else this.#call([STATUS], () => this.#object.describe(TARGET));
+  }
+
+  #verify({ key, isolate: index, fresh, there, back }: Event & { readonly type: 'verify' }): void {
+    const isolate = this.#isolates[index];
+    if (isolate === undefined) return;
+    const startedAt = this.#t;
+    const objects: VerificationObjects = {
+      placeOf: () => PLACE,
+      verifyKey: (_name, keyId, digest, scopes) =>
+        new Promise((resolve) => {
+          this.#later(this.#t + there, () => {
+            const answer = this.#object.verifyKey(keyId, digest, scopes, true);
+            if (back !== null) this.#later(this.#t + back, () => resolve(answer));
+          });
+        }),
+      noteLeasedUse: (_name, keyId) => this.#later(this.#t + there, () => this.#object.noteLeasedUse(keyId)),
+    };
+    const services = { leases: isolate.cache, now: () => this.#readClock(isolate) };
+    const options = { scopes: [], within: [], system: false, fresh };
+    const note = (verified: Verification) => this.#answered(verified, key, startedAt);
+    const verified = verifySigned(signed(key), options, services, objects);
+    if (verified instanceof Promise) void verified.then(note);
+    else note(verified);
+  }
+
+  #answered(verified: Verification, key: number, startedAt: number): void {
+    if (!('key' in verified)) {
+      this.answers.push({ startedAt, subject: key, version: GONE });
+      return;
+    }
+    const { name, revokedAt, rotatedAt } = verified.key;
+    this.answers.push({ startedAt, subject: key, version: versionOf(name, revokedAt, rotatedAt) });
+    const status: TenantStatus = verified.code === 'TENANT_DISABLED' ? 'disabled' : 'active';
+    this.answers.push({ startedAt, subject: STATUS, version: this.#statuses.lastIndexOf(status) });
+  }
+
+  // ---- the clocks of isolates ----
+
+  /**
+   * Sets an isolate's clock back while it works: it looks at the clock just before and just after. One that sleeps
+   * through a step back cannot know of it by any means that the platform gives; the documentation says so.
+   */
+  #setBack(index: number, by: number): void {
+    const isolate = this.#isolates[index];
+    if (isolate === undefined) return;
+    isolate.cache.get('another key', DIGEST, this.#readClock(isolate));
+    isolate.clock.set(-by);
+    isolate.cache.get('another key', DIGEST, this.#readClock(isolate));
+  }
+
+  /** What an isolate reads off its clock. Sabotaged, it is shown one that stands still where the real one went back. */
+  #readClock(isolate: Isolate): number {
+    const now = isolate.clock.now(this.#t);
+    isolate.lastNow = this.#sabotage === 'no clock rule' ? Math.max(isolate.lastNow, now) : now;
+    return isolate.lastNow;
   }
 }
 
@@ -279,10 +342,53 @@ export const RATE_MAX = 1.02;
 /** Longest time that any lease lasts, for events to fall within it. */
 export const LEASE_MS = outlastMs(1000);
 
-function newRecord(id: string): KeyRecord {
-  const minted = { id, prefix: 'ks', lastFour: 'abcd', digest: DIGEST, signingKeyId: 1 };
-  const attributes = { name: '1', owner: null, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true };
-  const created = createKey({ ...minted, envelope: null, sealingKeyId: null }, attributes, 'admin', 0);
-  if (!created.ok) throw new Error('the key of the world was refused');
-  return { ...created.value, scopes: [] };
+const TARGET = { tenantId: 't', bound: null };
+const OWNER = 'owner';
+const DIGEST = new Uint8Array(20);
+const PLACE = { locator: new Uint8Array(0), objectName: 'object' };
+const AT_ONCE = { gracePeriodSeconds: 0, overrides: {}, rights: { mayWiden: true, endsBy: null } };
+
+const TABLES =
+  "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'schema_version' AND substr(name, 1, 1) <> '_'";
+const VERSIONED = 'SELECT name, revoked_at, rotated_at FROM keys WHERE id = ?';
+type Versioned = { name: string; revoked_at: number | null; rotated_at: number | null };
+
+/** Each change of a key makes a higher version: it gives the key its version as a name, or ends it in a further way. */
+function versionOf(name: string, revokedAt: number | null, rotatedAt: number | null): number {
+  return Number(name) + (revokedAt === null ? 0 : 1) + (rotatedAt === null ? 0 : 1);
+}
+
+const idOf = (key: number) => `key_${key}`;
+const signed = (key: number): SignedKey => ({
+  id: idOf(key),
+  objectName: PLACE.objectName,
+  system: false,
+  digest: DIGEST,
+});
+
+function minted(id: string): MintedKey {
+  const sealed = { envelope: new Uint8Array(0), sealingKeyId: 1 };
+  return { id, prefix: 'ks', lastFour: 'abcd', digest: DIGEST, signingKeyId: 1, ...sealed };
+}
+
+const NEW_KEYS = Array.from({ length: KEYS }, (_, key) => ({
+  minted: minted(idOf(key)),
+  attributes: { name: '1', owner: OWNER, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true },
+  prefix: undefined,
+}));
+
+/** The object asks the directory whether it may create its tenant, and nothing else. */
+const ENV = {
+  DIRECTORY: {
+    idFromName: () => ({}),
+    get: () => ({ confirm: async () => ({ allowed: true, earlierDeletion: false }) }),
+  },
+} as unknown as ObjectBindings;
+
+/** Longer than any chain of promises in the code under test. */
+const TURNS = 15;
+
+/** Lets promises that are resolved lead to whatever follows from them. */
+async function promisesSettled(): Promise<void> {
+  for (let i = 0; i < TURNS; i++) await null;
 }

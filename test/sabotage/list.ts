@@ -37,7 +37,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'no change of a key waits',
     file: TABLE,
     patches: [['const written = { changed: [...this.#changed],', 'const written = { changed: [],']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'a change of a key (revocation, rotation, update, completion, cancellation) does not wait',
@@ -48,7 +48,7 @@ export const SABOTAGES: readonly Sabotage[] = [
         '  update(record: KeyRecord, now: number): void {\n    this.#hot.delete(record.id);',
       ],
     ],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'a revocation of several keys (by ids, by owner, of a lineage) does not wait',
@@ -59,7 +59,7 @@ export const SABOTAGES: readonly Sabotage[] = [
         '    for (const key of keys) {\n      this.#hot.delete(key.id);',
       ],
     ],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'deletion of a key does not wait',
@@ -70,13 +70,13 @@ export const SABOTAGES: readonly Sabotage[] = [
         '  remove(record: KeyRecord): void {\n    this.#hot.delete(record.id);',
       ],
     ],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'only the first of several changed keys is waited for',
     file: TABLE,
     patches: [['changed: [...this.#changed],', 'changed: [...this.#changed].slice(0, 1),']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'revocation of an owner does not wait',
@@ -90,7 +90,7 @@ export const SABOTAGES: readonly Sabotage[] = [
         ].join('\n'),
       ],
     ],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'revocation of a large group does not wait',
@@ -102,7 +102,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'a change of the tenant does not wait',
     file: 'durable-objects/tenant/mutations.ts',
     patches: [["tenant: updated, concerns: 'everything' });", 'tenant: updated });']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'deletion of a tenant does not wait',
@@ -148,19 +148,19 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'a read of a key does not wait',
     file: TENANT,
     patches: [['() => [keyId],', '() => null,']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'a read of a tenant does not wait',
     file: TENANT,
     patches: [['(tenant) => ok(tenant),\n      () => [],', '(tenant) => ok(tenant),\n      () => null,']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'a list waits only for nothing',
     file: TENANT,
     patches: [["const anyKey = () => 'everything' as const;", 'const anyKey = () => null;']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'a repeated revocation of a lineage does not wait for the others of it',
@@ -221,14 +221,14 @@ export const SABOTAGES: readonly Sabotage[] = [
         ].join('\n'),
       ],
     ],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   // ---- after a restart ----
   {
     name: 'that leases are out is never noted',
     file: TENANT_LEASES,
     patches: [['if (!this.#areOut) this.note(true);', 'this.#areOut = true;']],
-    noticedBy: [LEASES, SETTLING],
+    noticedBy: [LEASES, SETTLING, PROMISE],
   },
   {
     name: 'it is noted that none is out while one is',

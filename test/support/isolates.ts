@@ -5,19 +5,26 @@
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 
-/** Makes an isolate whose verification results take this long (ms) on their way back from the object. */
-export function isolate(resultsTakeMs = 0): Env {
-  if (resultsTakeMs === 0) return { ...env };
+export type IsolateOptions = {
+  /** How long results of verifications take on their way back from the object (ms). */
+  readonly resultsTakeMs?: number;
+  /** Whether verifications ask for a lease. Without one they leave nothing behind that a change would wait for. */
+  readonly wantsLeases?: boolean;
+};
+
+/** Makes an isolate. */
+export function isolate({ resultsTakeMs = 0, wantsLeases = true }: IsolateOptions = {}): Env {
+  if (resultsTakeMs === 0 && wantsLeases) return { ...env };
   const { TENANTS } = env;
-  const slow: Env['TENANTS'] = {
+  const other: Env['TENANTS'] = {
     idFromName: (name) => TENANTS.idFromName(name),
     get: (id) => {
       const stub = TENANTS.get(id);
       return new Proxy(stub, {
         get(target, property, receiver) {
           if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
-          const verifyKey: typeof stub.verifyKey = async (...args) => {
-            const result = await target.verifyKey(...args);
+          const verifyKey: typeof stub.verifyKey = async (keyId, digest, scopes, wantsLease) => {
+            const result = await target.verifyKey(keyId, digest, scopes, wantsLease && wantsLeases);
             await scheduler.wait(resultsTakeMs);
             return result;
           };
@@ -26,5 +33,5 @@ export function isolate(resultsTakeMs = 0): Env {
       });
     },
   };
-  return { ...env, TENANTS: slow };
+  return { ...env, TENANTS: other };
 }
