@@ -19,7 +19,7 @@ import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory/directory.ts';
 import { logError } from '../durable-objects/log.ts';
-import { NEWER_DATABASE } from '../durable-objects/sql/migrations.ts';
+import { NEWER_DATABASE } from '../durable-objects/sql/migrate.ts';
 import type { Tenant, VerifyResult } from '../durable-objects/tenant/tenant.ts';
 import type { Env } from './env.ts';
 import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';

@@ -3,21 +3,21 @@
  * whatever went wrong into a problem, and logs one line. Nothing else catches what operations throw.
  */
 import { logError, setLogLevel } from '../durable-objects/log.ts';
+import { operations } from './api/all-operations.ts';
 import { authorize } from './api/authorization.ts';
 import { TENANT_ID_PATTERN } from './api/fields.ts';
 import { HEALTH_PATHS, health } from './api/health/health.ts';
 import { HttpRequest, toReply } from './api/http-transport.ts';
 import type { Operation } from './api/operation.ts';
-import { operations } from './api/operations.ts';
 import { RequestContext } from './api/request-context.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
 import { bearerToken } from './http/bearer-token.ts';
-import { logRequest, type RequestLog } from './http/log.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
+import { logRequest, type RequestLog } from './http/request-log.ts';
 import { type RequestTarget, requestTargetOf } from './http/request-target.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
 import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';

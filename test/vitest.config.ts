@@ -6,7 +6,7 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { withoutForeignSourceMaps } from './process/source-maps.ts';
-import { TEST_SECRETS } from './secrets.ts';
+import { TEST_SECRETS } from './support/test-secrets.ts';
 
 /** The start of a line about a failed object call, alarm or deletion; the Worker's lines begin with a time. */
 const LOGGED_FAILURES = new RegExp(

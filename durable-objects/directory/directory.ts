@@ -14,7 +14,7 @@ import { IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
 import { logError } from '../log.ts';
-import { databaseVersion, migrate } from '../sql/migrations.ts';
+import { databaseVersion, migrate } from '../sql/migrate.ts';
 import type { Page } from '../sql/paging.ts';
 import { DIRECTORY_QUERIES, type DirectoryEntry, Entries } from './entries.ts';
 import { DIRECTORY_MIGRATIONS } from './migrations.ts';

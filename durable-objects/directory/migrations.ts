@@ -4,7 +4,7 @@
  */
 import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
-import type { Migration } from '../sql/migrations.ts';
+import type { Migration } from '../sql/migrate.ts';
 
 export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
   `

@@ -9,7 +9,7 @@
  * Times are passed in (ms). The methods `before…` return how long a result has to wait from `now` on (ms).
  */
 import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
-import { writeLeasesOut } from './table.ts';
+import { writeLeasesOut } from './tenant-row.ts';
 
 const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
 

@@ -8,8 +8,8 @@
  */
 import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
-import type { Migration } from '../sql/migrations.ts';
-import { STATUS_COUNTS_MIGRATION } from './keys/counts.ts';
+import type { Migration } from '../sql/migrate.ts';
+import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `
@@ -93,7 +93,7 @@ statusOf().
   CREATE UNIQUE INDEX rotations_by_successor ON rotations (successor);
   CREATE INDEX rotations_cancelled ON rotations (seq) WHERE cancelled_at IS NOT NULL;
 
-  -- How many keys there are and which keyring entries they depend on (keys/counts.ts).
+  -- How many keys there are and which keyring entries they depend on (keys/stored-counts.ts).
   CREATE TABLE counts (
     kind TEXT NOT NULL,
     entry INTEGER NOT NULL,

@@ -13,9 +13,8 @@ import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import { logError } from '../log.ts';
-import { databaseVersion, migrate } from '../sql/migrations.ts';
+import { databaseVersion, migrate } from '../sql/migrate.ts';
 import { cleanUp } from './cleanup.ts';
-import { firstDueAt } from './jobs.ts';
 import type { HotKey } from './keys/hot-key.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import { TenantLeases } from './leases.ts';
@@ -23,7 +22,8 @@ import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
-import { insertTenant, readTenant, readTenantAtStart, type StoredTenant, settleLeases } from './table.ts';
+import { firstDueAt } from './tenant-jobs.ts';
+import { insertTenant, readTenant, readTenantAtStart, type StoredTenant, settleLeases } from './tenant-row.ts';
 
 /** Passes that one alarm makes. Others are served between them. */
 const PASSES_PER_ALARM = 20;

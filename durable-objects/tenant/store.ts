@@ -8,8 +8,8 @@ import { IdempotencyStore } from '../idempotency-store.ts';
 import type { Page } from '../sql/paging.ts';
 import { CleanupReports } from './cleanup-reports.ts';
 import { Envelopes } from './keys/envelopes.ts';
+import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
-import { KeyTable } from './keys/table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
 

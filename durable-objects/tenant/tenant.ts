@@ -26,6 +26,8 @@ import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup-reports.ts';
 import type { SealedItem } from './keys/envelopes.ts';
+import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/key-mutations.ts';
+import * as keyMutations from './keys/key-mutations.ts';
 import {
   type KeyListQuery,
   type ListedKeysJson,
@@ -35,13 +37,11 @@ import {
   type OffsetStep,
   toListedJson,
 } from './keys/list.ts';
-import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/mutations.ts';
-import * as keyMutations from './keys/mutations.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
-import type { Dependents, ResealBatch, ResealProgress } from './mutations.ts';
-import * as tenantMutations from './mutations.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
+import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
+import * as tenantMutations from './tenant-mutations.ts';
 
 /** The result of a verification in the object. */
 export type VerifyResult =

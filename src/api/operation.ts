@@ -1,7 +1,7 @@
 /**
- * An operation of the API, as data. Everything else is made from the list of all operations (src/api/operations.ts):
- * the HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts), validation
- * (src/api/http-transport.ts) and the description (src/api/description.ts).
+ * An operation of the API, as data. Everything else is made from the list of all operations
+ * (src/api/all-operations.ts): the HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts),
+ * validation (src/api/http-transport.ts) and the description (src/api/description.ts).
  *
  * To add an operation:
  * 1. Write its schemas and its entry in the folder of its resource, and add the entry to that folder's list. Its

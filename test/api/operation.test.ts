@@ -2,10 +2,10 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../../src/api/all-operations.ts';
 import { authorize } from '../../src/api/authorization.ts';
 import { describe as describeOperation, problemsOf } from '../../src/api/description.ts';
 import { operation, PATH_OF } from '../../src/api/operation.ts';
-import { operations } from '../../src/api/operations.ts';
 import { PERMISSIONS, type Principal } from '../../src/auth/principal.ts';
 import { closedObject } from '../../src/http/bounded-schemas.ts';
 import { line } from '../../src/http/line.ts';

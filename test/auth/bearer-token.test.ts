@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { operations } from '../../src/api/operations.ts';
+import { operations } from '../../src/api/all-operations.ts';
 import { pathOf, problemIn, send } from '../http/client.ts';
 import { createKey, createTenant } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';

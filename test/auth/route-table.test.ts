@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { operations } from '../../src/api/operations.ts';
+import { operations } from '../../src/api/all-operations.ts';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../src/auth/principal.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 

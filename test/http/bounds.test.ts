@@ -4,11 +4,11 @@
  */
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { operations } from '../../src/api/all-operations.ts';
 import * as audit from '../../src/api/audit/schemas.ts';
 import * as common from '../../src/api/fields.ts';
 import * as keys from '../../src/api/keys/schemas.ts';
 import * as managementKeys from '../../src/api/management-keys/schemas.ts';
-import { operations } from '../../src/api/operations.ts';
 import * as rotations from '../../src/api/rotations/schemas.ts';
 import * as tenants from '../../src/api/tenants/schemas.ts';
 import * as verification from '../../src/api/verification/schemas.ts';

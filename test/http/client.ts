@@ -2,8 +2,8 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { expect, vi } from 'vitest';
+import { operations } from '../../src/api/all-operations.ts';
 import type { Operation } from '../../src/api/operation.ts';
-import { operations } from '../../src/api/operations.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';

@@ -3,11 +3,11 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import { directoryStub } from '../../durable-objects/bindings.ts';
+import { operations } from '../../src/api/all-operations.ts';
 import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
-import { operations } from '../../src/api/operations.ts';
-import { TEST_SECRETS } from '../secrets.ts';
 import { api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
 import { sqlIn } from '../support/objects.ts';
+import { TEST_SECRETS } from '../support/test-secrets.ts';
 import { HOSTILE_ROUTES, runHostileOn, type Tally, type Target, type Victims } from './hostile.ts';
 
 /** Requests of this suite over all routes. A campaign sends more, from other seeds. */

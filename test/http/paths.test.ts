@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { operations } from '../../src/api/operations.ts';
+import { operations } from '../../src/api/all-operations.ts';
 import { faultyEnv } from '../support/faults.ts';
 import { methodsAt, pathOf, problemIn, send } from './client.ts';
 

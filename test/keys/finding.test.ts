@@ -7,11 +7,11 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { KEY_STATUSES, type KeyTimes } from '../../domain/keys/record.ts';
 import { STATUS_SQL, statusOf } from '../../domain/keys/status.ts';
-import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/counts.ts';
+import { KeyTable } from '../../durable-objects/tenant/keys/key-table.ts';
 import { OFFSET_REACH } from '../../durable-objects/tenant/keys/list.ts';
 import { LAGGING_MAX, SMALL_SET_MAX, STEP_WORK_MAX } from '../../durable-objects/tenant/keys/scan.ts';
 import { LOOKED_AT_MAX } from '../../durable-objects/tenant/keys/status-counts.ts';
-import { KeyTable } from '../../durable-objects/tenant/keys/table.ts';
+import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/stored-counts.ts';
 import { keyListByOffset } from '../../src/api/keys/schemas.ts';
 import {
   api,

@@ -54,7 +54,8 @@ async function run(subject: Subject): Promise<Outcome> {
   // margin of a lease.
   const first = isolate();
   const second = isolate({ resultsTakeMs: leaseSeconds * 200 });
-  // Looks whether the change has been committed. A lease of its own would make the change wait longer than for the second.
+  // Looks whether the change has been committed. A lease of its own would make the change wait longer than for the
+  // second isolate.
   const observer = isolate({ wantsLeases: false });
   const tellOld = () => Promise.all([tellsOld(first), tellsOld(second)]);
   const before = [await tellsOld(first)];

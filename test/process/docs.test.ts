@@ -171,7 +171,7 @@ describe('every page', () => {
 
 describe('the tables name what the program has', () => {
   test('every route, with its permission', async () => {
-    const { operations } = await load('src/api/operations.ts');
+    const { operations } = await load('src/api/all-operations.ts');
     expect(operations).toBeInstanceOf(Array);
     const rows = (operations as readonly { method: string; path: string; permission: string }[]).map(
       ({ method, path, permission }) => `| \`${method}\` | \`${path}\` | \`${permission}\` |`,

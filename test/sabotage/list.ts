@@ -16,8 +16,8 @@ const STATE = 'durable-objects/tenant/state.ts';
 const TENANT_LEASES = 'durable-objects/tenant/leases.ts';
 const LEDGER = 'domain/leases/ledger.ts';
 const TENANT = 'durable-objects/tenant/tenant.ts';
-const TABLE = 'durable-objects/tenant/keys/table.ts';
-const MUTATIONS = 'durable-objects/tenant/keys/mutations.ts';
+const TABLE = 'durable-objects/tenant/keys/key-table.ts';
+const MUTATIONS = 'durable-objects/tenant/keys/key-mutations.ts';
 
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
@@ -100,7 +100,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'a change of the tenant does not wait',
-    file: 'durable-objects/tenant/mutations.ts',
+    file: 'durable-objects/tenant/tenant-mutations.ts',
     patches: [["tenant: updated, concerns: 'everything' });", 'tenant: updated });']],
     noticedBy: [CHANGES, PROMISE],
   },

@@ -11,11 +11,11 @@ import { KeySigner } from '../../src/crypto/key-signer.ts';
 import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
 import { mintKey } from '../../src/crypto/mint-key.ts';
 import { base64Secret, ringOf } from '../crypto/rings.ts';
-import { TEST_SECRETS } from '../secrets.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { as, managementKey } from '../support/callers.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { sqlIn } from '../support/objects.ts';
+import { TEST_SECRETS } from '../support/test-secrets.ts';
 import { insertKey, storedKey } from './attacker.ts';
 
 const hmac = ringOf(TEST_SECRETS.HMAC_SECRET);

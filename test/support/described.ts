@@ -1,8 +1,8 @@
 /** Holds each response that a test gets against the description of its operation: status, shape and problem code. */
 import * as v from 'valibot';
+import { operations } from '../../src/api/all-operations.ts';
 import { problemsOf } from '../../src/api/description.ts';
 import type { OperationDescription } from '../../src/api/operation.ts';
-import { operations } from '../../src/api/operations.ts';
 import { PATH_LENGTH_MAX } from '../../src/http/route-table.ts';
 
 const PATTERNS = operations.map(

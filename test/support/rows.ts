@@ -1,5 +1,5 @@
 /** Writes keys directly into storage, for tests that need more keys than HTTP can make in a reasonable time. */
-import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/counts.ts';
+import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/stored-counts.ts';
 import { sqlIn } from './objects.ts';
 
 /**

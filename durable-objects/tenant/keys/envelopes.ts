@@ -6,7 +6,7 @@
  * Resealing: the Worker takes a batch, opens and seals it anew, and hands it back. Each envelope is replaced only if it
  * is still the one that was taken. Shedding: drops the envelopes of a tenant that no longer keeps anything recoverable.
  */
-import type { Counts } from './counts.ts';
+import type { Counts } from './stored-counts.ts';
 
 /**
  * `kind` is the purpose that the envelope is bound to (src/crypto/envelope.ts), so its values never change: `key` for a

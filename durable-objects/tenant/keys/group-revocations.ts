@@ -4,7 +4,7 @@
  * those keys reads as revoked. Later the alarm writes the revocation into the keys' own rows, in batches, each with an
  * audit entry, and deletes the row when all are written.
  *
- * Small groups have no row here: their keys are written at once (mutations.ts). Each row stands for more than
+ * Small groups have no row here: their keys are written at once (key-mutations.ts). Each row stands for more than
  * `DIRECT_MAX` keys, so however often somebody revokes, there are fewer rows than keys / `DIRECT_MAX`.
  */
 import type { KeyRecord } from '../../../domain/keys/record.ts';

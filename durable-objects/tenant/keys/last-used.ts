@@ -7,7 +7,7 @@
  */
 import type { RotationTable } from '../rotations.ts';
 import type { HotKey } from './hot-key.ts';
-import type { KeyTable } from './table.ts';
+import type { KeyTable } from './key-table.ts';
 
 /** How long after the first unwritten use a batch is written. */
 export const FLUSH_AFTER_MS = 3000;

@@ -7,8 +7,8 @@
 import type { KeyView, ListedKey } from '../../../domain/keys/record.ts';
 import { statusOf } from '../../../domain/keys/status.ts';
 import type { Order, Page } from '../../sql/paging.ts';
+import type { KeyTable } from './key-table.ts';
 import { foldCase, type KeyFilter } from './scan.ts';
-import type { KeyTable } from './table.ts';
 
 /** A key as lists show it: a `KeyView` whose metadata is an object. */
 export type ListedKeyView = Omit<KeyView, 'metadata'> & { readonly metadata: Readonly<Record<string, unknown>> };

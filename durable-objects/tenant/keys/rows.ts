@@ -4,7 +4,7 @@
  */
 import type { KeyRecord, KeyStatus, ListedKey, NewAttributes, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
-import { type StoredState, storedState } from './counts.ts';
+import { type StoredState, storedState } from './stored-counts.ts';
 
 /**
  * Columns that every change writes. They are apart from those that only the caller's own update writes, because SQLite
@@ -214,7 +214,7 @@ export function toNew(record: KeyRecord): NewRecord {
   return { ...record, scopes: JSON.stringify(record.scopes) };
 }
 
-/** The part of a stored record that is counted (counts.ts). */
+/** The part of a stored record that is counted (stored-counts.ts). */
 export function storedStateOf({
   signingKeyId,
   sealingKeyId,

@@ -10,8 +10,8 @@
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
 import { STATUS_SQL } from '../../../domain/keys/status.ts';
 import { type Order, startOf } from '../../sql/paging.ts';
-import type { Counts } from './counts.ts';
 import type { GroupRevocations } from './group-revocations.ts';
+import type { Counts } from './stored-counts.ts';
 
 /** What a listed key must match: all of the given filters. */
 export type KeyFilter = {

@@ -4,8 +4,8 @@
  * numbers are those of the moment itself.
  */
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
+import type { KeyTable } from './key-table.ts';
 import type { StoredStatus } from './rows.ts';
-import type { KeyTable } from './table.ts';
 
 export type StatusCounts = {
   readonly counts: Readonly<Record<KeyStatus, number>>;

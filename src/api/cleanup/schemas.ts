@@ -1,6 +1,6 @@
 /** Schemas of cleanup reports, and how a record becomes a resource. */
 import * as v from 'valibot';
-import { isoTime } from '../../../domain/keys/changes.ts';
+import { isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type { CleanupReport } from '../../../durable-objects/tenant/cleanup-reports.ts';
 import type { CleanupOverview } from '../../../durable-objects/tenant/tenant.ts';
 import { timeOut } from '../fields.ts';

@@ -4,7 +4,7 @@
  * it has not changed meanwhile, so other requests go on at the same time.
  */
 import { logEvent } from '../../../durable-objects/log.ts';
-import type { ResealProgress } from '../../../durable-objects/tenant/mutations.ts';
+import type { ResealProgress } from '../../../durable-objects/tenant/tenant-mutations.ts';
 import { EMPTY_BODY, type Operation, operation, PATH_OF } from '../operation.ts';
 import { unwrap } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';

@@ -3,7 +3,7 @@
 import type { MintedKey } from '../../../domain/keys/record.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../../domain/outcome.ts';
 import type { RotationRights } from '../../../domain/rotations/rights.ts';
-import type { RotationRequest } from '../../../durable-objects/tenant/keys/mutations.ts';
+import type { RotationRequest } from '../../../durable-objects/tenant/keys/key-mutations.ts';
 import { type Mint, mintKey } from '../../crypto/mint-key.ts';
 import { nextTurn } from '../../http/turns.ts';
 import type { TenantChange } from '../../object-client.ts';

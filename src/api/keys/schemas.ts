@@ -1,7 +1,7 @@
 /** Schemas of keys, and how a record becomes a resource. */
 import * as v from 'valibot';
 import { actorOf } from '../../../domain/command.ts';
-import { isoTime } from '../../../domain/keys/changes.ts';
+import { isoTime } from '../../../domain/keys/changed-attributes.ts';
 import {
   type CreatedKey,
   KEY_STATUSES,

@@ -10,7 +10,7 @@ import { grantOwner } from '../../../domain/tenants/lifecycle.ts';
 import { isMeant, type TenantIdentity } from '../../../domain/tenants/target.ts';
 import { grantOf } from '../../auth/management-key.ts';
 import type { ObjectClient } from '../../object-client.ts';
-import { describeTenant } from '../tenants/describe.ts';
+import { describeTenant } from '../tenants/read-tenant.ts';
 
 /** The tenant that a caller is confined to, null when it no longer exists. */
 export async function confinedTenant(

@@ -26,7 +26,7 @@ import { type Operation, operation, PATH_OF } from '../operation.ts';
 import { changedVersion, isReplayed, page } from '../outcomes.ts';
 import { problem, unwrap } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';
-import { describeTenant } from '../tenants/describe.ts';
+import { describeTenant } from '../tenants/read-tenant.ts';
 import { confinedTenant, isConfinedTo, ownersOf } from './confined.ts';
 import {
   createManagementKeyBody,

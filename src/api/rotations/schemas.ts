@@ -1,6 +1,6 @@
 /** Schemas of rotations, and how a record becomes a resource. */
 import * as v from 'valibot';
-import { isoTime } from '../../../domain/keys/changes.ts';
+import { isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type { RotationView } from '../../../durable-objects/tenant/rotations.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import { cursor, pageLimit, pageOut, timeOut } from '../fields.ts';

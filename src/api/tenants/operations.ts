@@ -7,7 +7,7 @@ import { randomId } from '../../crypto/random-id.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
 import { changed, page } from '../outcomes.ts';
 import { unwrap } from '../problems.ts';
-import { describeTenant } from './describe.ts';
+import { describeTenant } from './read-tenant.ts';
 import {
   createTenantBody,
   listTenantsQuery,

@@ -1,6 +1,6 @@
 /** Schemas of verification. */
 import * as v from 'valibot';
-import { isoTime } from '../../../domain/keys/changes.ts';
+import { isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type { Warning } from '../../../domain/keys/verification.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import type { Verification } from '../../verify/verify.ts';

@@ -1,7 +1,7 @@
 /** The model's properties alone, in workerd as in `npm test`, with as many runs as the campaign specifies. */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
-import { TEST_SECRETS } from '../../secrets.ts';
+import { TEST_SECRETS } from '../../support/test-secrets.ts';
 import { withoutForeignSourceMaps } from '../source-maps.ts';
 
 const root = `${import.meta.dirname}/../../..`;

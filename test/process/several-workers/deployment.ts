@@ -8,7 +8,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 import { ensureBuilt } from '../../../selfhost/build.ts';
-import { TEST_SECRETS } from '../../secrets.ts';
+import { TEST_SECRETS } from '../../support/test-secrets.ts';
 import { ROOT } from '../server.ts';
 
 type Worker = MiniflareOptions['workers'][number];

@@ -3,7 +3,7 @@
  * is old.
  */
 
-import { isoTime } from '../../domain/keys/changes.ts';
+import { isoTime } from '../../domain/keys/changed-attributes.ts';
 import { statusOf } from '../../domain/keys/status.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { originOf } from '../audit-log.ts';

@@ -3,7 +3,7 @@
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { databaseVersion, migrate, NEWER_DATABASE } from '../../durable-objects/sql/migrations.ts';
+import { databaseVersion, migrate, NEWER_DATABASE } from '../../durable-objects/sql/migrate.ts';
 import { TENANT_MIGRATIONS } from '../../durable-objects/tenant/migrations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';

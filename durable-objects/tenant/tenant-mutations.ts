@@ -1,4 +1,4 @@
-/** The mutations of a tenant other than those of its keys (keys/mutations.ts). */
+/** The mutations of a tenant other than those of its keys (keys/key-mutations.ts). */
 
 import { fail, ok } from '../../domain/outcome.ts';
 import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
@@ -8,7 +8,7 @@ import type { CleanupReport } from './cleanup-reports.ts';
 import type { ResealedItem } from './keys/envelopes.ts';
 import type { Mutation } from './mutation.ts';
 import type { TenantStore } from './store.ts';
-import { rewriteTenant } from './table.ts';
+import { rewriteTenant } from './tenant-row.ts';
 
 /** Changes the tenant's record. Fails with `not_for_confined` when a change is reserved for the operator. */
 export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRights): Mutation<TenantRecord> {

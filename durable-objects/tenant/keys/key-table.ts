@@ -3,7 +3,6 @@ import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
-import { Counts } from './counts.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
 import { KEY_QUERIES } from './queries.ts';
@@ -21,6 +20,7 @@ import {
   toRecord,
 } from './rows.ts';
 import { KeyScan } from './scan.ts';
+import { Counts } from './stored-counts.ts';
 
 export class KeyTable {
   readonly counts: Counts;

@@ -3,7 +3,7 @@
  * audit entries.
  */
 
-import { changesBetween, isoTime } from '../../../domain/keys/changes.ts';
+import { changesBetween, isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type {
   CreatedKey,
   KeyRecord,
