@@ -1,7 +1,7 @@
 /**
- * The cleanup pass, run by the alarm or by hand. It runs a batch of each job that is due (tenant-jobs.ts) and reports what it
- * did. Each pass is short and handles each row idempotently, so a pass that is cut off loses nothing. No result depends
- * on whether a pass has run: readers compare times themselves.
+ * The cleanup pass, run by the alarm or by hand. It runs a batch of each job that is due (tenant-jobs.ts) and reports
+ * what it did. Each pass is short and handles each row idempotently, so a pass that is cut off loses nothing. No result
+ * depends on whether a pass has run: readers compare times themselves.
  */
 import type { CleanupCounts, CleanupReport, CleanupTrigger } from './cleanup-reports.ts';
 import { TENANT_JOBS, type TenantJobContext } from './tenant-jobs.ts';

@@ -42,7 +42,10 @@ const everywhere = async (key: Key) => [
   (await deployment.customer(key.secret)).status,
 ];
 
-/** Ends a key that all of them have just verified, so that they have it leased; what they say when that has returned. */
+/**
+ * Ends a key that all of them have just verified, so that they have it leased. Returns what they say when that has
+ * returned.
+ */
 async function endLeased(key: Key, by: Isolate, method: string, path: string) {
   const askedAt = performance.now();
   expect(await everywhere(key)).toEqual(['VALID', 'VALID', 200]);
