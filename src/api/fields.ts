@@ -1,5 +1,6 @@
 /** Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound. */
 import * as v from 'valibot';
+import { MANAGEMENT_KEY_PREFIX } from '../auth/management-key.ts';
 import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
 import { boundedArray, closedObject } from '../http/bounded-schemas.ts';
 import { line } from '../http/line.ts';
@@ -58,6 +59,7 @@ export const keyPrefix = v.pipe(
     'must be lower-case letters and digits in parts joined by single underscores, a letter first',
   ),
   v.check((prefix) => !isForeignPrefix(prefix), 'belongs to another service, whose keys scanners would report'),
+  v.check((prefix) => prefix !== MANAGEMENT_KEY_PREFIX, 'is that of management keys'),
 );
 
 /** Whether secret scanners would take a key with this prefix for one of Stripe's or GitHub's. */

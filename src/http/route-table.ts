@@ -29,7 +29,7 @@ export class RouteTable<R extends Pattern> {
    * platform leaves out the body of the response.
    */
   find(method: string, path: string): { readonly route: R; readonly params: PathParams } | null {
-    if (path.length > PATH_LENGTH_MAX) return null;
+    if (!mayLeadSomewhere(path)) return null;
     const wanted = method === 'HEAD' ? 'GET' : method;
     for (const [index, route] of this.#routes.entries()) {
       const match = route.method === wanted ? this.#pattern(index)?.exec(path) : null;
@@ -40,7 +40,7 @@ export class RouteTable<R extends Pattern> {
 
   /** The methods of the routes that match the path, as `Allow` lists them. */
   methodsAt(path: string): string[] {
-    if (path.length > PATH_LENGTH_MAX) return [];
+    if (!mayLeadSomewhere(path)) return [];
     const found = this.#routes.filter((_, index) => this.#pattern(index)?.test(path));
     return [...new Set(found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
   }
@@ -49,3 +49,6 @@ export class RouteTable<R extends Pattern> {
     return this.#router.routes[index]?.[1];
   }
 }
+
+/** The library's patterns also match slashes at the end, which would be further names of the same place. */
+const mayLeadSomewhere = (path: string) => path.length <= PATH_LENGTH_MAX && !path.endsWith('/');

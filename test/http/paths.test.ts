@@ -20,6 +20,11 @@ describe('a path', () => {
     '/index.html',
     '/.env',
     '/v1/tenants%2Facme',
+    '/v1/tenants/',
+    '/v1/tenants///',
+    '/v1/tenants/acme/keys/',
+    '/v1/keys/verify/',
+    '/healthz/',
   ])('that is not a route is 404: %s', async (path) => {
     const { env: watched, calls } = faultyEnv();
     await problemIn(await send('GET', path, { env: watched }), 'not_found');

@@ -76,6 +76,7 @@ describe('invalid values', () => {
       ['settings.gracePeriodSeconds: must be a number'],
     ],
     ['PATCH', '/tenants/acme', { settings: { keyPrefix: 'sk_live' } }, [`settings.keyPrefix: ${FOREIGN}`]],
+    ['POST', '/tenants', { settings: { keyPrefix: 'ksm' } }, ['settings.keyPrefix: is that of management keys']],
     ['PATCH', '/tenants/acme', { status: 'deleted' }, ['status: must be active or disabled']],
     ['PATCH', '/tenants/acme', { name: null }, ['name: must be a string']],
     ['PATCH', '/tenants/acme', { id: 'other' }, ['id: unknown field']],
