@@ -31,6 +31,7 @@ export type ObjectBindings<T = TenantPeer, D = DirectoryPeer> = {
 /** What the directory calls on a tenant's object (domain/tenants/lifecycle.ts). */
 export type TenantPeer = {
   describe(target: TenantTarget): Promise<Result<TenantRecord>>;
+  cancelCreation(incarnation: string): Promise<boolean>;
   destroy(incarnation: string): Promise<void>;
   revokeKeys(target: TenantTarget, which: { readonly owner: string }, command: Command): Promise<Result<unknown>>;
 };

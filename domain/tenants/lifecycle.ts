@@ -14,12 +14,15 @@
  *
  * Creation: the Worker calls `add` at the directory, then `create` at the tenant's object. Before the object writes
  * anything, it asks the directory whether the incarnation is still listed. So a call that arrives late, after the
- * tenant was deleted again, is refused. While the creation waits for the directory, two things can happen:
- * - A deletion of the same incarnation runs. It cancels the waiting creation in the object's memory.
- * - Another copy of the creation finds that the id is taken. The directory drops the entry for it, so that copy cancels
- *   the waiting creation as well.
- * If the object dies, the waiting creation dies with it. When the object does not create the tenant, the directory has
- * the last word (`refuse`), since it may have refused another copy of the request before.
+ * tenant was deleted again, is refused. While the creation waits for the directory, a deletion of the same incarnation
+ * may run. It cancels the waiting creation in the object's memory. If the object dies, the waiting creation dies with
+ * it.
+ *
+ * When the object does not create the tenant, the directory has the last word (`refuse`), since requests can be copied:
+ * one copy finds the id taken, the id becomes free, and another copy creates the tenant. So before the directory drops
+ * the entry it asks the object to cancel waiting creations of the incarnation (`cancelCreation`). Creations that ask
+ * for confirmation meanwhile wait for the refusal. If the incarnation exists by then, it was created after all, and
+ * every copy of the request gets that result.
  *
  * Deletion: the directory marks the entry and writes the audit entry in one transaction (`decide`). From then on every
  * request that meets the deletion, and the alarm, work on finishing it until each step has succeeded: revoke the

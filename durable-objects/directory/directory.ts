@@ -9,7 +9,7 @@ import { type Confirmation, grantOwner, retryDelayMs } from '../../domain/tenant
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Bound, TenantRef } from '../../domain/tenants/target.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
-import { type ObjectBindings, tenantStub } from '../bindings.ts';
+import { type ObjectBindings, type TenantPeer, tenantStub } from '../bindings.ts';
 import { IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
@@ -39,6 +39,8 @@ export class Directory extends DurableObject<ObjectBindings> {
   readonly #alarmClock: AlarmClock;
   /** Deletions that are being finished now. Everybody else who asks for the same one waits for the same attempt. */
   readonly #finishing = new Map<string, Promise<void>>();
+  /** Refusals under way, by incarnation. */
+  readonly #refusals = new Map<string, Promise<unknown>>();
   readonly #jobs: readonly Job<JobContext, object>[];
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
@@ -103,8 +105,12 @@ export class Directory extends DurableObject<ObjectBindings> {
     });
   }
 
-  /** Called by the tenant's object before it writes anything of a new incarnation. */
-  confirm(ref: TenantRef): Confirmation {
+  /** Called by the tenant's object before it writes anything of a new incarnation. Waits for a refusal under way. */
+  async confirm(ref: TenantRef): Promise<Confirmation> {
+    for (let refusal = this.#refusals.get(ref.incarnation); refusal !== undefined; ) {
+      await refusal.catch(() => {});
+      refusal = this.#refusals.get(ref.incarnation);
+    }
     return {
       allowed: this.#entries.stateOf(ref) === 'listed',
       earlierDeletion: this.#entries.isDeleting(ref.tenantId),
@@ -112,17 +118,42 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   /**
-   * Called after a tenant could not be created; returns the result for the request. When the id is taken, keeps that
-   * result and drops the entry. Any other failure comes from a deletion, or from another copy of the request that was
-   * refused; then the result of that copy counts for this one too. Idempotent.
+   * Called after a tenant could not be created; returns the result for the request, which is the incarnation when
+   * another copy of the request has created it after all. When the id is taken, keeps that result and drops the entry.
+   * Any other failure comes from a deletion, or from another copy of the request that was refused; then the result of
+   * that copy counts for this one too. Idempotent.
    */
   async refuse(ref: TenantRef, failure: Failure, command: Command): Promise<Mutated<TenantRef>> {
-    if (failure.code !== 'tenant_exists') {
-      await this.#finishAllOf(ref.tenantId);
-      const kept = this.#idempotency.resultOf<TenantRef>(command, Date.now());
-      return kept === null || kept.ok ? fail(failure) : kept;
+    const isTaken = failure.code === 'tenant_exists';
+    const taken = isTaken ? await this.#refuseOneByOne(ref, failure, command) : null;
+    if (taken !== null) return taken;
+    await this.#finishAllOf(ref.tenantId);
+    const kept = this.#idempotency.resultOf<TenantRef>(command, Date.now());
+    return kept === null || kept.ok ? fail(isTaken ? { code: 'tenant_not_found' } : failure) : kept;
+  }
+
+  /** One refusal of an incarnation at a time. Creations of it wait for the end (`confirm`). */
+  async #refuseOneByOne(ref: TenantRef, failure: Failure, command: Command): Promise<Mutated<TenantRef> | null> {
+    const { incarnation } = ref;
+    const before = this.#refusals.get(incarnation) ?? Promise.resolve();
+    const refusal = before.catch(() => {}).then(() => this.#refuseTaken(ref, failure, command));
+    this.#refusals.set(incarnation, refusal);
+    try {
+      return await refusal;
+    } finally {
+      if (this.#refusals.get(incarnation) === refusal) this.#refusals.delete(incarnation);
     }
+  }
+
+  /** Null when another copy of the request has created the incarnation, and it was deleted since. */
+  async #refuseTaken(ref: TenantRef, failure: Failure, command: Command): Promise<Mutated<TenantRef> | null> {
+    // The id may have become free after the failure, and another copy of the request may have created the incarnation.
+    const exists = await this.#askTenant(ref.tenantId, (tenant) => tenant.cancelCreation(ref.incarnation));
+    if (exists) return ok(ref);
     return this.ctx.storage.transactionSync(() => {
+      const kept = this.#idempotency.resultOf<TenantRef>(command, Date.now());
+      if (kept !== null && !kept.ok) return kept;
+      if (kept !== null && this.#entries.stateOf(ref) !== 'listed') return null;
       this.#entries.refuse(ref);
       this.#keep(command, fail(failure), Date.now());
       return fail(failure);
@@ -152,8 +183,7 @@ export class Directory extends DurableObject<ObjectBindings> {
   /** The tenant that is meant, as its object says; null when there is none. */
   async #find(tenantId: string, bound: Bound | null): Promise<TenantRef | null> {
     if (this.#entries.ofId(tenantId).length === 0) return null;
-    const tenant = tenantStub(this.env, objectNameOf(await locatorOf(tenantId)));
-    const described = await tenant.describe({ tenantId, bound });
+    const described = await this.#askTenant(tenantId, (tenant) => tenant.describe({ tenantId, bound }));
     return described.ok ? { tenantId, incarnation: described.value.incarnation } : null;
   }
 
@@ -231,7 +261,7 @@ export class Directory extends DurableObject<ObjectBindings> {
   }
 
   async #destroy({ tenantId, incarnation }: TenantRef): Promise<void> {
-    await tenantStub(this.env, objectNameOf(await locatorOf(tenantId))).destroy(incarnation);
+    await this.#askTenant(tenantId, (tenant) => tenant.destroy(incarnation));
   }
 
   /**
@@ -239,12 +269,18 @@ export class Directory extends DurableObject<ObjectBindings> {
    * recorded.
    */
   async #revokeGrants(ref: TenantRef, command: Command): Promise<void> {
-    const system = tenantStub(this.env, objectNameOf(await locatorOf(SYSTEM_TENANT_ID)));
     const target = { tenantId: SYSTEM_TENANT_ID, bound: null };
     for (const owner of [grantOwner(ref), ref.tenantId]) {
       const revocation = { ...command, id: `${command.id}.${owner}`, retry: false, grows: false, ifVersions: null };
-      await system.revokeKeys(target, { owner }, revocation);
+      await this.#askTenant(SYSTEM_TENANT_ID, (system) => system.revokeKeys(target, { owner }, revocation));
     }
+  }
+
+  /** Calls the object of a tenant. */
+  async #askTenant<T>(tenantId: string, ask: (tenant: TenantPeer) => Promise<T>): Promise<T> {
+    // No promise may hold a stub: awaiting it would look for a method `then` of the object.
+    const objectName = objectNameOf(await locatorOf(tenantId));
+    return ask(tenantStub(this.env, objectName));
   }
 
   /** Records when the alarm attempts this deletion next: later after each attempt that failed. */
@@ -300,17 +336,24 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   // ---- the alarm ----
 
-  /** Starts everything that is due and sets the next alarm. */
+  /** Starts everything that is due and sets the next alarm. A job that fails holds up no other, and is tried again. */
   override alarm(): void {
     const now = Date.now();
     this.#alarmClock.wentOff();
+    const failures = this.#jobs.filter((job) => this.#hasFailed(() => void job.run({ now }, FINISH_BATCH)));
+    if (failures.length === 0 && !this.#hasFailed(() => this.#alarmClock.armForAll(now))) return;
+    this.#alarmClock.wentOff();
+    this.#alarmClock.arm(now + ALARM_RETRY_MS, now);
+  }
+
+  /** Whether this step of the alarm fails. The platform gives up on an alarm that throws a few times. */
+  #hasFailed(step: () => void): boolean {
     try {
-      for (const job of this.#jobs) job.run({ now }, FINISH_BATCH);
-      this.#alarmClock.armForAll(now);
+      step();
+      return false;
     } catch (error) {
       logError('alarm_failed', error, { object: 'directory' });
-      this.#alarmClock.wentOff();
-      this.#alarmClock.arm(now + ALARM_RETRY_MS, now);
+      return true;
     }
   }
 

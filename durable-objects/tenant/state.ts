@@ -235,11 +235,7 @@ export class TenantState {
     if (existing?.incarnation === wanted.incarnation) {
       return this.store.idempotency.resultOf<TenantRecord>(command, Date.now()) ?? ok(existing);
     }
-    if (existing !== null) {
-      // The directory drops the entry now. So another copy of this creation must not continue if the id becomes free.
-      this.#refuseCreations(wanted.incarnation, TAKEN);
-      return TAKEN;
-    }
+    if (existing !== null) return TAKEN;
     // Until the leases on an earlier tenant have ended, results about this one wait for them. The stored record says
     // so, since a later instance of this object must wait as well.
     const tenant = waitMs === 0 ? wanted : { ...wanted, leaseSecondsInForce: LEASE_SECONDS_MAX };
@@ -259,6 +255,16 @@ export class TenantState {
       this.#settleSoon(Math.max(FLUSH_AFTER_MS, waitMs));
     }
     return ok(tenant);
+  }
+
+  /**
+   * Called by the directory before it gives an incarnation up. Returns whether the incarnation exists; if not, every
+   * creation of it that waits for the directory is cancelled.
+   */
+  cancelCreation(incarnation: string): boolean {
+    if (this.#tenant?.incarnation === incarnation) return true;
+    this.#refuseCreations(incarnation, TAKEN);
+    return false;
   }
 
   #refuseCreations(incarnation: string, result: Result<never>): void {

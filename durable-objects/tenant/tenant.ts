@@ -85,6 +85,11 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.create(tenant, command, confirm);
   }
 
+  /** Settles that an incarnation is given up, unless it exists already: then returns true. Idempotent. */
+  cancelCreation(incarnation: string): boolean {
+    return this.#state.cancelCreation(incarnation);
+  }
+
   describe(target: TenantTarget): Later<Result<TenantRecord>> {
     return this.#state.read(
       target,

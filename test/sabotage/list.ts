@@ -309,6 +309,12 @@ export const SABOTAGES: readonly Sabotage[] = [
     noticedBy: [DELETION],
   },
   {
+    name: 'deletion: a creation is refused although another copy of the request has created the tenant',
+    file: 'durable-objects/directory/directory.ts',
+    patches: [['if (exists) return ok(ref);', '']],
+    noticedBy: [DELETION],
+  },
+  {
     name: 'deletion: a grant opens every tenant of its id',
     file: 'domain/tenants/target.ts',
     patches: [['if (bound === null) return true;', 'return true;']],

@@ -273,6 +273,40 @@ describe('a deletion with Idempotency-Key that found no tenant', () => {
   });
 });
 
+type Namespace<T> = { idFromName(name: string): DurableObjectId; get(id: DurableObjectId): T };
+
+/** A namespace whose calls of this method wait on their way to the object until they are released. */
+function heldCalls<T extends object>(space: Namespace<T>, method: string) {
+  let isReached = false;
+  let isReleased = false;
+  const hold =
+    (send: (...args: unknown[]) => unknown) =>
+    async (...args: unknown[]) => {
+      isReached = true;
+      while (!isReleased) await scheduler.wait(1);
+      return send(...args);
+    };
+  const held: Namespace<T> = {
+    idFromName: (name) => space.idFromName(name),
+    get: (id) =>
+      new Proxy(space.get(id), {
+        get: (stub, property) => {
+          const send: unknown = Reflect.get(stub, property);
+          return property === method && typeof send === 'function' ? hold((...args) => send(...args)) : send;
+        },
+      }),
+  };
+  return {
+    space: held,
+    reached: async () => {
+      while (!isReached) await scheduler.wait(1);
+    },
+    release: () => {
+      isReleased = true;
+    },
+  };
+}
+
 describe('a late creation', () => {
   /**
    * Holds the directory's first confirmation to the tenant's object, which asks whether it may create, until it is
@@ -341,6 +375,28 @@ describe('a late creation', () => {
     expect((await late).status).toBe(409);
     await expectNone('refused');
     expect((await create('refused')).status).toBe(409);
+  });
+
+  it('gives every copy of a request one result when the id became free between them', async () => {
+    await createTenant('copied', { name: 'first' });
+    const body = { id: 'copied', name: 'second', settings: { leaseSeconds: 0 } };
+    // One copy's creation is held up on its way to the object, the other one's refusal on its way to the directory.
+    const creation = heldCalls(env.TENANTS, 'create');
+    const refusal = heldCalls(env.DIRECTORY, 'refuse');
+    const environments = [
+      { ...env, TENANTS: creation.space },
+      { ...env, DIRECTORY: refusal.space },
+    ];
+    const copies = environments.map((copy) => apiWith(copy, 'POST', '/tenants', body, withKey('copies')));
+    await Promise.all([creation.reached(), refusal.reached()]);
+    expect((await api('DELETE', '/tenants/copied')).status).toBe(204);
+    creation.release();
+    expect((await copies[0])?.status).toBe(201);
+    refusal.release();
+    const [one, other] = await Promise.all(copies);
+    expect([other?.status, other?.body]).toEqual([201, one?.body]);
+    expect(await listed()).toContain('copied');
+    expect((await api('POST', '/tenants', body, withKey('copies'))).body).toEqual(one?.body);
   });
 
   it('repeats a creation that was given up long ago, and is not treated as abandoned', async () => {
@@ -433,6 +489,22 @@ describe('the alarm of the directory', () => {
     expect(Number(await directoryAlarmAt()) - Date.now()).toBeLessThanOrEqual(600_000);
     await undo();
     await finishByAlarm('stuck');
+  });
+
+  it('runs each job even if another one fails', async () => {
+    logged();
+    await api('DELETE', '/tenants/nobody', undefined, withKey('kept a day'));
+    advance(25 * 60 * 60 * 1000);
+    const left = await runInDurableObject(directoryObject(), async (instance, { storage }) => {
+      storage.sql.exec('ALTER TABLE tenants RENAME TO elsewhere');
+      instance.alarm();
+      storage.sql.exec('ALTER TABLE elsewhere RENAME TO tenants');
+      return storage.sql
+        .exec('SELECT count(*) AS n FROM idempotency WHERE created_at < ?', Date.now() - 86_400_000)
+        .one();
+    });
+    expect(left).toEqual({ n: 0 });
+    expect(await directoryAlarmAt()).not.toBeNull();
   });
 
   it('logs its failure and runs again', async () => {

@@ -39,14 +39,16 @@ const createTenant = operation({
     // without an entry would never be found.
     const added = await objects.changeDirectory(template, (directory, command) => directory.add(wanted, command));
     const ref = unwrap(added);
-    const created = await objects.createTenant(ref.tenantId, template, (tenant, command) =>
-      tenant.create(ref, { name: name ?? ref.tenantId, settings }, command),
-    );
-    if (!created.ok) {
-      const { failure } = created;
-      unwrap(await objects.changeDirectory(template, (directory, command) => directory.refuse(ref, failure, command)));
-    }
-    return changed(created, toTenantResource);
+    const create = () =>
+      objects.createTenant(ref.tenantId, template, (tenant, command) =>
+        tenant.create(ref, { name: name ?? ref.tenantId, settings }, command),
+      );
+    const created = await create();
+    if (created.ok) return changed(created, toTenantResource);
+    const { failure } = created;
+    unwrap(await objects.changeDirectory(template, (directory, command) => directory.refuse(ref, failure, command)));
+    // Another copy of this request has created the tenant after all, so this one gets the same result.
+    return changed(await create(), toTenantResource);
   },
 });
 
