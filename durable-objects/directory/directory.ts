@@ -5,7 +5,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Command } from '../../domain/command.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
-import { type Confirmation, grantOwner, retryDelayMs } from '../../domain/tenants/lifecycle.ts';
+import { type Confirmation, grantOwner, NOT_CONFIRMED, retryDelayMs } from '../../domain/tenants/lifecycle.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Bound, TenantRef } from '../../domain/tenants/target.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
@@ -107,10 +107,7 @@ export class Directory extends DurableObject<ObjectBindings> {
 
   /** Called by the tenant's object before it writes anything of a new incarnation. Waits for a refusal under way. */
   async confirm(ref: TenantRef): Promise<Confirmation> {
-    for (let refusal = this.#refusals.get(ref.incarnation); refusal !== undefined; ) {
-      await refusal.catch(() => {});
-      refusal = this.#refusals.get(ref.incarnation);
-    }
+    while (this.#refusals.has(ref.incarnation)) await this.#refusals.get(ref.incarnation)?.catch(() => {});
     return {
       allowed: this.#entries.stateOf(ref) === 'listed',
       earlierDeletion: this.#entries.isDeleting(ref.tenantId),
@@ -129,7 +126,8 @@ export class Directory extends DurableObject<ObjectBindings> {
     if (taken !== null) return taken;
     await this.#finishAllOf(ref.tenantId);
     const kept = this.#idempotency.resultOf<TenantRef>(command, Date.now());
-    return kept === null || kept.ok ? fail(isTaken ? { code: 'tenant_not_found' } : failure) : kept;
+    if (kept !== null && !kept.ok) return kept;
+    return isTaken ? NOT_CONFIRMED : fail(failure);
   }
 
   /** One refusal of an incarnation at a time. Creations of it wait for the end (`confirm`). */

@@ -69,8 +69,7 @@ export class HttpRequest implements InputReader, RequestSource {
 
   readPath(parameters: Readonly<Record<string, PathParameter>>): Readonly<Record<string, string>> {
     const values: Record<string, string> = {};
-    for (const name in parameters) {
-      const { pattern, otherwise } = parameters[name] ?? { pattern: /^$/, otherwise: 'not_found' };
+    for (const [name, { pattern, otherwise }] of Object.entries(parameters)) {
       const value = this.#params[name] ?? '';
       if (!pattern.test(value)) throw problem(otherwise);
       values[name] = value;

@@ -1,6 +1,6 @@
 /** The problems of Keystead's own resources, and the one map from an object's failures to problems. */
 import type { Failure, Mutated } from '../../domain/outcome.ts';
-import { OUTLIVES_CALLER } from '../auth/management-key.ts';
+import { outlivesCaller } from '../auth/management-key.ts';
 import { IDEMPOTENCY_REPLAYED } from '../http/conditions.ts';
 import { forbidden, HTTP_PROBLEMS, Problem, problemTypes, storageFull, validationFailed } from '../http/problem.ts';
 
@@ -66,7 +66,7 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'would_widen':
       return wouldWiden();
     case 'outlives_caller':
-      return forbidden(OUTLIVES_CALLER);
+      return outlivesCaller();
     case 'not_for_confined':
       return forbidden(NOT_FOR_CONFINED[failure.what]);
     case 'keys_not_found':

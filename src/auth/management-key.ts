@@ -14,9 +14,11 @@ import type { Confinement, TenantRef } from '../../domain/tenants/target.ts';
 import { forbidden } from '../http/problem.ts';
 import { PERMISSIONS, type Permission, type Principal, ROLE_NAMES, ROLES, type Role } from './principal.ts';
 
-/** Detail for a caller who tries to make a management key that lasts longer than the caller's own. */
-export const OUTLIVES_CALLER =
-  'The caller has an end, and hands out no management key that lasts longer: give an expiresAt no later than that.';
+/** The refusal of a management key that would last longer than the caller's own. */
+export const outlivesCaller = () =>
+  forbidden(
+    'The caller has an end, and hands out no management key that lasts longer: give an expiresAt no later than that.',
+  );
 
 /** Prefix of management keys. A scanner tells them from customers' keys by it. */
 export const MANAGEMENT_KEY_PREFIX = 'ksm';
@@ -85,7 +87,7 @@ export function principalOf(key: VerifiedKey): Principal {
  */
 export function expiryWithin({ endsAt }: Principal, wanted: number | null | undefined): number | null {
   const expiresAt = wanted === undefined ? endsAt : wanted;
-  if (!endsWithin(expiresAt, endsAt)) throw forbidden(OUTLIVES_CALLER);
+  if (!endsWithin(expiresAt, endsAt)) throw outlivesCaller();
   return expiresAt;
 }
 

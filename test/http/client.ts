@@ -7,7 +7,7 @@ import type { Operation } from '../../src/api/operation.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
-import { expectDescribed } from '../support/described.ts';
+import { describedBody } from '../support/described.ts';
 
 export type RawRequest = {
   readonly body?: string | Uint8Array | ReadableStream;
@@ -32,8 +32,7 @@ export async function send(
     ...(body === undefined ? {} : { body }),
   });
   const response = await handle(request, other ?? env);
-  const text = await response.clone().text();
-  expectDescribed(method, path, response.status, text === '' ? undefined : JSON.parse(text));
+  await describedBody(method, path, response.clone());
   return response;
 }
 

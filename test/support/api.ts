@@ -8,7 +8,7 @@ import { keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/s
 import { tenantResource } from '../../src/api/tenants/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import type { Env } from '../../src/env.ts';
-import { expectDescribed } from './described.ts';
+import { describedBody } from './described.ts';
 
 declare global {
   namespace Cloudflare {
@@ -39,10 +39,8 @@ export async function api(
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const text = await response.text();
-  const answered = text === '' ? undefined : JSON.parse(text);
-  expectDescribed(method, `/v1${path}`, response.status, answered);
-  return { status: response.status, headers: response.headers, body: answered };
+  const described = await describedBody(method, `/v1${path}`, response);
+  return { status: response.status, headers: response.headers, body: described };
 }
 
 async function expectResponse<const S extends v.GenericSchema>(

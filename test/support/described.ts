@@ -20,7 +20,7 @@ export function operationAt(method: string, path: string): OperationDescription 
 const anyProblem = v.object({ code: v.string() });
 
 /** Throws when the description does not allow the response. `body` is the parsed JSON, undefined for none. */
-export function expectDescribed(method: string, pathAndQuery: string, status: number, body: unknown): void {
+function expectDescribed(method: string, pathAndQuery: string, status: number, body: unknown): void {
   const operation = operationAt(method, pathAndQuery.split('?')[0] ?? '');
   if (operation === null || method === 'HEAD') return;
   const { response } = operation;
@@ -33,4 +33,12 @@ export function expectDescribed(method: string, pathAndQuery: string, status: nu
     if (response.body !== null) v.parse(response.body, body);
     else if (body !== undefined) throw new Error(`${operation.id} has no body`);
   }
+}
+
+/** The parsed body of a response, undefined for none, once the description allows the response. */
+export async function describedBody(method: string, pathAndQuery: string, response: Response): Promise<unknown> {
+  const text = await response.text();
+  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  expectDescribed(method, pathAndQuery, response.status, body);
+  return body;
 }

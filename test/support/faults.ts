@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
 import type { ApiResponse } from './api.ts';
-import { expectDescribed } from './described.ts';
+import { describedBody } from './described.ts';
 
 export type Fault = {
   /** Name of the object's method. */
@@ -73,8 +73,6 @@ export async function apiWith(
     }),
     faulty,
   );
-  const text = await response.text();
-  const answered = text === '' ? undefined : JSON.parse(text);
-  expectDescribed(method, `/v1${path}`, response.status, answered);
-  return { status: response.status, headers: response.headers, body: answered };
+  const described = await describedBody(method, `/v1${path}`, response);
+  return { status: response.status, headers: response.headers, body: described };
 }

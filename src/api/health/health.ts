@@ -9,6 +9,7 @@ import { misconfigured } from '../../http/problem.ts';
 import { json, type Reply } from '../../http/reply.ts';
 import type { ObjectClient } from '../../object-client.ts';
 import { VERSION } from '../../version.ts';
+import { describeTenant } from '../tenants/read-tenant.ts';
 
 export const HEALTH_PATHS = ['/healthz', '/readyz'] as const;
 export type HealthPath = (typeof HEALTH_PATHS)[number];
@@ -32,7 +33,7 @@ async function checkReady(runtime: Runtime | ConfigProblem[], objects: ObjectCli
   await objects.requireRoom();
   await objects.directory((directory) => directory.probe());
   if (runtime.hasAdminToken) return;
-  const system = await objects.tenant(SYSTEM_TENANT_ID, (tenant, target) => tenant.describe(target));
+  const system = await describeTenant(objects, SYSTEM_TENANT_ID);
   if (!system.ok) {
     throw misconfigured([{ variable: 'ADMIN_TOKEN', reason: 'is not set, and there is no management key' }]);
   }

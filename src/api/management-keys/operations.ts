@@ -14,12 +14,11 @@ import {
   expiryWithin,
   grantOf,
   MANAGEMENT_KEY_PREFIX,
-  OUTLIVES_CALLER,
+  outlivesCaller,
   ownerOf,
   requireHeld,
 } from '../../auth/management-key.ts';
 import { ROLES } from '../../auth/principal.ts';
-import { forbidden } from '../../http/problem.ts';
 import { mintOne, mintSuccessor } from '../keys/minting.ts';
 import { parseListed, revokeKeyBody } from '../keys/schemas.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
@@ -211,7 +210,7 @@ const rotateManagementKey = operation({
     const { result, secret } = await mintSuccessor(context, key, { ...body, owner }, rights);
     const { successor, predecessor } = unwrap(result);
     // The object decided a kept result by the end that the caller's key had then. It may end sooner now.
-    if (!endsWithin(successor.expiresAt, rights.endsBy)) throw forbidden(OUTLIVES_CALLER);
+    if (!endsWithin(successor.expiresAt, rights.endsBy)) throw outlivesCaller();
     return {
       value: {
         key: { ...toManagementKeyResource(successor), secret },

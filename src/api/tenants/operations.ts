@@ -107,8 +107,8 @@ const getTenant = operation({
   permission: 'tenants:read',
   request: { path: PATH_OF.tenant },
   response: { body: tenantResource },
-  run: async (context, { tenantId }) => ({
-    value: toTenantResource(await context.read(tenantId, (tenant, target) => tenant.describe(target))),
+  run: async ({ objects }, { tenantId }) => ({
+    value: toTenantResource(unwrap(await describeTenant(objects, tenantId))),
   }),
 });
 
