@@ -11,6 +11,7 @@
  */
 
 import type { Command } from '../domain/command.ts';
+import type { HolderCall, Renewal } from '../domain/leases/lease.ts';
 import { LruCache } from '../domain/memory/lru-cache.ts';
 import { fail } from '../domain/outcome.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
@@ -124,7 +125,7 @@ export class ObjectClient {
     this.#background = background;
   }
 
-  /** Object calls made so far for this request, repeated ones included, uses of leased keys not. */
+  /** Object calls made so far for this request, repeated ones included. */
   get calls(): number {
     return this.#calls;
   }
@@ -213,22 +214,23 @@ export class ObjectClient {
     keyId: string,
     digest: Uint8Array,
     scopes: readonly string[],
+    call: HolderCall,
   ): Promise<VerifyResult> {
     return this.#call(
-      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, !retry),
+      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry),
       (error) => !isOverloaded(error),
     );
   }
 
-  /**
-   * Reports the use of a leased key to its object, after the response. When the call fails, the use is not recorded.
-   */
-  noteLeasedUse(objectName: string, keyId: string): void {
-    this.#background.waitUntil(
-      tenantStub(this.#env, objectName)
-        .noteLeasedUse(keyId)
-        .catch(() => {}),
-    );
+  /** Renews this isolate's lease on the tenant in this object, and reports uses. Null when no lease is granted. */
+  renewLease(objectName: string, call: HolderCall): Promise<Renewal | null> {
+    return this.#call(() => tenantStub(this.#env, objectName).renewLease(call));
+  }
+
+  /** Does this work some time (ms) after the response. Errors are dropped. */
+  afterwards(ms: number, work: () => Promise<unknown>): void {
+    const done = ms === 0 ? work() : scheduler.wait(ms).then(work);
+    this.#background.waitUntil(done.catch(() => {}));
   }
 
   /** Reads from the directory, or makes a change there that is idempotent by itself. */

@@ -19,7 +19,7 @@ export type TenantSettings = {
   readonly storage: 'sealed' | 'digest';
   readonly allowReveal: boolean;
   /**
-   * How long an isolate may decide about a key without asking the object (domain/leases/ledger.ts); 0 turns leases off.
+   * How long an isolate may decide about a key without asking the object (domain/leases/lease.ts); 0 turns leases off.
    */
   readonly leaseSeconds: number;
   /** How long entries of the audit log are kept; null for ever. */

@@ -5,7 +5,15 @@
  */
 
 import type { Command } from '../../domain/command.ts';
-import { type Concerned, LEASE_SECONDS_MAX } from '../../domain/leases/ledger.ts';
+import { LeaseGranter } from '../../domain/leases/granter.ts';
+import {
+  type Concerned,
+  type Known,
+  LEASE_SECONDS_MAX,
+  type Renewal,
+  type ReportedUse,
+} from '../../domain/leases/lease.ts';
+import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -17,13 +25,19 @@ import { databaseVersion, migrate } from '../sql/migrate.ts';
 import { cleanUp } from './cleanup.ts';
 import type { HotKey } from './keys/hot-key.ts';
 import { FLUSH_AFTER_MS } from './keys/last-used.ts';
-import { TenantLeases } from './leases.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
 import { firstDueAt } from './tenant-jobs.ts';
-import { insertTenant, readTenant, readTenantAtStart, type StoredTenant, settleLeases } from './tenant-row.ts';
+import {
+  insertTenant,
+  readTenant,
+  readTenantAtStart,
+  type StoredTenant,
+  settleLeases,
+  writeLeasesOut,
+} from './tenant-row.ts';
 
 /** Passes that one alarm makes. Others are served between them. */
 const PASSES_PER_ALARM = 20;
@@ -55,7 +69,11 @@ export class TenantState {
     this.#storage = storage;
     this.store = new TenantStore(storage.sql);
     this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
-    this.#leases = new TenantLeases(storage.sql, () => this.#tenant?.leaseSecondsInForce ?? null, Date.now());
+    const surroundings = {
+      secondsInForce: () => this.#tenant?.leaseSecondsInForce ?? null,
+      writeFlag: (areOut: boolean) => writeLeasesOut(storage.sql, areOut),
+    };
+    this.#leases = new TenantLeases(new LeaseGranter(crypto.randomUUID()), surroundings, Date.now());
     const stored = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length) ?? this.#bringUpToDate();
     if (stored === null) return;
     this.#tenant = stored.record;
@@ -109,14 +127,15 @@ export class TenantState {
     if (tenant === null || !isMeant(tenant, target)) return this.#missing(now);
     if (command.grows && this.#storage.sql.databaseSize > GROWS_UP_TO_BYTES) return fail({ code: 'storage_full' });
     const context = { store: this.store, tenant, now, command };
-    const { result, changed } = this.#transaction(() => this.#apply(context, mutation));
+    const { result, changed, purged } = this.#transaction(() => this.#apply(context, mutation));
+    this.#leases.removed(purged);
     return this.#after(this.#leases.beforeResult(changed, mutation.about, now), result);
   }
 
   #apply<T, F>(context: MutationContext, mutation: Mutation<T, F>): Applied<T, F | Failure> {
     const { store, tenant, now, command } = context;
     const known = knownResult(context, mutation);
-    if (known !== null) return { result: known, changed: null };
+    if (known !== null) return { result: known, changed: null, purged: [] };
 
     const change = mutation.run(context);
     const written = store.keys.takeWritten();
@@ -130,8 +149,9 @@ export class TenantState {
       this.#tenant = updated;
       this.#alarm.armForAll(now);
     }
-    if (!change.ok || !isChange) return { result, changed: null };
-    return { result, changed: change.value.concerns ?? written.changed };
+    const { purged } = written;
+    if (!change.ok || !isChange) return { result, changed: null, purged };
+    return { result, changed: change.value.concerns ?? written.changed, purged };
   }
 
   /** When the first of what a mutation has written is due (ms); null for never. */
@@ -160,11 +180,22 @@ export class TenantState {
     if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);
   }
 
-  /** Grants a lease on a key. Returns its length (ms), 0 when none is granted (leases.ts). */
-  grantLease({ settings }: TenantRecord, keyId: string, now: number): number {
-    const leaseMs = this.#leases.grant(keyId, settings.leaseSeconds, now);
-    if (leaseMs > 0) this.#settleSoon(FLUSH_AFTER_MS);
-    return leaseMs;
+  /** Records uses that a holder decided itself, as `noteUse` does. */
+  noteUses(uses: readonly ReportedUse[], now: number): void {
+    if (this.#tenant === null) return;
+    for (const { keyId, agoMs } of uses) {
+      const hot = this.store.keys.getHot(keyId);
+      if (hot !== undefined) this.noteUse(hot, now - agoMs);
+    }
+  }
+
+  /** Grants a holder a lease on the tenant, or null for none (domain/leases). */
+  renewLease(known: Known | null, keyId: string | null, now: number): Renewal | null {
+    const tenant = this.#tenant;
+    if (tenant?.status !== 'active') return null;
+    const renewal = this.#leases.grant(known, keyId, tenant.settings.leaseSeconds, now);
+    if (renewal !== null) this.#settleSoon(FLUSH_AFTER_MS);
+    return renewal;
   }
 
   /**
@@ -334,7 +365,7 @@ export class TenantState {
     const now = Date.now();
     const { remaining } = this.#transaction(() => cleanUp({ store: this.store, tenant, now }, 'alarm'));
     // No call waits for an alarm: what it writes, time or a group revocation has decided before.
-    this.store.keys.takeWritten();
+    this.#leases.removed(this.store.keys.takeWritten().purged);
     return remaining > 0;
   }
 
@@ -387,4 +418,6 @@ type Applied<T, F> = {
   readonly result: Mutated<T, F>;
   /** What was changed now; null when nothing was. */
   readonly changed: Concerned | null;
+  /** Keys whose records were deleted long after they had ended. */
+  readonly purged: readonly string[];
 };

@@ -15,6 +15,7 @@ import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
@@ -52,8 +53,8 @@ export type VerifyResult =
       /** JSON text of a `VerifiedKey`. */
       readonly keyJson: string;
       readonly warnings: readonly Warning[];
-      /** How long the record is sure not to change (ms); 0 when no lease was granted. */
-      readonly leaseMs: number;
+      /** The lease that is granted with this result; null for none. */
+      readonly renewal: Renewal | null;
     };
 
 /** Up to so many keys are received and stored in one turn. */
@@ -226,24 +227,31 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision needs
    * no write, so it also succeeds when storage takes none.
    */
-  verifyKey(keyId: string, digest: Uint8Array, wantedScopes: readonly string[], wantsLease: boolean): VerifyResult {
+  verifyKey(
+    keyId: string,
+    digest: Uint8Array,
+    wantedScopes: readonly string[],
+    { known, uses }: HolderCall,
+    wantsLease: boolean,
+  ): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
+    const now = Date.now();
+    if (uses.length > 0) this.#state.noteUses(uses, now);
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
-    const now = Date.now();
     const { code, warnings } = decide(tenant.status, hot.record, wantedScopes, now);
     if (code === 'VALID') this.#state.noteUse(hot, now);
-    const leaseMs = wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;
+    const renewal = wantsLease ? this.#state.renewLease(known, mayLease(code) ? keyId : null, now) : null;
     const { id, incarnation, createdAt } = tenant;
-    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, leaseMs };
+    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
   }
 
-  /** Records that a key was verified under a lease. */
-  noteLeasedUse(keyId: string): void {
-    const { tenant, store } = this.#state;
-    const hot = tenant === null ? undefined : store.keys.getHot(keyId);
-    if (hot !== undefined) this.#state.noteUse(hot, Date.now());
+  /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
+  renewLease({ known, uses }: HolderCall): Renewal | null {
+    const now = Date.now();
+    this.#state.noteUses(uses, now);
+    return this.#state.renewLease(known, null, now);
   }
 
   // ---- rotation ----

@@ -1,6 +1,6 @@
 /** The services of an isolate: made once from the configuration, they hold the imported keys and the caches. */
 
-import { LeaseCache } from '../../domain/leases/cache.ts';
+import { LeaseHolder } from '../../domain/leases/holder.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { LogLevel } from '../../durable-objects/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
@@ -9,6 +9,7 @@ import { Sealer } from '../crypto/envelope.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
 import { TenantMemory } from '../object-client.ts';
+import { PendingCalls } from '../verify/pending-calls.ts';
 import { SignatureCache } from '../verify/signature-cache.ts';
 import type { VerificationServices } from '../verify/verify.ts';
 import { type Config, type ConfigProblem, parseConfig } from './config.ts';
@@ -44,7 +45,8 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
     signatures: new SignatureCache(),
-    leases: new LeaseCache(),
+    leases: new LeaseHolder(),
+    pending: new PendingCalls(),
     tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),
     now: () => Date.now(),

@@ -2,12 +2,18 @@
  * Verification of a key string, for customers' keys and management keys alike:
  *
  * - A malformed or forged key string is refused here, without an object call.
- * - A leased key is decided here, by the same function that the object uses.
- * - Any other key costs one call to its object.
+ * - A key of which this isolate holds a record is decided here while the lease on its tenant is in force, by the same
+ *   function that the object uses.
+ * - Any other key costs one call to its object, which renews the lease on everything that is held of the tenant.
+ *   Verifications that come while a call is under way which may decide them wait for that one.
  */
+
+import { sameBytes } from '../../domain/bytes.ts';
+import { type HeldKey, heldBytes } from '../../domain/keys/held-key.ts';
 import type { VerifiedKey } from '../../domain/keys/record.ts';
-import { type DecisionCode, decide, type Warning } from '../../domain/keys/verification.ts';
-import type { LeaseCache, LeasedKey } from '../../domain/leases/cache.ts';
+import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import type { LeaseHolder } from '../../domain/leases/holder.ts';
+import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import { objectNameOf } from '../../domain/tenants/locator.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { logEvent } from '../../durable-objects/log.ts';
@@ -15,7 +21,13 @@ import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
 import type { KeySigner } from '../crypto/key-signer.ts';
 import { parseKeyString } from '../crypto/key-string.ts';
 import type { Place } from '../object-client.ts';
+import type { PendingCalls } from './pending-calls.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';
+
+/** A tenant that falls quiet reports its last uses so long (ms) before its lease ends. */
+const REPORT_BEFORE_END_MS = 50;
+/** Uses are reported within this time (ms), however long the lease is. */
+const REPORT_WITHIN_MS = 3000;
 
 /** What verifying a key string found. */
 export type Verification =
@@ -25,7 +37,7 @@ export type Verification =
       readonly tenantId: string;
       readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
-      /** Whether a lease decided. Then `key` is the same object at each verification as long as the lease lasts. */
+      /** Whether a held record decided. Then `key` is the same object at each verification as long as it is held. */
       readonly leased: boolean;
     };
 
@@ -35,12 +47,16 @@ export type VerificationOptions = {
   readonly within: readonly TenantTarget[];
   /** Whether the key must be a management key, a key of the tenant `_system`. Otherwise it must not be one. */
   readonly system: boolean;
-  /** Whether to ask the object even if the key is leased. */
+  /** Whether to ask the object even if the key could be decided here. */
   readonly fresh: boolean;
 };
 
-/** The leases of an isolate, and the clock (ms) that measures them. */
-export type LeaseServices = { readonly leases: LeaseCache; readonly now: () => number };
+/** What an isolate holds under leases, the calls that renew them, and the clock (ms) that measures them. */
+export type LeaseServices = {
+  readonly leases: LeaseHolder<HeldKey>;
+  readonly pending: PendingCalls;
+  readonly now: () => number;
+};
 
 /** The services of an isolate that verification uses. */
 export type VerificationServices = LeaseServices & {
@@ -50,11 +66,19 @@ export type VerificationServices = LeaseServices & {
   readonly systemObjectName: Promise<string>;
 };
 
-/** The calls to objects that verification makes. */
+/** What verification needs to reach objects. */
 export type VerificationObjects = {
   placeOf(tenantId: string): Place | Promise<Place>;
-  verifyKey(objectName: string, keyId: string, digest: Uint8Array, scopes: readonly string[]): Promise<VerifyResult>;
-  noteLeasedUse(objectName: string, keyId: string): void;
+  verifyKey(
+    objectName: string,
+    keyId: string,
+    digest: Uint8Array,
+    scopes: readonly string[],
+    call: HolderCall,
+  ): Promise<VerifyResult>;
+  renewLease(objectName: string, call: HolderCall): Promise<Renewal | null>;
+  /** Does this work some time (ms) after the response. */
+  afterwards(ms: number, work: () => Promise<unknown>): void;
 };
 
 /** Verifies a key string as of now. Synchronous when the signature cache has it and its key is leased. */
@@ -96,27 +120,54 @@ export function verifySigned(
   objects: VerificationObjects,
 ): Verification | Promise<Verification> {
   if (signed.system !== options.system) return { code: 'NOT_FOUND' };
-  const now = services.now();
-  const leased = options.fresh ? null : services.leases.get(signed.id, signed.digest, now);
-  return leased === null
-    ? askObject(signed, options, services, objects)
-    : decideLeased(leased, signed, options, services.leases, objects, now);
+  const held = options.fresh ? null : decideHeld(signed, options, services, objects);
+  return held ?? decideByCall(signed, options, services, objects);
 }
 
-function decideLeased(
-  { tenant, key }: LeasedKey,
-  { objectName }: SignedKey,
+/** Decides by the record that this isolate holds. Null when it holds none, or no lease is in force. */
+function decideHeld(
+  { id, digest, objectName }: SignedKey,
   { scopes, within }: VerificationOptions,
-  leases: LeaseCache,
+  services: LeaseServices,
   objects: VerificationObjects,
-  now: number,
-): Verification {
+): Verification | null {
+  const { leases } = services;
+  const now = services.now();
+  const held = leases.get(objectName, id, now);
+  if (held === null || !(held.digest === digest || sameBytes(held.digest, digest))) return null;
+  const { tenant, key } = held;
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
-  // The tenant is active: only keys of active tenants are leased, and disabling one waits until all its leases have
-  // ended.
+  // The tenant is active: leases are granted for active tenants only, and disabling one waits until all have ended.
   const { code, warnings } = decide('active', key, scopes, now);
-  if (code === 'VALID' && leases.isNewUse(key.id, now)) objects.noteLeasedUse(objectName, key.id);
+  if (code === 'VALID') noteUse(objectName, id, now, services, objects);
   return { code, warnings, tenantId: tenant.id, key, leased: true };
+}
+
+async function decideByCall(
+  signed: SignedKey,
+  options: VerificationOptions,
+  services: LeaseServices,
+  objects: VerificationObjects,
+): Promise<Verification> {
+  const { objectName } = signed;
+  // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
+  for (const { tenantId } of options.within) {
+    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
+  }
+  const { leases, pending } = services;
+  const underWay = options.fresh ? undefined : pending.decisive(signed, leases);
+  if (underWay !== undefined) {
+    await pending.end(underWay);
+    // Not that call's result: it may have been read before this verification started. What is held now is as good as
+    // it always is.
+    const held = decideHeld(signed, options, services, objects);
+    if (held !== null) return held;
+  }
+  const call = askObject(signed, options, services, objects);
+  if (!leases.knows(objectName)) return call;
+  // Others may wait for this call, so it goes on even if this request is cut off.
+  objects.afterwards(0, () => call);
+  return pending.follow(signed, call);
 }
 
 async function askObject(
@@ -125,22 +176,61 @@ async function askObject(
   { leases, now }: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
-  // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
-  for (const { tenantId } of within) {
-    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
+  const asking = leases.ask(objectName, now());
+  let result: VerifyResult;
+  try {
+    result = await objects.verifyKey(objectName, id, digest, scopes, asking.call);
+  } catch (error) {
+    leases.failed(objectName, asking);
+    throw error;
   }
-  const asking = leases.ask(now());
-  const result = await objects.verifyKey(objectName, id, digest, scopes);
   if (result.code === 'NOT_FOUND') return result;
-  const { code, tenant, warnings, leaseMs } = result;
+  const { code, tenant, warnings, renewal } = result;
   // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
   // database: somebody has written to it.
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
     logEvent('error', 'tenant_in_wrong_place', { keyId: id });
     return { code: 'NOT_FOUND' };
   }
-  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   const key: VerifiedKey = JSON.parse(result.keyJson);
-  if (leaseMs > 0) leases.put({ tenant, key, digest }, leaseMs, asking, now());
+  if (renewal !== null) {
+    const record = { tenant, key, digest };
+    const got = mayLease(code) ? { keyId: id, record, bytes: heldBytes(record) } : null;
+    leases.receive(objectName, asking, renewal, got, now());
+  }
+  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   return { code, tenantId: tenant.id, key, warnings, leased: false };
+}
+
+/** Notes a use that the object has not seen, and sees that it hears of it. */
+function noteUse(
+  objectName: string,
+  keyId: string,
+  now: number,
+  services: LeaseServices,
+  objects: VerificationObjects,
+): void {
+  const { leases } = services;
+  const noted = leases.noteUse(objectName, keyId, now);
+  if (noted === 'nothing new' || noted === 'more') return;
+  const untilEnd = leases.remainingMs(objectName, now) - REPORT_BEFORE_END_MS;
+  const waitMs = noted === 'full' ? 0 : Math.min(Math.max(untilEnd, 0), REPORT_WITHIN_MS);
+  objects.afterwards(waitMs, () => reportUses(objectName, services, objects));
+}
+
+/** Reports uses that no other call has taken along. This renews the lease too, as any call does. */
+async function reportUses(
+  objectName: string,
+  { leases, now }: LeaseServices,
+  objects: VerificationObjects,
+): Promise<void> {
+  if (!leases.hasUses(objectName)) return;
+  const asking = leases.ask(objectName, now());
+  try {
+    const renewal = await objects.renewLease(objectName, asking.call);
+    if (renewal !== null) leases.receive(objectName, asking, renewal, null, now());
+  } catch {
+    // The object client has logged it. A later call reports these uses.
+    leases.failed(objectName, asking);
+  }
 }

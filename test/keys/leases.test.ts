@@ -101,15 +101,56 @@ describe('a leased key', () => {
     expect(edge.calls.length).toBe(1);
   });
 
-  it('is used once more in each minute than the object sees, and the object is told', async () => {
-    await leased('l-used', 10);
-    const key = await createKey('l-used');
-    advance(58_000);
-    await verify(key.secret);
-    advance(3000);
-    await verify(key.secret);
-    await scheduler.wait(50);
+  it('is used once more in each minute than the object sees, and the next call reports it', async () => {
+    await leased('l-used');
+    const [key, other] = [await createKey('l-used'), await createKey('l-used')];
+    const edge = isolate();
+    advance(59_500);
+    await edge.verify(key.secret);
+    advance(600);
+    await edge.verify(key.secret);
+    expect((await getKey('l-used', key.id)).lastUsedAt).toBe(at(START));
+    advance(300);
+    await edge.verify(other.secret);
     expect((await getKey('l-used', key.id)).lastUsedAt).toBe(at(START + 60_000));
+    expect(edge.calls).toEqual(['verifyKey', 'verifyKey']);
+  });
+
+  it('reports its uses before the lease ends when nothing else calls the object', async () => {
+    await leased('l-quiet', 3);
+    const key = await createKey('l-quiet');
+    const edge = isolate();
+    advance(58_000);
+    await edge.verify(key.secret);
+    advance(2600);
+    await edge.verify(key.secret);
+    await scheduler.wait(700);
+    expect((await getKey('l-quiet', key.id)).lastUsedAt).toBe(at(START + 60_000));
+    expect(edge.calls).toEqual(['verifyKey', 'renewLease']);
+  });
+
+  it('keeps the lease on all keys of its tenant alive, by any call to the object', async () => {
+    await leased('l-renewed');
+    const keys = [await createKey('l-renewed'), await createKey('l-renewed'), await createKey('l-renewed')];
+    const edge = isolate();
+    for (const { secret } of keys) await edge.verify(secret);
+    expect(edge.calls.length).toBe(3);
+    for (let second = 0; second < 5; second++) {
+      advance(1000);
+      for (const { secret } of keys) expect((await edge.verify(secret)).code).toBe('VALID');
+      expect(edge.calls.length).toBe(4 + second);
+    }
+  });
+
+  it('makes one call in a burst at the moment when the lease has ended', async () => {
+    await leased('l-burst');
+    const keys = await Promise.all(Array.from({ length: 20 }, () => createKey('l-burst')));
+    const edge = isolate();
+    for (const { secret } of keys) await edge.verify(secret);
+    advance(1000);
+    const burst = Array.from({ length: 50 }, () => keys.map(({ secret }) => edge.verify(secret))).flat();
+    expect(new Set((await Promise.all(burst)).map(({ code }) => code))).toEqual(new Set(['VALID']));
+    expect(edge.calls.length).toBe(21);
   });
 });
 

@@ -3,44 +3,49 @@
  * program's text in many more ways.)
  */
 import { vi } from 'vitest';
-import { LeaseCache } from '../../domain/leases/cache.ts';
-import { LeaseLedger, outlastMs } from '../../domain/leases/ledger.ts';
+import { LeaseGranter } from '../../domain/leases/granter.ts';
+import { LeaseHolder } from '../../domain/leases/holder.ts';
+import { outlastMs } from '../../domain/leases/lease.ts';
 
 /** Those that the world itself plays: it has the timers, the storage and the clocks. */
 const OF_THE_WORLD = ['no wait', 'flag never set', 'no clock rule'] as const;
 
 const OF_THE_CODE = {
   'no restart rule': () => {
-    vi.spyOn(LeaseLedger, 'ofStart').mockImplementation(() => new LeaseLedger(0));
+    vi.spyOn(LeaseGranter.prototype, 'assumeLeased').mockReturnValue();
   },
   'flag cleared too early': () => {
-    vi.spyOn(LeaseLedger.prototype, 'isQuiet').mockReturnValue(true);
+    vi.spyOn(LeaseGranter.prototype, 'isQuiet').mockReturnValue(true);
   },
   'no margin': () => {
-    const { grant } = LeaseLedger.prototype;
-    vi.spyOn(LeaseLedger.prototype, 'grant').mockImplementation(function (this: LeaseLedger, keyId, leaseMs, now) {
-      grant.call(this, keyId, leaseMs, now - (outlastMs(leaseMs) - leaseMs));
+    const { renew } = LeaseGranter.prototype;
+    vi.spyOn(LeaseGranter.prototype, 'renew').mockImplementation(function (
+      this: LeaseGranter,
+      ...[known, keyId, ms, now]
+    ) {
+      return renew.call(this, known, keyId, ms, now - (outlastMs(ms) - ms));
     });
   },
   'counted from the answer': () => {
-    const { put } = LeaseCache.prototype;
-    vi.spyOn(LeaseCache.prototype, 'put').mockImplementation(function (this: LeaseCache, leased, leaseMs, asking, now) {
-      put.call(this, leased, leaseMs, { ...asking, at: now }, now);
+    const { receive } = LeaseHolder.prototype;
+    vi.spyOn(LeaseHolder.prototype, 'receive').mockImplementation(function (
+      this: LeaseHolder<unknown>,
+      ...[tenant, asking, renewal, got, now]
+    ) {
+      receive.call(this, tenant, { ...asking, at: now }, renewal, got, now);
     });
   },
   'own part only': () => {
-    const { mutation } = LeaseLedger.prototype;
-    vi.spyOn(LeaseLedger.prototype, 'mutation').mockImplementation(function (
-      this: LeaseLedger,
-      changed,
-      about,
-      ...times
+    const { mutation } = LeaseGranter.prototype;
+    vi.spyOn(LeaseGranter.prototype, 'mutation').mockImplementation(function (
+      this: LeaseGranter,
+      ...[changed, about, inForceMs, now]
     ) {
-      return mutation.call(this, changed, changed === null ? about : changed, ...times);
+      return mutation.call(this, changed, changed === null ? about : changed, inForceMs, now);
     });
   },
   'told at once': () => {
-    vi.spyOn(LeaseLedger.prototype, 'telling').mockReturnValue(0);
+    vi.spyOn(LeaseGranter.prototype, 'telling').mockReturnValue(0);
   },
 } as const;
 

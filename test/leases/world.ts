@@ -2,7 +2,7 @@
  * A small world to test leases in: the object of one tenant, and several isolates. Each has a clock of its own that
  * drifts. Messages take their time, overtake one another and get lost.
  *
- * Both halves of the promise are what production runs: an isolate verifies by `verifySigned` with a `LeaseCache`, and
+ * Both halves of the promise are what production runs: an isolate verifies by `verifySigned` with a `LeaseHolder`, and
  * the object is the class `Tenant` on a real database. A restart makes another instance of the class on the same
  * database. Only network, clocks and timers are pretended. Times named `t` are true time (ms), which nobody in the
  * world can read.
@@ -10,12 +10,14 @@
 
 import { vi } from 'vitest';
 import type { Command } from '../../domain/command.ts';
+import type { HeldKey } from '../../domain/keys/held-key.ts';
 import type { MintedKey } from '../../domain/keys/record.ts';
-import { LeaseCache } from '../../domain/leases/cache.ts';
-import { outlastMs } from '../../domain/leases/ledger.ts';
+import { LeaseHolder } from '../../domain/leases/holder.ts';
+import { outlastMs } from '../../domain/leases/lease.ts';
 import type { TenantPatch, TenantStatus } from '../../domain/tenants/record.ts';
 import type { ObjectBindings } from '../../durable-objects/bindings.ts';
 import { Tenant } from '../../durable-objects/tenant/tenant.ts';
+import { PendingCalls } from '../../src/verify/pending-calls.ts';
 import type { SignedKey } from '../../src/verify/signature-cache.ts';
 import { type Verification, type VerificationObjects, verifySigned } from '../../src/verify/verify.ts';
 import { START } from '../support/clock.ts';
@@ -86,7 +88,12 @@ type Answer = { readonly startedAt: number; readonly subject: number; readonly v
 /** Somebody was told that a subject has this version: by the change that made it, or by whatever else tells. */
 type Returned = { readonly t: number; readonly subject: number; readonly version: number };
 
-type Isolate = { readonly clock: Clock; readonly cache: LeaseCache; lastNow: number };
+type Isolate = {
+  readonly clock: Clock;
+  readonly leases: LeaseHolder<HeldKey>;
+  readonly pending: PendingCalls;
+  lastNow: number;
+};
 
 export class World {
   readonly answers: Answer[] = [];
@@ -110,7 +117,8 @@ export class World {
     this.#state = state;
     this.#objectClock = new Clock(START, objectRate);
     this.#isolates = isolateRates.map((rate, i) => {
-      return { clock: new Clock(5_000_000 * (i + 1), rate), cache: new LeaseCache(), lastNow: 0 };
+      const clock = new Clock(5_000_000 * (i + 1), rate);
+      return { clock, leases: new LeaseHolder<HeldKey>(), pending: new PendingCalls(), lastNow: 0 };
     });
     this.#object = new Tenant(state, ENV);
   }
@@ -283,18 +291,21 @@ export class World {
     const isolate = this.#isolates[index];
     if (isolate === undefined) return;
     const startedAt = this.#t;
+    const answered = <T>(send: () => T) =>
+      new Promise<T>((resolve) => {
+        this.#later(this.#t + there, () => {
+          const answer = send();
+          if (back !== null) this.#later(this.#t + back, () => resolve(answer));
+        });
+      });
     const objects: VerificationObjects = {
       placeOf: () => PLACE,
-      verifyKey: (_name, keyId, digest, scopes) =>
-        new Promise((resolve) => {
-          this.#later(this.#t + there, () => {
-            const answer = this.#object.verifyKey(keyId, digest, scopes, true);
-            if (back !== null) this.#later(this.#t + back, () => resolve(answer));
-          });
-        }),
-      noteLeasedUse: (_name, keyId) => this.#later(this.#t + there, () => this.#object.noteLeasedUse(keyId)),
+      verifyKey: (_name, keyId, digest, scopes, call) =>
+        answered(() => this.#object.verifyKey(keyId, digest, scopes, call, true)),
+      renewLease: (_name, call) => answered(() => this.#object.renewLease(call)),
+      afterwards: (ms, work) => this.#later(this.#t + ms / isolate.clock.rate, () => void work()),
     };
-    const services = { leases: isolate.cache, now: () => this.#readClock(isolate) };
+    const services = { leases: isolate.leases, pending: isolate.pending, now: () => this.#readClock(isolate) };
     const options = { scopes: [], within: [], system: false, fresh };
     const note = (verified: Verification) => this.#answered(verified, key, startedAt);
     const verified = verifySigned(signed(key), options, services, objects);
@@ -322,9 +333,9 @@ export class World {
   #setBack(index: number, by: number): void {
     const isolate = this.#isolates[index];
     if (isolate === undefined) return;
-    isolate.cache.get('another key', DIGEST, this.#readClock(isolate));
+    isolate.leases.get(PLACE.objectName, 'another key', this.#readClock(isolate));
     isolate.clock.set(-by);
-    isolate.cache.get('another key', DIGEST, this.#readClock(isolate));
+    isolate.leases.get(PLACE.objectName, 'another key', this.#readClock(isolate));
   }
 
   /** What an isolate reads off its clock. Sabotaged, it is shown one that stands still where the real one went back. */

@@ -28,6 +28,8 @@ export class KeyTable {
   readonly scan: KeyScan;
   /** Ids of existing records that were changed since the last `takeWritten`. */
   readonly #changed = new Set<string>();
+  /** Ids of records that were purged since then. */
+  readonly #purged: string[] = [];
   /** When the first of what was written since then is due, and when the first of it ended (ms); null for never. */
   #dueAt: number | null = null;
   #endedAt: number | null = null;
@@ -110,15 +112,17 @@ export class KeyTable {
   }
 
   /**
-   * What was written since the last call: the ids of changed records, when time changes the first of the written
-   * records next (ms), and when the first of them ended (ms).
+   * What was written since the last call: the ids of changed records and of purged ones, when time changes the first of
+   * the written records next (ms), and when the first of them ended (ms).
    */
   takeWritten(): {
     readonly changed: readonly string[];
+    readonly purged: readonly string[];
     readonly dueAt: number | null;
     readonly endedAt: number | null;
   } {
-    const written = { changed: [...this.#changed], dueAt: this.#dueAt, endedAt: this.#endedAt };
+    const purged = this.#purged.splice(0);
+    const written = { changed: [...this.#changed], purged, dueAt: this.#dueAt, endedAt: this.#endedAt };
     this.#changed.clear();
     this.#dueAt = null;
     this.#endedAt = null;
@@ -171,7 +175,10 @@ export class KeyTable {
       status: KeyStatus;
     };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
-    for (const row of purged) this.#touch(row.id);
+    for (const { id } of purged) {
+      this.#hot.delete(id);
+      this.#purged.push(id);
+    }
     for (const { sealing_key_id: envelope, status } of purged) {
       this.counts.follow({ signature: null, envelope, status }, null);
     }

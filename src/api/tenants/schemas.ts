@@ -1,6 +1,6 @@
 /** Schemas of tenants, and how a record becomes a resource. */
 import * as v from 'valibot';
-import { LEASE_SECONDS_MAX } from '../../../domain/leases/ledger.ts';
+import { LEASE_SECONDS_MAX } from '../../../domain/leases/lease.ts';
 import { DEFAULT_SETTINGS, type TenantRecord } from '../../../domain/tenants/record.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import {

@@ -1,33 +1,47 @@
 /**
- * The leases that a tenant's object has granted: how long results wait for them, and what storage has to know so that a
- * later instance of the object waits as well.
+ * All that a tenant's object knows of its leases: what it grants (granter.ts), how long results wait, and what storage
+ * has to know so that a later instance of the object waits as well.
  *
- * The ledger is in memory and is lost with the instance. Beside it there is one stored flag, `leases_out`. It is set
- * before the first lease of a busy period and cleared when the last one has ended. When an instance finds it set at its
- * start, any key may have a lease, so changes wait for the longest one that may be in force.
+ * The granter is in memory and is lost with the instance. Beside it there is one stored flag. It is set before the
+ * first lease of a busy period and cleared when the last one has ended. When an instance finds it set at its start, any
+ * key may be leased, so changes wait for the longest lease that may be in force. The flag says only whether a lease may
+ * be out, never until when, since that would compare the clocks of two machines.
  *
- * Times are passed in (ms). The methods `before…` return how long a result has to wait from `now` on (ms).
+ * Pure: times are passed in (ms). The methods `before…` return how long a result has to wait from `now` on (ms).
  */
-import { type Concerned, LEASE_OUTLAST_MAX_MS, LEASE_SECONDS_MAX, LeaseLedger } from '../../domain/leases/ledger.ts';
-import { writeLeasesOut } from './tenant-row.ts';
+import type { LeaseGranter } from './granter.ts';
+import {
+  type Concerned,
+  type Known,
+  LEASE_OUTLAST_MAX_MS,
+  LEASE_SECONDS_MAX,
+  outlastMs,
+  type Renewal,
+} from './lease.ts';
 
 const LEASE_MAX_MS = LEASE_SECONDS_MAX * 1000;
 
-export class TenantLeases {
-  readonly #sql: SqlStorage;
+/** What the leases need from the object. */
+export type LeaseSurroundings = {
   /** The longest lease that may be in force on the tenant (seconds); null while there is no tenant. */
-  readonly #secondsInForce: () => number | null;
+  readonly secondsInForce: () => number | null;
+  /** Stores the flag. */
+  readonly writeFlag: (areOut: boolean) => void;
+};
+
+export class TenantLeases {
+  readonly #surroundings: LeaseSurroundings;
   readonly #startedAt: number;
-  #ledger = new LeaseLedger(0);
+  readonly #granter: LeaseGranter;
   #areOut = false;
   /** Whether this instance found a stored tenant at its start and nobody has asked for a lease since. */
   #isFresh = false;
-  /** Incarnations that this instance deleted itself. The leases on them are in its ledger. */
+  /** Incarnations that this instance deleted itself. Its granter knows the leases on them. */
   readonly #destroyed = new Set<string>();
 
-  constructor(sql: SqlStorage, secondsInForce: () => number | null, now: number) {
-    this.#sql = sql;
-    this.#secondsInForce = secondsInForce;
+  constructor(granter: LeaseGranter, surroundings: LeaseSurroundings, now: number) {
+    this.#granter = granter;
+    this.#surroundings = surroundings;
     this.#startedAt = now;
   }
 
@@ -35,7 +49,7 @@ export class TenantLeases {
   resume(areOut: boolean): void {
     this.#isFresh = true;
     this.#areOut = areOut;
-    this.#ledger = LeaseLedger.ofStart(areOut, this.#inForceMs, this.#startedAt);
+    if (areOut && this.#inForceMs > 0) this.#granter.assumeLeased(this.#startedAt + outlastMs(this.#inForceMs));
   }
 
   /** The flag: whether a lease may be out. */
@@ -45,7 +59,7 @@ export class TenantLeases {
 
   /** Sets or clears the flag. If the transaction around it does not commit, call `restore` with the value of before. */
   note(areOut: boolean): void {
-    writeLeasesOut(this.#sql, areOut);
+    this.#surroundings.writeFlag(areOut);
     this.#areOut = areOut;
   }
 
@@ -54,53 +68,61 @@ export class TenantLeases {
   }
 
   /**
-   * Grants a lease on a key. Returns its length (ms), 0 when none is granted. The first lease of a busy period is
-   * recorded in storage before the result leaves the object. If that write fails, the platform resets this object, and
-   * the Worker asks again without wanting a lease. The first verification after a sleep gets no lease: often no second
-   * one follows, and then the object saves a write, and a change saves its wait.
+   * Grants a holder a lease on the tenant, with what it has to hear of first. `keyId` is the key whose record the
+   * holder gets in the same turn; null for none. Returns null when no lease is granted.
+   *
+   * The first lease of a busy period is recorded in storage before the result leaves the object. If that write fails,
+   * the platform resets this object, and the Worker asks again without wanting a lease. The first call after a sleep
+   * gets no lease: often no second one follows, and then the object saves a write, and a change saves its wait. Nor
+   * does a call that brings its holder nothing to keep.
    */
-  grant(keyId: string, leaseSeconds: number, now: number): number {
+  grant(known: Known | null, keyId: string | null, leaseSeconds: number, now: number): Renewal | null {
     const leaseMs = leaseSeconds * 1000;
     const isFirst = this.#isFresh;
     this.#isFresh = false;
-    if (leaseMs === 0 || (isFirst && !this.#areOut)) return 0;
+    if (leaseMs === 0 || (isFirst && !this.#areOut)) return null;
+    if (keyId === null && !this.#granter.isKnown(known)) return null;
     if (!this.#areOut) this.note(true);
-    this.#ledger.grant(keyId, leaseMs, now);
-    return leaseMs;
+    return this.#granter.renew(known, keyId, leaseMs, now);
   }
 
   // ---- what waits ----
 
   /** For a result that tells the state of these keys; with an empty list, of the tenant alone. */
   beforeTelling(about: Concerned, now: number): number {
-    return this.#ledger.telling(about, this.#inForceMs, now);
+    return this.#granter.telling(about, this.#inForceMs, now);
   }
 
   /** For the result of a mutation that changed `changed` (null for nothing) and tells the state of `about`. */
   beforeResult(changed: Concerned | null, about: Concerned, now: number): number {
-    return this.#ledger.mutation(changed, about, this.#inForceMs, now);
+    return this.#granter.mutation(changed, about, this.#inForceMs, now);
   }
 
   /** For the result that there is no such tenant. It waits until this is true for every isolate. */
   beforeMissing(now: number): number {
-    return this.#ledger.telling([], LEASE_MAX_MS, now);
+    return this.#granter.telling([], LEASE_MAX_MS, now);
+  }
+
+  /** Records that these keys were deleted long after they had ended. Nobody waits for that. */
+  removed(keyIds: readonly string[]): void {
+    this.#granter.removed(keyIds);
   }
 
   // ---- the end of a busy period ----
 
   /** Whether the flag is set and no lease is left. */
   isOver(now: number): boolean {
-    return this.#areOut && this.#ledger.isQuiet(now);
+    return this.#areOut && this.#granter.isQuiet(now);
   }
 
   /** Removes what has ended. */
   sweep(now: number): void {
-    this.#ledger.sweep(now);
+    this.#granter.sweep(now);
   }
 
   /** How long until the last lease has ended (ms), as far as this instance knows. */
   untilOver(now: number): number {
-    return this.#ledger.endOfAll - now;
+    return this.#granter.endOfAll - now;
   }
 
   // ---- creation and deletion of the tenant (domain/tenants/lifecycle.ts) ----
@@ -112,13 +134,13 @@ export class TenantLeases {
 
   /** Call this when a tenant was created whose results wait for `waitMs`: until then any lease may be out. */
   created(waitMs: number, now: number): void {
-    this.#ledger = new LeaseLedger(now + waitMs);
+    this.#granter.assumeLeased(now + waitMs);
   }
 
   /** For the deletion of the tenant. Call it while the tenant is still there. */
   beforeDestroyed(now: number): number {
     this.#areOut = false;
-    return this.#ledger.change('everything', this.#inForceMs, now);
+    return this.#granter.change('everything', this.#inForceMs, now);
   }
 
   /** Records that this instance has deleted an incarnation. */
@@ -133,7 +155,7 @@ export class TenantLeases {
 
   /** For leases on tenants that this instance deleted. */
   #afterKnown(now: number): number {
-    return this.#ledger.telling('everything', LEASE_MAX_MS, now);
+    return this.#granter.telling('everything', LEASE_MAX_MS, now);
   }
 
   /**
@@ -147,7 +169,7 @@ export class TenantLeases {
 
   /** The longest lease that may be in force (ms), on a deleted tenant too. */
   get #inForceMs(): number {
-    const seconds = this.#secondsInForce();
+    const seconds = this.#surroundings.secondsInForce();
     return seconds === null ? LEASE_MAX_MS : seconds * 1000;
   }
 }

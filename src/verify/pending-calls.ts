@@ -1,0 +1,46 @@
+/**
+ * Calls under way that may decide other verifications as well. When a lease has ended, the first verification renews it
+ * and the others of that moment wait, so that a burst makes one call.
+ */
+import type { SignedKey } from './signature-cache.ts';
+
+/**
+ * How long a verification waits at most for the call of another request (ms). A request that is cut off may take its
+ * call with it.
+ */
+const WAIT_MAX_MS = 1000;
+
+/** What an isolate holds, as far as this has to know it. */
+type Holdings = {
+  awaitsRenewal(tenant: string, keyId: string): boolean;
+  knows(tenant: string): boolean;
+};
+
+export class PendingCalls {
+  /** The latest call by object, and by key. */
+  readonly #calls = new Map<string, Promise<unknown>>();
+
+  /**
+   * The call whose end will probably decide this verification: any to the object when only the lease has to be renewed,
+   * else one about the same key. Undefined when there is none, and for tenants that grant no leases.
+   */
+  decisive({ id, objectName }: SignedKey, holdings: Holdings): Promise<unknown> | undefined {
+    if (this.#calls.size === 0 || !holdings.knows(objectName)) return undefined;
+    return this.#calls.get(holdings.awaitsRenewal(objectName, id) ? objectName : id);
+  }
+
+  /** Resolves when the call has ended, however it did, or after `WAIT_MAX_MS`. */
+  async end(call: Promise<unknown>): Promise<void> {
+    await Promise.race([call.catch(() => {}), scheduler.wait(WAIT_MAX_MS)]);
+  }
+
+  /** Lets others wait for this call about a key while it is under way. */
+  follow<T>({ id, objectName }: SignedKey, call: Promise<T>): Promise<T> {
+    for (const name of [objectName, id]) this.#calls.set(name, call);
+    const forget = () => {
+      for (const name of [objectName, id]) if (this.#calls.get(name) === call) this.#calls.delete(name);
+    };
+    call.then(forget, forget);
+    return call;
+  }
+}
