@@ -99,16 +99,18 @@ export class LeaseGranter {
    */
   change(concerned: Concerned, inForceMs: number, now: number): number {
     if (concerned.length === 0) return 0;
-    const isHeld = this.#tell(concerned);
-    const end = Math.max(this.#endOfUnknown, isHeld ? this.#endOfGranted : 0);
-    this.#noteReturn(concerned, end, now);
-    // The record may be that of a change under way.
-    return Math.max(waitUntil(end, inForceMs, now), this.telling(concerned, inForceMs, now));
+    const held = this.#list(concerned);
+    if (held.length > 0) this.#noteReturn(concerned, this.#endOfGranted, now);
+    // Until somebody is given the new record, nobody has one that the list does not name.
+    if (held === 'everything') this.#handedOut.clear();
+    else for (const keyId of held) this.#handedOut.delete(keyId);
+    // Never before an earlier change of the same that is under way.
+    return this.telling(concerned, inForceMs, now);
   }
 
   /** Records that these keys are not stored any more. Nobody waits for that: time had ended them long before. */
   removed(keyIds: readonly string[]): void {
-    if (keyIds.length > 0) this.#tell(keyIds);
+    if (keyIds.length > 0) this.#list(keyIds);
   }
 
   /**
@@ -144,20 +146,12 @@ export class LeaseGranter {
     this.#handedOut.clear();
   }
 
-  /** Puts a change on the list that renewals tell. Returns whether a holder may have a record of what it concerns. */
-  #tell(concerned: Concerned): boolean {
-    if (concerned === 'everything') {
-      this.#handedOut.clear();
-      this.#cut();
-      return true;
-    }
-    const keyIds = concerned.filter((keyId) => this.#handedOut.has(keyId));
-    if (keyIds.length === 0) return false;
-    // Until somebody is given the new record, nobody has one that holders will not have heard of.
-    for (const keyId of keyIds) this.#handedOut.delete(keyId);
-    if (keyIds.length > this.#changesMax) this.#cut();
-    else this.#append(keyIds);
-    return true;
+  /** Puts a change on the list that renewals tell. Returns that of it of which a holder may have a record. */
+  #list(concerned: Concerned): Concerned {
+    const held = concerned === 'everything' ? concerned : concerned.filter((keyId) => this.#handedOut.has(keyId));
+    if (held === 'everything' || held.length > this.#changesMax) this.#cut();
+    else if (held.length > 0) this.#append(held);
+    return held;
   }
 
   /** A change that makes everything void which holders know. What came before it need not be told any more. */

@@ -22,6 +22,7 @@ import type { SignedKey } from '../../src/verify/signature-cache.ts';
 import { type Verification, type VerificationObjects, verifySigned } from '../../src/verify/verify.ts';
 import { START } from '../support/clock.ts';
 import { command } from '../support/objects.ts';
+import { Clock } from './clock.ts';
 import type { Sabotage } from './sabotages.ts';
 
 export const KEYS = 2;
@@ -57,25 +58,6 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'restart'; readonly offset: number }
   | { readonly type: 'clock back'; readonly isolate: number; readonly by: number }
 );
-
-/** Measures durations with its own rate, and shows a time of its own. */
-class Clock {
-  #offset: number;
-  readonly rate: number;
-
-  constructor(offset: number, rate: number) {
-    this.#offset = offset;
-    this.rate = rate;
-  }
-
-  now(t: number): number {
-    return Math.floor(this.#offset + t * this.rate);
-  }
-
-  set(by: number): void {
-    this.#offset += by;
-  }
-}
 
 /** What versions are counted of: each key, and the tenant's status. */
 const STATUS = KEYS;

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
-import { histories } from './histories/campaign.ts';
+import { histories, leaseHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leases } from './leases/campaign.ts';
@@ -22,6 +22,7 @@ type Campaign = (size: number, progress: Progress) => Promise<object>;
 const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Campaign }> = new Map([
   ['kill9', { size: 'rounds', run: kill9 }],
   ['histories', { size: 'runs', run: histories }],
+  ['lease-histories', { size: 'runs', run: leaseHistories }],
   ['leases', { size: 'keys', run: leases }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],

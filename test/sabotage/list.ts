@@ -13,8 +13,10 @@ export type Sabotage = {
 };
 
 const STATE = 'durable-objects/tenant/state.ts';
-const TENANT_LEASES = 'durable-objects/tenant/leases.ts';
-const LEDGER = 'domain/leases/ledger.ts';
+const TENANT_LEASES = 'domain/leases/tenant-leases.ts';
+const GRANTER = 'domain/leases/granter.ts';
+const HOLDER = 'domain/leases/holder.ts';
+const VERIFY = 'src/verify/verify.ts';
 const TENANT = 'durable-objects/tenant/tenant.ts';
 const TABLE = 'durable-objects/tenant/keys/key-table.ts';
 const MUTATIONS = 'durable-objects/tenant/keys/key-mutations.ts';
@@ -24,11 +26,10 @@ const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
 const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
-const ledgerTest = 'test/leases/ledger.test.ts';
+const MODEL = 'test/leases/model.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
 
-const LATEST_RETURN = 'for (const keyId of about) end = Math.max(end, this.#returnOf.get(keyId) ?? 0);';
 const TENANT_UPDATE = 'await this.#state.mutate(target, command, tenantMutations.tenantUpdate(patch, rights))';
 
 export const SABOTAGES: readonly Sabotage[] = [
@@ -129,13 +130,18 @@ export const SABOTAGES: readonly Sabotage[] = [
   // ---- other responses that disclose a change ----
   {
     name: 'what tells of a change does not wait for it',
-    file: LEDGER,
-    patches: [[`${LATEST_RETURN}\n    return waitUntil(end, inForceMs, now);`, `${LATEST_RETURN}\n    return 0;`]],
-    noticedBy: [CHANGES, PROMISE],
+    file: TENANT_LEASES,
+    patches: [
+      [
+        'return this.#granter.telling(about, this.#inForceMs, now);',
+        'return this.#granter.telling(about, this.#inForceMs * 0, now);',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE, MODEL],
   },
   {
     name: 'a change that found a part of its work done waits for its own part only',
-    file: LEDGER,
+    file: GRANTER,
     patches: [
       [
         'return Math.max(this.change(changed, inForceMs, now), othersMs);',
@@ -185,26 +191,31 @@ export const SABOTAGES: readonly Sabotage[] = [
   // ---- the length of the wait ----
   {
     name: 'no margin for clocks that do not run alike',
-    file: LEDGER,
-    patches: [['leaseMs + Math.max(leaseMs * DRIFT_SHARE, DRIFT_MIN_MS)', 'leaseMs']],
-    noticedBy: [CHANGES, LEASES, ledgerTest],
+    file: 'domain/leases/lease.ts',
+    patches: [['leaseMs * (1 + DRIFT_SHARE) + DRIFT_MS', 'leaseMs']],
+    noticedBy: [CHANGES, LEASES, MODEL],
   },
   {
-    name: 'the ledger keeps only the first lease on a key, so a second isolate is ignored',
-    file: LEDGER,
+    name: 'only the first lease is remembered, so a second isolate is ignored',
+    file: GRANTER,
     patches: [
       [
-        'const end = Math.max(now + outlastMs(leaseMs), this.#endOf.get(keyId) ?? 0);',
-        'const end = this.#endOf.get(keyId) ?? now + outlastMs(leaseMs);',
+        'this.#endOfGranted = Math.max(this.#endOfGranted, now + outlastMs(leaseMs));',
+        'if (this.#endOfGranted <= now) this.#endOfGranted = now + outlastMs(leaseMs);',
       ],
     ],
-    noticedBy: [CHANGES, PROMISE],
+    noticedBy: [CHANGES, PROMISE, MODEL],
   },
   {
     name: 'an isolate counts a lease from the answer',
-    file: 'domain/leases/cache.ts',
-    patches: [['until: asking.at + leaseMs', 'until: now + leaseMs']],
-    noticedBy: [CHANGES, PROMISE],
+    file: HOLDER,
+    patches: [
+      [
+        'const tenancy = this.#renewed(tenant, asking, renewal);',
+        'const tenancy = this.#renewed(tenant, { ...asking, at: now }, renewal);',
+      ],
+    ],
+    noticedBy: [CHANGES, PROMISE, MODEL],
   },
   {
     name: 'a shorter lease counts as in force at once',
@@ -233,7 +244,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'it is noted that none is out while one is',
     file: TENANT_LEASES,
-    patches: [['return this.#areOut && this.#ledger.isQuiet(now);', 'return this.#areOut && now > 0;']],
+    patches: [['return this.#areOut && this.#granter.isQuiet(now);', 'return this.#areOut && now > 0;']],
     noticedBy: [SETTLING],
   },
   {
@@ -244,15 +255,87 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'a restart ignores that leases are out',
-    file: LEDGER,
-    patches: [['new LeaseLedger(leasesOut && inForceMs > 0 ? now + outlastMs(inForceMs) : 0)', 'new LeaseLedger(0)']],
-    noticedBy: [LEASES, PROMISE],
+    file: TENANT_LEASES,
+    patches: [['if (areOut && this.#inForceMs > 0) this', 'if (areOut && this.#startedAt < 0) this']],
+    noticedBy: [LEASES, PROMISE, MODEL],
   },
   {
     name: 'a first use is written only with the next minute',
     file: STATE,
     patches: [['if (this.store.lastUsed.any) this.#settleSoon(FLUSH_AFTER_MS);', '']],
     noticedBy: [SETTLING],
+  },
+  // ---- what holders hear and keep ----
+  {
+    name: 'a change is not put on the list that renewals tell',
+    file: GRANTER,
+    patches: [['else if (held.length > 0) this.#append(held);', '']],
+    noticedBy: [LEASES, PROMISE, MODEL],
+  },
+  {
+    name: 'the list of changes is cut without telling',
+    file: GRANTER,
+    patches: [['this.#from = oldest.seq;', '']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a change of everything does not make void what holders have',
+    file: GRANTER,
+    patches: [['this.#from = this.#seq;', '']],
+    noticedBy: [LEASES, PROMISE, MODEL],
+  },
+  {
+    name: 'a holder that knows nothing of this instance is told of no starting point',
+    file: GRANTER,
+    patches: [['known?.epoch === epoch ? known.seq : this.#seq;', 'known?.epoch === epoch ? known.seq : 0;']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'what was handed out is forgotten in a quiet moment, but holders may use it later',
+    file: GRANTER,
+    patches: [['this.#period += 1;', '']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'when too much was handed out to remember, nothing counts as handed out',
+    file: 'domain/leases/handed-out.ts',
+    patches: [['return this.#ids === null || this.#ids.has(keyId);', 'return this.#ids?.has(keyId) === true;']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'records of an earlier instance of the object are used under a lease of a later one',
+    file: HOLDER,
+    patches: [['return this.#tenancies.get(tenant) === held.tenancy;', 'return tenant !== null;']],
+    noticedBy: [PROMISE, MODEL],
+  },
+  {
+    name: 'a record is kept from a result that was overtaken',
+    file: HOLDER,
+    patches: [[' || renewal.seq < tenancy.seq) return;', ') return;']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a renewal from an instance that was succeeded makes it current again',
+    file: HOLDER,
+    patches: [['return tenancy?.epoch === known?.epoch ? this', 'return tenancy?.epoch !== epoch ? this']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a holder goes back in the list of changes',
+    file: HOLDER,
+    patches: [['const latest = Math.max(tenancy.seq, seq);', 'const latest = seq;']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a verification that waited for the call of another takes its result',
+    file: VERIFY,
+    patches: [
+      [
+        'await pending.end(underWay);',
+        'const other = (await underWay) as Verification;\n    if (signed !== null) return other;',
+      ],
+    ],
+    noticedBy: [PROMISE],
   },
   // ---- what is leased ----
   {
@@ -268,21 +351,15 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: TENANT,
     patches: [
       [
-        'wantsLease && mayLease(code) ? this.#state.grantLease(tenant, keyId, now) : 0;',
-        [
-          'wantsLease && mayLease(code)',
-          "      ? code === 'VALID'",
-          '        ? this.#state.grantLease(tenant, keyId, now)',
-          '        : tenant.settings.leaseSeconds * 1000',
-          '      : 0;',
-        ].join('\n'),
+        'mayLease(code) ? keyId : null, now)',
+        "mayLease(code) ? (code === 'VALID' ? keyId : 'key_of_nobody') : null, now)",
       ],
     ],
     noticedBy: [CHANGES],
   },
   {
     name: 'the place of a tenant is not compared with what the key string says',
-    file: 'src/verify/verify.ts',
+    file: VERIFY,
     patches: [['if ((await objects.placeOf(tenant.id)).objectName !== objectName) {', 'if (objectName === null) {']],
     noticedBy: [SETTLING],
   },

@@ -16,7 +16,7 @@ export default defineConfig({
     }),
   ],
   test: {
-    include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts'],
+    include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts', 'test/leases/model.test.ts'],
     root,
     // Histories cause crashes, which are logged.
     silent: 'passed-only',
