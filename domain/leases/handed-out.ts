@@ -35,7 +35,8 @@ export class HandedOut {
   add(keyId: string): void {
     if (this.#ids === null) return;
     this.#ids.add(keyId);
-    if (this.#ids.size > this.#room) this.#grow(this.#ids.size);
+    if (this.#ids.size > this.#keysMax) this.#forget();
+    else if (this.#ids.size > this.#room) this.#grow();
     else if (this.#entry !== null) this.#budget.touch(this.#entry);
   }
 
@@ -47,28 +48,30 @@ export class HandedOut {
   clear(): void {
     this.#release();
     this.#ids = new Set();
+    this.#room = 0;
   }
 
   /** Accounts for twice as many keys at once, so that accounting costs next to nothing. */
-  #grow(size: number): void {
+  #grow(): void {
     this.#release();
-    const room = Math.max(ROOM_MIN, 2 * this.#room);
-    const entry = {
-      bytes: room * KEY_BYTES,
-      older: null,
-      newer: null,
-      evict: () => {
-        this.#ids = null;
-        this.#entry = null;
-      },
-    };
-    if (size > this.#keysMax || !this.#budget.admits(entry.bytes)) {
+    this.#room = Math.max(ROOM_MIN, 2 * this.#room);
+    const evict = () => {
+      this.#entry = null;
       this.#ids = null;
+    };
+    const entry = { bytes: this.#room * KEY_BYTES, older: null, newer: null, evict };
+    if (!this.#budget.admits(entry.bytes)) {
+      this.#forget();
       return;
     }
-    this.#room = room;
     this.#entry = entry;
     this.#budget.add(entry);
+  }
+
+  /** From now on every key counts. */
+  #forget(): void {
+    this.#release();
+    this.#ids = null;
   }
 
   #release(): void {

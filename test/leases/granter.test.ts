@@ -139,7 +139,7 @@ describe('what was handed out', () => {
     expect(budget.bytes).toBeGreaterThan(100 * 60);
     expect([handedOut.has('key 0'), handedOut.has('never')]).toEqual([true, false]);
     budget.add({ bytes: MIB, older: null, newer: null, evict: () => {} });
-    expect([handedOut.has('key 0'), handedOut.has('never')]).toEqual([true, true]);
+    expect([handedOut.has('key 0'), handedOut.has('never'), budget.bytes]).toEqual([true, true, MIB]);
     handedOut.clear();
     expect(handedOut.has('never')).toBe(false);
   });
