@@ -20,7 +20,8 @@ import { requestIdOf } from './http/request-id.ts';
 import { logRequest, type RequestLog } from './http/request-log.ts';
 import { type RequestTarget, requestTargetOf } from './http/request-target.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
-import { type Background, DETACHED, ObjectClient, TenantMemory } from './object-client.ts';
+import { type Background, DETACHED, ObjectClient } from './object-client.ts';
+import { TenantMemory } from './tenant-memory.ts';
 
 /** One request under way: what is needed to carry it out, and its log line as far as it is known. */
 type Exchange = {

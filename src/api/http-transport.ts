@@ -85,9 +85,11 @@ export class HttpRequest implements InputReader, RequestSource {
     if (query.length > QUERY_LENGTH_MAX) {
       throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
     }
-    // An array in place of a repeated parameter's text fails every schema.
-    const values = new Map<string, string | []>();
-    for (const [name, value] of new URLSearchParams(query)) values.set(name, values.has(name) ? [] : value);
+    const values = new Map<string, string>();
+    for (const [name, value] of new URLSearchParams(query)) {
+      if (values.has(name)) throw validationFailed([{ path: name.slice(0, 50), message: 'must be given only once' }]);
+      values.set(name, value);
+    }
     return validate(schema, Object.fromEntries(values), 'query');
   }
 

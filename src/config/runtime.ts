@@ -8,7 +8,7 @@ import { CursorSigner } from '../crypto/cursor.ts';
 import { Sealer } from '../crypto/envelope.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
-import { TenantMemory } from '../object-client.ts';
+import { TenantMemory } from '../tenant-memory.ts';
 import { PendingCalls } from '../verify/pending-calls.ts';
 import { SignatureCache } from '../verify/signature-cache.ts';
 import type { VerificationServices } from '../verify/verify.ts';

@@ -20,7 +20,7 @@ import { logEvent } from '../../durable-objects/log.ts';
 import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
 import type { KeySigner } from '../crypto/key-signer.ts';
 import { parseKeyString } from '../crypto/key-string.ts';
-import type { Place } from '../object-client.ts';
+import type { Place } from '../tenant-memory.ts';
 import type { PendingCalls } from './pending-calls.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';
 

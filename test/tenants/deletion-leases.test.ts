@@ -150,9 +150,9 @@ describe('a creation whose id has a deletion that is not finished', () => {
   }
 
   it('waits for the longest lease that an earlier instance of the object may have granted', async () => {
-    expect(await waitsFor('fresh', 0, true)).toBe(10_500);
-    expect(await waitsFor('older', 4000, true)).toBe(6500);
-    expect(await waitsFor('old', 10_500, true)).toBe(0);
+    expect(await waitsFor('fresh', 0, true)).toBe(10_550);
+    expect(await waitsFor('older', 4000, true)).toBe(6550);
+    expect(await waitsFor('old', 10_550, true)).toBe(0);
   });
 
   it('does not wait when there is no such deletion', async () => {
