@@ -202,4 +202,8 @@ statusOf().
     result TEXT NOT NULL
   ) STRICT;
   `,
+  // Room that a new row of `keys` leaves for what a rotation or a revocation adds to it (keys/rows.ts).
+  `
+  ALTER TABLE keys ADD COLUMN room BLOB;
+  `,
 ];

@@ -8,10 +8,10 @@ import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
 import { KEY_QUERIES } from './queries.ts';
 import {
   attributeValues,
-  constantValues,
   type KeyRow,
   type ListedRow,
   lifeValues,
+  newValues,
   type RevocableKey,
   type StoredStatus,
   storedStateOf,
@@ -20,7 +20,7 @@ import {
   toRecord,
 } from './rows.ts';
 import { KeyScan } from './scan.ts';
-import { Counts } from './stored-counts.ts';
+import { Counts, storedState } from './stored-counts.ts';
 
 export class KeyTable {
   readonly counts: Counts;
@@ -65,12 +65,12 @@ export class KeyTable {
     this.#hot.clear();
   }
 
-  /** Stores a new record. */
+  /** Stores a new record, which lives. */
   insert(record: NewRecord, now: number): void {
-    const values = [...constantValues(record), ...lifeValues(record, now), ...attributeValues(record)];
-    this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...values);
+    const status = statusOf(record, now);
+    this.#sql.exec(KEY_QUERIES.insert, this.#nextSeq(), ...newValues(record, status, now));
     this.#noteTimes(record, now);
-    this.counts.follow(null, storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
+    this.counts.follow(null, storedState(record.signingKeyId, record.sealingKeyId, status));
   }
 
   /** Writes a record whose life went on, with the status that time gives it at `now` (ms). */

@@ -14,9 +14,14 @@ export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replac
   lineage, status, due_at, ended_at`;
 /** Columns that only the caller's own update writes. */
 export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at';
-/** Columns that are written once, when the key is created. */
-export const CONSTANT_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope,
-  signing_key_id, sealing_key_id`;
+/** Columns that a new key fills. It was neither changed, revoked, rotated nor used, so the others stay NULL. */
+export const NEW_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id,
+  sealing_key_id, updated_at, version, lineage, status, due_at, ${ATTRIBUTE_COLUMNS}`;
+/**
+ * Length of the column `room` of a new key; every later change empties it. A rotation makes a row some 60 bytes longer.
+ * Rows are written close together, so without room SQLite would have to share out the rows of several pages anew.
+ */
+export const ROOM_BYTES = 64;
 /** Columns of a `KeyRow`. */
 export const RECORD_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
   updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
@@ -172,16 +177,30 @@ export function toListed([
   };
 }
 
-/** The values of `CONSTANT_COLUMNS`. */
-export function constantValues(record: NewRecord): SqlStorageValue[] {
-  const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope } = record;
-  const { signingKeyId, sealingKeyId } = record;
-  const bytesOf = [bytes(digest), envelope && bytes(envelope)];
-  return [id, prefix, lastFour, createdAt, createdBy, replaces, ...bytesOf, signingKeyId, sealingKeyId];
+/** The values of `NEW_COLUMNS`. */
+export function newValues(record: NewRecord, status: KeyStatus, now: number): SqlStorageValue[] {
+  return [
+    record.id,
+    record.prefix,
+    record.lastFour,
+    record.createdAt,
+    record.createdBy,
+    record.replaces,
+    bytes(record.digest),
+    record.envelope && bytes(record.envelope),
+    record.signingKeyId,
+    record.sealingKeyId,
+    record.updatedAt,
+    record.version,
+    record.lineage,
+    status,
+    nextTransitionAt(record, now),
+    ...attributeValues(record),
+  ];
 }
 
 /** The values of `LIFE_COLUMNS`: the record itself, and what time has made of it by `now`. */
-export function lifeValues(record: KeyRecord | NewRecord, now: number): SqlStorageValue[] {
+export function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
   return [
     record.updatedAt,
     record.revokedAt,
