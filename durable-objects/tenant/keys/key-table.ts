@@ -138,7 +138,6 @@ export class KeyTable {
   /** The keys with these `seq`, in this order; without those that were deleted. */
   listed(seqs: readonly number[]): ListedKey[] {
     if (seqs.length === 0) return [];
-    // Raw rows cost half of what objects do.
     const rows = this.#sql.exec(KEY_QUERIES.listed, JSON.stringify(seqs)).raw<ListedRow>();
     return Array.from(rows, (row) => this.groupRevocations.overlay(toListed(row)));
   }
@@ -258,10 +257,8 @@ export class KeyTable {
   }
 
   #set(query: string, ...bindings: SqlStorageValue[]): KeyRecord[] {
-    return this.#sql
-      .exec<KeyRow>(query, ...bindings)
-      .toArray()
-      .map((row) => this.groupRevocations.overlay(toRecord(row)));
+    const rows = this.#sql.exec(query, ...bindings).raw<KeyRow>();
+    return Array.from(rows, (row) => this.groupRevocations.overlay(toRecord(row)));
   }
 
   #revocable(query: string, ...bindings: SqlStorageValue[]): RevocableKey[] {
