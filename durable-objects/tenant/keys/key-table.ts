@@ -76,7 +76,10 @@ export class KeyTable {
   /** Writes a record whose life went on, with the status that time gives it at `now` (ms). */
   update(record: KeyRecord, now: number): void {
     this.#touch(record.id);
-    this.#sql.exec(KEY_QUERIES.update, ...lifeValues(record, now), record.seq);
+    const { revokedAt, revokedBy, seq } = record;
+    const life = lifeValues(record, now);
+    if (revokedAt === null) this.#sql.exec(KEY_QUERIES.update, ...life, seq);
+    else this.#sql.exec(KEY_QUERIES.updateRevoked, ...life, revokedAt, revokedBy, seq);
     this.#noteTimes(record, now);
     this.counts.follow(storedStateOf(record), storedStateOf({ ...record, storedStatus: statusOf(record, now) }));
   }

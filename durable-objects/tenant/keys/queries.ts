@@ -7,17 +7,22 @@ import {
   NEW_COLUMNS,
   RECORD_COLUMNS,
   REVOCABLE_COLUMNS,
+  REVOCATION_COLUMNS,
   ROOM_BYTES,
 } from './rows.ts';
 
 /** One `?` for each column. */
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 
+const setLife = (columns: string) =>
+  `UPDATE keys SET (${columns}, room) = (${placeholders(columns)}, NULL) WHERE seq = ?`;
+
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
   insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room) VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
-  update: `UPDATE keys SET (${LIFE_COLUMNS}, room) = (${placeholders(LIFE_COLUMNS)}, NULL) WHERE seq = ?`,
+  update: setLife(LIFE_COLUMNS),
+  updateRevoked: setLife(`${LIFE_COLUMNS}, ${REVOCATION_COLUMNS}`),
   updateAttributes: `UPDATE keys SET (${ATTRIBUTE_COLUMNS}) = (${placeholders(ATTRIBUTE_COLUMNS)}) WHERE seq = ?`,
   /** The parameter is a JSON array of `[seq, time]`. */
   used: `UPDATE keys SET last_used_at = json_extract(value, '$[1]') FROM json_each(?)

@@ -7,11 +7,13 @@ import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status
 import { type StoredState, storedState } from './stored-counts.ts';
 
 /**
- * Columns that every change writes. They are apart from those that only the caller's own update writes, because SQLite
- * rewrites the index entries of every column that a statement sets, even to the same value.
+ * Columns that every change writes. They are apart from those that only a revocation or the caller's own update writes,
+ * because SQLite rewrites the index entries of every column that a statement sets, even to the same value.
  */
-export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at,
-  lineage, status, due_at, ended_at`;
+export const LIFE_COLUMNS = `updated_at, version, replaced_by, rotated_at, grace_ends_at, lineage, status, due_at,
+  ended_at`;
+/** Columns that only a revocation writes, after those above. */
+export const REVOCATION_COLUMNS = 'revoked_at, revoked_by';
 /** Columns that only the caller's own update writes. */
 export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at';
 /** Columns that a new key fills. It was neither changed, revoked, rotated nor used, so the others stay NULL. */
@@ -153,8 +155,6 @@ export function newValues(record: NewRecord, status: KeyStatus, now: number): Sq
 export function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
   return [
     record.updatedAt,
-    record.revokedAt,
-    record.revokedBy,
     record.version,
     record.replacedBy,
     record.rotatedAt,
