@@ -14,15 +14,16 @@ import {
 /** One `?` for each column. */
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 
-const setLife = (columns: string) =>
+/** The statement that writes these columns of a record after a change. */
+const setColumns = (columns: string) =>
   `UPDATE keys SET (${columns}, room) = (${placeholders(columns)}, NULL) WHERE seq = ?`;
 
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
   insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room) VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
-  update: setLife(LIFE_COLUMNS),
-  updateRevoked: setLife(`${LIFE_COLUMNS}, ${REVOCATION_COLUMNS}`),
+  update: setColumns(LIFE_COLUMNS),
+  updateRevoked: setColumns(`${LIFE_COLUMNS}, ${REVOCATION_COLUMNS}`),
   updateAttributes: `UPDATE keys SET (${ATTRIBUTE_COLUMNS}) = (${placeholders(ATTRIBUTE_COLUMNS)}) WHERE seq = ?`,
   /** The parameter is a JSON array of `[seq, time]`. */
   used: `UPDATE keys SET last_used_at = json_extract(value, '$[1]') FROM json_each(?)

@@ -31,7 +31,7 @@ export const STATUS_COUNTS_MIGRATION = `
 /** All counts are one row, a JSON object: `kind/entry` to number. So a change writes one short row. */
 export const COUNT_QUERIES = {
   read: 'SELECT counts FROM key_counts WHERE id = 1',
-  write: 'UPDATE key_counts SET counts = ? WHERE id = 1',
+  write: 'INSERT OR REPLACE INTO key_counts (id, counts) VALUES (1, ?)',
 } as const;
 
 export class Counts {
@@ -56,8 +56,8 @@ export class Counts {
 
   #read(): Map<string, number> {
     if (this.#counts === null) {
-      const { counts } = this.#sql.exec<{ counts: string }>(COUNT_QUERIES.read).one();
-      const parsed: Readonly<Record<string, number>> = JSON.parse(counts);
+      const row = this.#sql.exec<{ counts: string }>(COUNT_QUERIES.read).toArray()[0];
+      const parsed: Readonly<Record<string, number>> = JSON.parse(row?.counts ?? '{}');
       this.#counts = new Map(Object.entries(parsed));
     }
     return this.#counts;
