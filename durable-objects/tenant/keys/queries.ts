@@ -21,7 +21,8 @@ const setColumns = (columns: string) =>
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
-  insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room) VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
+  insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room)
+    VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
   update: setColumns(LIFE_COLUMNS),
   updateRevoked: setColumns(`${LIFE_COLUMNS}, ${REVOCATION_COLUMNS}`),
   updateAttributes: `UPDATE keys SET (${ATTRIBUTE_COLUMNS}) = (${placeholders(ATTRIBUTE_COLUMNS)}) WHERE seq = ?`,
