@@ -202,4 +202,13 @@ statusOf().
     result TEXT NOT NULL
   ) STRICT;
   `,
+  // Room that a new row of `keys` leaves for what a rotation or a revocation adds to it (keys/rows.ts). One row for all
+  // counts (keys/stored-counts.ts).
+  `
+  ALTER TABLE keys ADD COLUMN room BLOB;
+
+  CREATE TABLE key_counts (id INTEGER PRIMARY KEY, counts TEXT NOT NULL) STRICT;
+  INSERT INTO key_counts SELECT 1, json_group_object(kind || '/' || entry, n) FROM counts WHERE n <> 0;
+  DROP TABLE counts;
+  `,
 ];

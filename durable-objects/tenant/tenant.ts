@@ -27,7 +27,7 @@ import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup-reports.ts';
 import type { SealedItem } from './keys/envelopes.ts';
-import type { NewKey, Revealed, RotatedPair, RotationRequest } from './keys/key-mutations.ts';
+import type { NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
 import * as keyMutations from './keys/key-mutations.ts';
 import {
   type KeyListQuery,
@@ -118,15 +118,15 @@ export class Tenant extends DurableObject<ObjectBindings> {
   // ---- keys ----
 
   /** Stores keys that the Worker minted: all, or none. Returns what the caller does not know of them. */
-  async createKeys(
+  createKeys(
     target: TenantTarget,
     newKeys: readonly NewKey[],
     command: Command,
-  ): Promise<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
+  ): Later<Mutated<readonly CreatedKey[], Failure | PrefixMismatch>> {
+    const store = () => this.#state.mutate(target, command, keyMutations.creation(newKeys, keyMutations.created));
     // Receiving and storing them take a turn each, so that others are served in between: they are some megabytes at
     // most.
-    if (newKeys.length > KEYS_PER_TURN) await scheduler.wait(0);
-    return this.#state.mutate(target, command, keyMutations.creation(newKeys, keyMutations.created));
+    return newKeys.length > KEYS_PER_TURN ? scheduler.wait(0).then(store) : store();
   }
 
   /**
@@ -263,7 +263,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     minted: MintedKey,
     request: RotationRequest,
     command: Command,
-  ): Later<Mutated<RotatedPair, Failure | PrefixMismatch>> {
+  ): Later<Mutated<RotatedPairJson, Failure | PrefixMismatch>> {
     return this.#state.mutate(target, command, keyMutations.rotation(keyId, minted, request));
   }
 

@@ -31,6 +31,8 @@ describe('a transaction that does not commit', () => {
         expect(await getKey('rollback', key.id), moment).toMatchObject({ status: 'active', version: 1 });
       }
       expect((await api('GET', '/tenants/rollback/keys?offset=0')).body, moment).toMatchObject({ page: { total: 2 } });
+      const counts = (await api('GET', '/tenants/rollback/keys/counts')).body;
+      expect(counts, moment).toMatchObject({ active: 2, rotated: 0, revoked: 0, total: 2 });
       await evict('rollback');
     }
     await sqlIn('rollback', 'DROP TRIGGER refuse');

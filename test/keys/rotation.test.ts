@@ -1,5 +1,6 @@
 /** Rotation is one atomic step, however many callers ask for it. */
 import { describe, expect, it } from 'vitest';
+import { ROOM_BYTES } from '../../durable-objects/tenant/keys/rows.ts';
 import {
   api,
   createKey,
@@ -14,7 +15,7 @@ import {
   walk,
 } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
-import { evict, runDueAlarm } from '../support/objects.ts';
+import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
 
@@ -206,4 +207,23 @@ describe('rotation', () => {
     expect(entries.map(({ keyId }) => keyId).sort()).toEqual([first.id, second.id, third.id].sort());
     for (const { changes } of entries) expect(changes).toEqual({ reason: 'leaked', lineage: first.id });
   });
+});
+
+it('gets the response that an earlier version kept, which held two records instead of their text', async () => {
+  await createTenant('kept');
+  const key = await createKey('kept');
+  const rotate = () => api('POST', `/tenants/kept/keys/${key.id}/rotate`, undefined, { 'Idempotency-Key': 'once' });
+  const first = await rotate();
+  await sqlIn('kept', "UPDATE idempotency SET answer = json_set(answer, '$.value', json(answer ->> '$.value'))");
+  const again = await rotate();
+  expect([again.status, again.body]).toEqual([201, first.body]);
+  expect(again.headers.get('Idempotency-Replayed')).toBe('true');
+});
+
+it('fills the room that the row of the key left for it', async () => {
+  await createTenant('room');
+  const key = await createKey('room');
+  await rotateKey('room', key.id);
+  const rows = await sqlIn('room', 'SELECT length(room) AS bytes FROM keys ORDER BY seq');
+  expect(rows.map(({ bytes }) => bytes)).toEqual([null, ROOM_BYTES]);
 });

@@ -1,6 +1,6 @@
 /** Writes keys directly into storage, for tests that need more keys than HTTP can make in a reasonable time. */
-import { STATUS_COUNTS_MIGRATION } from '../../durable-objects/tenant/keys/stored-counts.ts';
-import { sqlIn } from './objects.ts';
+import { KEY_STATUSES } from '../../domain/keys/record.ts';
+import { evict, sqlIn } from './objects.ts';
 
 /**
  * Copies the newest key row `count` times. `overrides` are SQL expressions for columns of a copy; `n.value` is its
@@ -27,9 +27,13 @@ export async function multiply(
   );
 }
 
-/** Recomputes the stored counts by status from the rows. */
+/** Recomputes the stored counts by status from the rows. The object starts anew, since it has them in memory. */
 export async function recount(tenantId: string): Promise<void> {
-  await sqlIn(tenantId, "DELETE FROM counts WHERE kind IN ('keys', 'status')");
-  await sqlIn(tenantId, "INSERT INTO counts (kind, entry, n) SELECT 'keys', 0, count(*) FROM keys");
-  await sqlIn(tenantId, STATUS_COUNTS_MIGRATION);
+  const all = "SELECT 'keys/0' AS name, count(*) AS n FROM keys";
+  const byStatus = `SELECT 'status/' || (CASE status ${STATUS_NUMBERS} END), count(*) FROM keys GROUP BY status`;
+  const counts = `SELECT json_group_object(name, n) FROM (${all} UNION ALL ${byStatus})`;
+  await sqlIn(tenantId, `UPDATE key_counts SET counts = json_patch(counts, (${counts}))`);
+  await evict(tenantId);
 }
+
+const STATUS_NUMBERS = KEY_STATUSES.map((status, number) => `WHEN '${status}' THEN ${number}`).join(' ');

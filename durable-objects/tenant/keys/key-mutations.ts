@@ -43,6 +43,9 @@ export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly graceP
 
 export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
 
+/** JSON text of a `RotatedPair`: one text costs less to copy out of the object than two objects of two dozen fields. */
+export type RotatedPairJson = string;
+
 /**
  * Up to so many keys of a group are revoked in their own rows at once. A larger group is revoked by one row
  * (group-revocations.ts).
@@ -213,7 +216,7 @@ export function rotation(
   keyId: string,
   minted: MintedKey,
   { gracePeriodSeconds, overrides, rights }: RotationRequest,
-): Mutation<RotatedPair, Failure | PrefixMismatch> {
+): Mutation<RotatedPairJson, Failure | PrefixMismatch> {
   return {
     about: [keyId],
     run: (context) => {
@@ -232,8 +235,9 @@ export function rotation(
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
       const otherwise = changesBetween(found.value, successor);
       const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
+      const pair: RotatedPair = { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) };
       return ok({
-        value: { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) },
+        value: JSON.stringify(pair),
         audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],
       });
     },

@@ -2,22 +2,29 @@
 import { STATUS_SQL } from '../../../domain/keys/status.ts';
 import {
   ATTRIBUTE_COLUMNS,
-  CONSTANT_COLUMNS,
   LIFE_COLUMNS,
   LISTED_COLUMNS,
+  NEW_COLUMNS,
   RECORD_COLUMNS,
   REVOCABLE_COLUMNS,
+  REVOCATION_COLUMNS,
+  ROOM_BYTES,
 } from './rows.ts';
 
 /** One `?` for each column. */
 const placeholders = (columns: string) => columns.replace(/\w+/g, '?');
 
+/** The statement that writes these columns of a record after a change. */
+const setColumns = (columns: string) =>
+  `UPDATE keys SET (${columns}, room) = (${placeholders(columns)}, NULL) WHERE seq = ?`;
+
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
-  insert: `INSERT INTO keys (seq, ${CONSTANT_COLUMNS}, ${LIFE_COLUMNS}, ${ATTRIBUTE_COLUMNS})
-    VALUES (?, ${placeholders(CONSTANT_COLUMNS)}, ${placeholders(LIFE_COLUMNS)}, ${placeholders(ATTRIBUTE_COLUMNS)})`,
-  update: `UPDATE keys SET (${LIFE_COLUMNS}) = (${placeholders(LIFE_COLUMNS)}) WHERE seq = ?`,
+  insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room)
+    VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
+  update: setColumns(LIFE_COLUMNS),
+  updateRevoked: setColumns(`${LIFE_COLUMNS}, ${REVOCATION_COLUMNS}`),
   updateAttributes: `UPDATE keys SET (${ATTRIBUTE_COLUMNS}) = (${placeholders(ATTRIBUTE_COLUMNS)}) WHERE seq = ?`,
   /** The parameter is a JSON array of `[seq, time]`. */
   used: `UPDATE keys SET last_used_at = json_extract(value, '$[1]') FROM json_each(?)
@@ -50,7 +57,7 @@ export const KEY_QUERIES = {
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN keys ON id = wanted`,
   /** Does what `revokeKey` does, and sets what `lifeValues` derives from a revoked record. */
   revokeAll: `UPDATE keys SET updated_at = ?, revoked_at = ?, revoked_by = ?, version = version + 1,
-    status = 'revoked', due_at = NULL, ended_at = ? WHERE seq IN (SELECT value FROM json_each(?))`,
+    status = 'revoked', due_at = NULL, ended_at = ?, room = NULL WHERE seq IN (SELECT value FROM json_each(?))`,
   firstDue: 'SELECT due_at AS at FROM keys WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1',
   firstEnded: 'SELECT ended_at AS at FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1',
   countDue: 'SELECT count(*) AS n FROM (SELECT 1 FROM keys WHERE due_at <= ? LIMIT ?)',

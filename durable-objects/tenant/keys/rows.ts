@@ -7,58 +7,34 @@ import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status
 import { type StoredState, storedState } from './stored-counts.ts';
 
 /**
- * Columns that every change writes. They are apart from those that only the caller's own update writes, because SQLite
- * rewrites the index entries of every column that a statement sets, even to the same value.
+ * Columns that every change writes. They are apart from those that only a revocation or the caller's own update writes,
+ * because SQLite rewrites the index entries of every column that a statement sets, even to the same value.
  */
-export const LIFE_COLUMNS = `updated_at, revoked_at, revoked_by, version, replaced_by, rotated_at, grace_ends_at,
-  lineage, status, due_at, ended_at`;
+export const LIFE_COLUMNS = `updated_at, version, replaced_by, rotated_at, grace_ends_at, lineage, status, due_at,
+  ended_at`;
+/** Columns that only a revocation writes, after those above. */
+export const REVOCATION_COLUMNS = 'revoked_at, revoked_by';
 /** Columns that only the caller's own update writes. */
 export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at';
-/** Columns that are written once, when the key is created. */
-export const CONSTANT_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope,
-  signing_key_id, sealing_key_id`;
-/** Columns of a `KeyRow`. */
-export const RECORD_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
-  updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
-  created_by, revoked_by, digest, envelope, signing_key_id, sealing_key_id, status`;
+/** Columns that a new key fills. It was neither changed, revoked, rotated nor used, so the others stay NULL. */
+export const NEW_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id,
+  sealing_key_id, updated_at, version, lineage, status, due_at, ${ATTRIBUTE_COLUMNS}`;
+/**
+ * Length of the column `room` of a new key; every later change empties it. A rotation makes a row some 60 bytes longer.
+ * Rows are written close together, so without room SQLite would often have to share out the rows of several pages anew.
+ * The rest of the 60 bytes fits into what most pages have left over.
+ */
+export const ROOM_BYTES = 40;
 /** Columns of a `ListedRow`, in its order. */
 export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
   updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
   created_by, revoked_by, signing_key_id, sealing_key_id`;
+/** Columns of a `KeyRow`, in its order. */
+export const RECORD_COLUMNS = `digest, envelope, status, ${LISTED_COLUMNS}`;
 /** Columns of a `RevocableKey`: none that can be large. */
 export const REVOCABLE_COLUMNS = `seq, id, owner, lineage, updated_at AS updatedAt, revoked_at AS revokedAt,
   revoked_by AS revokedBy, version, signing_key_id AS signingKeyId, sealing_key_id AS sealingKeyId,
   status AS storedStatus`;
-
-export type KeyRow = {
-  seq: number;
-  id: string;
-  name: string;
-  prefix: string;
-  last_four: string;
-  owner: string | null;
-  scopes: string | null;
-  metadata: string | null;
-  enabled: number;
-  created_at: number;
-  updated_at: number;
-  expires_at: number | null;
-  revoked_at: number | null;
-  last_used_at: number | null;
-  version: number;
-  replaces: string | null;
-  replaced_by: string | null;
-  rotated_at: number | null;
-  grace_ends_at: number | null;
-  lineage: string | null;
-  created_by: string | null;
-  revoked_by: string | null;
-  digest: ArrayBuffer;
-  envelope: ArrayBuffer | null;
-  signing_key_id: number;
-  sealing_key_id: number | null;
-  status: KeyStatus;
-};
 
 /** A key as a revocation reads it. */
 export type RevocableKey = Pick<
@@ -97,35 +73,17 @@ export type ListedRow = [
   sealingKeyId: number | null,
 ];
 
-export function toRecord(row: KeyRow): KeyRecord {
+/** Rows are arrays, which cost half of what objects do. */
+export type KeyRow = [digest: ArrayBuffer, envelope: ArrayBuffer | null, status: KeyStatus, ...ListedRow];
+
+export function toRecord([digest, envelope, storedStatus, ...row]: KeyRow): KeyRecord {
+  const listed = toListed(row);
   return {
-    seq: row.seq,
-    id: row.id,
-    name: row.name,
-    prefix: row.prefix,
-    lastFour: row.last_four,
-    owner: row.owner,
-    scopes: row.scopes === null ? [] : JSON.parse(row.scopes),
-    metadata: row.metadata ?? '{}',
-    enabled: row.enabled === 1,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
-    lastUsedAt: row.last_used_at,
-    version: row.version,
-    replaces: row.replaces,
-    replacedBy: row.replaced_by,
-    rotatedAt: row.rotated_at,
-    graceEndsAt: row.grace_ends_at,
-    lineage: row.lineage,
-    createdBy: row.created_by,
-    revokedBy: row.revoked_by,
-    digest: new Uint8Array(row.digest),
-    envelope: row.envelope === null ? null : new Uint8Array(row.envelope),
-    signingKeyId: row.signing_key_id,
-    sealingKeyId: row.sealing_key_id,
-    storedStatus: row.status,
+    ...listed,
+    scopes: JSON.parse(listed.scopes),
+    digest: new Uint8Array(digest),
+    envelope: envelope && new Uint8Array(envelope),
+    storedStatus,
   };
 }
 
@@ -172,20 +130,32 @@ export function toListed([
   };
 }
 
-/** The values of `CONSTANT_COLUMNS`. */
-export function constantValues(record: NewRecord): SqlStorageValue[] {
-  const { id, prefix, lastFour, createdAt, createdBy, replaces, digest, envelope } = record;
-  const { signingKeyId, sealingKeyId } = record;
-  const bytesOf = [bytes(digest), envelope && bytes(envelope)];
-  return [id, prefix, lastFour, createdAt, createdBy, replaces, ...bytesOf, signingKeyId, sealingKeyId];
+/** The values of `NEW_COLUMNS`. */
+export function newValues(record: NewRecord, status: KeyStatus, now: number): SqlStorageValue[] {
+  return [
+    record.id,
+    record.prefix,
+    record.lastFour,
+    record.createdAt,
+    record.createdBy,
+    record.replaces,
+    bytes(record.digest),
+    record.envelope && bytes(record.envelope),
+    record.signingKeyId,
+    record.sealingKeyId,
+    record.updatedAt,
+    record.version,
+    record.lineage,
+    status,
+    nextTransitionAt(record, now),
+    ...attributeValues(record),
+  ];
 }
 
 /** The values of `LIFE_COLUMNS`: the record itself, and what time has made of it by `now`. */
-export function lifeValues(record: KeyRecord | NewRecord, now: number): SqlStorageValue[] {
+export function lifeValues(record: KeyRecord, now: number): SqlStorageValue[] {
   return [
     record.updatedAt,
-    record.revokedAt,
-    record.revokedBy,
     record.version,
     record.replacedBy,
     record.rotatedAt,

@@ -1,6 +1,6 @@
 /**
  * Numbers that would otherwise take a walk over all keys: how many keys there are, how many are in each stored status,
- * and how many depend on each keyring entry. They are kept in one small table and updated with every change.
+ * and how many depend on each keyring entry. They are kept in one row, and in memory, and updated with every change.
  */
 import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
 import { hasEnded } from '../../../domain/keys/status.ts';
@@ -28,22 +28,17 @@ export const STATUS_COUNTS_MIGRATION = `
   FROM keys GROUP BY status;
 `;
 
+/** All counts are one row, a JSON object: `kind/entry` to number. So a change writes one short row. */
 export const COUNT_QUERIES = {
-  ofKind: 'SELECT entry, n FROM counts WHERE kind = ? AND n <> 0',
+  read: 'SELECT counts FROM key_counts WHERE id = 1',
+  write: 'INSERT OR REPLACE INTO key_counts (id, counts) VALUES (1, ?)',
 } as const;
-
-/** The statement that adds to `rows` counts. */
-const addAll = (rows: number) =>
-  `INSERT INTO counts (kind, entry, n) VALUES ${Array(rows).fill('(?, ?, ?)').join(', ')}
-    ON CONFLICT (kind, entry) DO UPDATE SET n = n + excluded.n`;
-
-/** Counts in one statement: three bound parameters each, of the 100 that the platform allows. */
-const ROWS_MAX = 30;
 
 export class Counts {
   readonly #sql: SqlStorage;
-  /** What the current transaction has added to each count so far. */
-  readonly #added = new Map<string, { readonly kind: CountKind; readonly entry: number; n: number }>();
+  /** All counts, with what the current transaction has added so far; null before the first look. */
+  #counts: Map<string, number> | null = null;
+  #isChanged = false;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -51,34 +46,45 @@ export class Counts {
 
   /** The counts of a kind by entry, without zeros. */
   byEntry(kind: CountKind): Map<number, number> {
-    this.flush();
-    const rows = this.#sql.exec<{ entry: number; n: number }>(COUNT_QUERIES.ofKind, kind).toArray();
-    return new Map(rows.map(({ entry, n }) => [entry, n]));
+    const found = new Map<number, number>();
+    for (const [name, n] of this.#read()) {
+      const [of, entry] = name.split('/');
+      if (of === kind) found.set(Number(entry), n);
+    }
+    return found;
+  }
+
+  #read(): Map<string, number> {
+    if (this.#counts === null) {
+      const row = this.#sql.exec<{ counts: string }>(COUNT_QUERIES.read).toArray()[0];
+      const parsed: Readonly<Record<string, number>> = JSON.parse(row?.counts ?? '{}');
+      this.#counts = new Map(Object.entries(parsed));
+    }
+    return this.#counts;
   }
 
   /** Adds `n`, which may be negative, to a count. */
   add(kind: CountKind, entry: number, n: number): void {
     if (n === 0) return;
+    const counts = this.#read();
     const name = `${kind}/${entry}`;
-    const added = this.#added.get(name);
-    if (added === undefined) this.#added.set(name, { kind, entry, n });
-    else added.n += n;
+    const sum = (counts.get(name) ?? 0) + n;
+    if (sum === 0) counts.delete(name);
+    else counts.set(name, sum);
+    this.#isChanged = true;
   }
 
-  /** Writes what was added. Called once at the end of a transaction, and before a count is read. */
+  /** Writes what was added. Called once at the end of a transaction. */
   flush(): void {
-    if (this.#added.size === 0) return;
-    const rows = [...this.#added.values()].filter(({ n }) => n !== 0);
-    this.#added.clear();
-    for (let from = 0; from < rows.length; from += ROWS_MAX) {
-      const part = rows.slice(from, from + ROWS_MAX);
-      this.#sql.exec(addAll(part.length), ...part.flatMap(({ kind, entry, n }) => [kind, entry, n]));
-    }
+    if (!this.#isChanged) return;
+    this.#sql.exec(COUNT_QUERIES.write, JSON.stringify(Object.fromEntries(this.#read())));
+    this.#isChanged = false;
   }
 
   /** Drops what was added. Call it after a transaction that did not commit. */
   discard(): void {
-    this.#added.clear();
+    this.#counts = null;
+    this.#isChanged = false;
   }
 
   /**

@@ -3,7 +3,11 @@
 import type { MintedKey } from '../../../domain/keys/record.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../../domain/outcome.ts';
 import type { RotationRights } from '../../../domain/rotations/rights.ts';
-import type { RotationRequest } from '../../../durable-objects/tenant/keys/key-mutations.ts';
+import type {
+  RotatedPair,
+  RotatedPairJson,
+  RotationRequest,
+} from '../../../durable-objects/tenant/keys/key-mutations.ts';
 import { type Mint, mintKey } from '../../crypto/mint-key.ts';
 import { nextTurn } from '../../http/turns.ts';
 import type { TenantChange } from '../../object-client.ts';
@@ -73,7 +77,7 @@ export async function mintOne<T>(
 }
 
 /** Mints a successor and has the object rotate the key to it. `wanted` is what the caller gives the successor. */
-export function mintSuccessor(
+export async function mintSuccessor(
   context: RequestContext,
   { tenantId, keyId, prefix }: { readonly tenantId: string; readonly keyId: string; readonly prefix?: string },
   wanted: RotationRequest['overrides'] & { readonly gracePeriodSeconds?: number },
@@ -81,7 +85,13 @@ export function mintSuccessor(
 ) {
   const { gracePeriodSeconds, ...overrides } = wanted;
   const request = { overrides, rights, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
-  return mintOne(context, tenantId, prefix, (minted, tenant, target, command) =>
+  const { result, secret } = await mintOne(context, tenantId, prefix, (minted, tenant, target, command) =>
     tenant.rotateKey(target, keyId, minted, request, command),
   );
+  return { result: result.ok ? { ...result, value: pairOf(result.value) } : result, secret };
+}
+
+/** A result that an earlier version kept for an `Idempotency-Key` is no text. */
+function pairOf(pair: RotatedPairJson | RotatedPair): RotatedPair {
+  return typeof pair === 'string' ? JSON.parse(pair) : pair;
 }

@@ -51,7 +51,7 @@ const createKey = operation({
   response: { status: 201, body: keyWithSecret, isSecret: true },
   errors: ['not_recoverable'],
   run: async (context, { tenantId, body }) => {
-    const { result, secrets } = await createWanted(context, tenantId, [body]);
+    const { result, secrets } = await createWanted(context, tenantId, [body], [toStored(body)]);
     const [created] = unwrap(result);
     if (created === undefined) throw new Error('the object created no key');
     const key = toKeyWithSecret(tenantId, body, created, secrets[0] ?? '');
@@ -70,7 +70,9 @@ const createKeys = operation({
   response: { status: 201, body: bulkKeys, isSecret: true },
   errors: ['not_recoverable'],
   run: async (context, { tenantId, body: wanted }) => {
-    const { result, secrets } = await createWanted(context, tenantId, wanted);
+    const stored: NewAttributes[] = [];
+    for await (const part of partsInTurns(wanted, WANTED_PER_TURN)) stored.push(...part.map(toStored));
+    const { result, secrets } = await createWanted(context, tenantId, wanted, stored);
     const created = unwrap(result, true);
     const value = new LongList(created.length, (i) => {
       const [attributes, key] = [wanted[i], created[i]];
@@ -82,12 +84,18 @@ const createKeys = operation({
   },
 });
 
-/** Mints the wanted keys and has the object store them. */
-async function createWanted(context: RequestContext, tenantId: string, wanted: readonly WantedKey[]) {
-  const stored: NewAttributes[] = [];
-  for await (const part of partsInTurns(wanted, WANTED_PER_TURN)) {
-    for (const { prefix: _, scopes, ...rest } of part) stored.push({ ...rest, scopes: JSON.stringify(scopes) });
-  }
+/** The attributes of a wanted key as the object stores them. */
+function toStored({ prefix: _, scopes, ...rest }: WantedKey): NewAttributes {
+  return { ...rest, scopes: JSON.stringify(scopes) };
+}
+
+/** Mints the wanted keys and has the object store them with these attributes. */
+function createWanted(
+  context: RequestContext,
+  tenantId: string,
+  wanted: readonly WantedKey[],
+  stored: readonly NewAttributes[],
+) {
   const prefixes = wanted.map(({ prefix }) => prefix);
   return mintMany(context, tenantId, prefixes, (mints, tenant, target, command) => {
     const newKeys = stored.flatMap((attributes, i) => {

@@ -443,16 +443,14 @@ function contentOf(path: string): unknown {
 /** The stored counts agree with the keys. */
 function expectConsistent(path: string): void {
   expect(rows(path, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
-  const statuses = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'];
-  const counted = rows(path, "SELECT entry, n FROM counts WHERE kind = 'status' AND n <> 0 ORDER BY entry");
-  const found = rows(path, 'SELECT status, count(*) AS n FROM keys GROUP BY status');
-  expect(counted.map(({ entry, n }) => [statuses[Number(entry)], n])).toEqual(
-    found
-      .map(({ status, n }) => [status, n])
-      .sort((a, b) => statuses.indexOf(String(a[0])) - statuses.indexOf(String(b[0]))),
+  const counts: Readonly<Record<string, number>> = JSON.parse(
+    String(rows(path, 'SELECT counts FROM key_counts')[0]?.counts),
   );
-  const total = rows(path, "SELECT n FROM counts WHERE kind = 'keys'")[0]?.n ?? 0;
-  expect(rows(path, 'SELECT count(*) AS n FROM keys')).toEqual([{ n: total }]);
+  const statuses = ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked'];
+  const counted = statuses.map((status, number) => [status, counts[`status/${number}`] ?? 0]);
+  const found = rows(path, 'SELECT status, count(*) AS n FROM keys GROUP BY status');
+  expect(counted.filter(([, n]) => n !== 0).sort()).toEqual(found.map(({ status, n }) => [status, n]).sort());
+  expect(rows(path, 'SELECT count(*) AS n FROM keys')).toEqual([{ n: counts['keys/0'] ?? 0 }]);
 }
 
 /** Gives the tenant this many more keys, in one lineage, all of which a migration must rewrite. */
