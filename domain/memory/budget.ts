@@ -66,6 +66,16 @@ export class MemoryBudget {
     this.#append(entry);
   }
 
+  /** Makes an entry the least recently used, so that it is the first to go. */
+  demote(entry: Accounted): void {
+    const before = this.#oldest;
+    if (entry === before || before === null) return;
+    this.#detach(entry);
+    entry.newer = before;
+    before.older = entry;
+    this.#oldest = entry;
+  }
+
   remove(entry: Accounted): void {
     this.#bytes -= entry.bytes;
     this.#detach(entry);
