@@ -105,6 +105,6 @@ const MIB = 1024 * 1024;
 /**
  * The budget of this isolate. The Worker and the objects in one isolate share module state, so they share this budget
  * too. It is a good third of Cloudflare's 128 MB. The rest is for requests under way, of which a bulk creation takes
- * most, and for garbage that is not collected yet. The budget holds about 20,000 keys of the usual size.
+ * most, and for garbage that is not collected yet. The budget holds some 25,000 keys of the usual size.
  */
 export const isolateMemory = new MemoryBudget(52 * MIB);
