@@ -41,12 +41,15 @@ export async function planOf(means: Means): Promise<Plan> {
   const floorB = floorRow(names.FLOOR_B, '/b', floors, key);
   const floorC = floorRow(names.FLOOR_C, '/c', floors, key);
   const strict = rows.verify(names.STRICT, strictTenant.keys, floorB);
-  const leased = await rows.small(LEASED_SETTINGS);
+  const leasedTenant = await rows.small(LEASED_SETTINGS);
+  const leased = rows.verify(names.LEASED, leasedTenant.keys.slice(0, HOT), floorA);
+  const evenly = isWanted(options, names.LEASED_EVENLY) ? await rows.small(LEASED_SETTINGS, names.EVENLY_OVER) : null;
   const prepared = () => rows.prepared();
   const smallRows = [
     rows.forged(names.FORGED, strictTenant.keys, floorA),
-    rows.verify(names.LEASED, leased.keys.slice(0, HOT), floorA),
-    rows.verifyMissed(names.LEASE_MISSED, leased.keys.slice(HOT), floorB),
+    leased,
+    ...(evenly === null ? [] : [rows.verifyAwake(names.LEASED_EVENLY, evenly.keys, leased)]),
+    rows.verifyFresh(names.LEASED_FRESH, leasedTenant.keys.slice(HOT), floorB),
     strict,
     rows.create(names.CREATE, async () => (await prepared()).tenantId, floorC),
     rows.rotate(names.ROTATE, prepared, floorC),

@@ -1,6 +1,5 @@
 /** The rows: what each sends to which server, and what it is compared with. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { formatKeyString, parseKeyString } from '../src/crypto/key-string.ts';
 import type { LoadGenerator } from './load/client.ts';
 import { request } from './load/client.ts';
@@ -17,8 +16,6 @@ export const SMALL = 1000;
 const ONCE = 500;
 /** Revocations that wait together. Sent one after the other, the later ones would not have to wait. */
 const WAITING = 100;
-/** Longer than the benchmark's leases last (one second). */
-const LEASE_OVER_MS = 1200;
 /** Objects woken in a turn. */
 const ASLEEP = 200;
 const PREPARING_CONNECTIONS = 16;
@@ -43,14 +40,10 @@ export class Rows {
     return this.#row(name, VALID, () => requests, { against });
   }
 
-  /** Verifications of keys whose leases, if they had any, have ended. Each calls the object and is granted a lease. */
-  verifyMissed(name: string, keys: readonly Key[], against: Row): Row {
-    const requests = this.#verifications(keys.map(({ secret }) => secret));
-    const turn = async () => {
-      await sleep(LEASE_OVER_MS);
-      return requests;
-    };
-    return this.#row(name, VALID, turn, { against, once: true });
+  /** Verifications that ask the object although the isolate may hold the record. */
+  verifyFresh(name: string, keys: readonly Key[], against: Row): Row {
+    const requests = keys.map(({ secret }) => this.#post('/v1/keys/verify', { key: secret, fresh: true }));
+    return this.#row(name, VALID, () => requests, { against });
   }
 
   /**
@@ -71,7 +64,7 @@ export class Rows {
     return this.#row(name, VALID, turn, { against, once: true });
   }
 
-  /** Verifications in tenants whose objects were all called just before. */
+  /** Verifications of keys that were all verified just before, so that their objects are awake. */
   verifyAwake(name: string, keys: readonly Key[], against: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => secret));
     const turn = async () => {
@@ -137,12 +130,12 @@ export class Rows {
     return next;
   }
 
-  /** Makes a tenant with `SMALL` keys. */
-  async small(settings: Readonly<Record<string, number>>): Promise<KeysOf> {
+  /** Makes a tenant with `SMALL` keys, or as many as are wanted. */
+  async small(settings: Readonly<Record<string, number>>, count = SMALL): Promise<KeysOf> {
     this.#tenants += 1;
     const tenantId = `bench-small-${this.#tenants}`;
     await this.#api.createTenant(tenantId, settings);
-    return { tenantId, keys: await this.#api.fill(tenantId, SMALL, SMALL, () => {}) };
+    return { tenantId, keys: await this.#api.fill(tenantId, count, count, () => {}) };
   }
 
   async #sendOnce(requests: readonly Uint8Array[]): Promise<void> {

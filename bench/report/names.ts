@@ -11,7 +11,11 @@ export const FLOOR_C = 'floor C: and one UPDATE';
 export const FLOOR_D = 'floor D: a cold object, one SELECT';
 export const STRICT = 'verify strict';
 export const LEASED = 'verify leased';
-export const LEASE_MISSED = 'verify leased, each key once a lease';
+/** Keys of one tenant, each used seldom. */
+export const EVENLY_OVER = 2000;
+export const LEASED_EVENLY = `verify, ${number(EVENLY_OVER)} keys evenly`;
+/** Asks the object as for a key that the isolate does not hold, and is granted a lease. */
+export const LEASED_FRESH = 'verify leased, fresh';
 export const FORGED = 'verify forged';
 export const CREATE = 'create';
 export const ROTATE = 'rotate';

@@ -31,6 +31,8 @@ const ROTATE_RATIO = 0.45;
 const COLD_RATIO = 0.7;
 /** Verifying keys that memory does not hold may cost a quarter more than verifying those it does. */
 const SPREAD_RATIO = 0.8;
+/** Under a lease, many keys of a tenant may cost next to nothing more than the same few again and again. */
+const EVENLY_RATIO = 0.95;
 const LIST_25_MAX = 3;
 const GROWTH_MAX = 1.15;
 const LAST_PAGE_MAX = 1.2;
@@ -57,6 +59,7 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
   const judged = [
     ...floor(names.STRICT, 'floor B'),
     ...floor(names.LEASED, 'floor A'),
+    ...floor(names.LEASED_EVENLY, 'leased', EVENLY_RATIO),
     ...floor(names.FORGED, 'floor A'),
     ...floor(names.COLD, 'floor D', COLD_RATIO),
     ...floor(names.CREATE, 'floor C', CREATE_RATIO),

@@ -66,6 +66,16 @@ export class MemoryBudget {
     this.#append(entry);
   }
 
+  /** Makes an entry the least recently used, so that it is the first to go. */
+  demote(entry: Accounted): void {
+    const before = this.#oldest;
+    if (entry === before || before === null) return;
+    this.#detach(entry);
+    entry.newer = before;
+    before.older = entry;
+    this.#oldest = entry;
+  }
+
   remove(entry: Accounted): void {
     this.#bytes -= entry.bytes;
     this.#detach(entry);
@@ -95,6 +105,6 @@ const MIB = 1024 * 1024;
 /**
  * The budget of this isolate. The Worker and the objects in one isolate share module state, so they share this budget
  * too. It is a good third of Cloudflare's 128 MB. The rest is for requests under way, of which a bulk creation takes
- * most, and for garbage that is not collected yet. The budget holds about 20,000 keys of the usual size.
+ * most, and for garbage that is not collected yet. The budget holds some 25,000 keys of the usual size.
  */
 export const isolateMemory = new MemoryBudget(52 * MIB);

@@ -42,6 +42,12 @@ export class LruCache<V> {
     this.#budget.add(entry);
   }
 
+  /** Makes the value under this key the first to go when memory is short. */
+  demote(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#budget.demote(entry);
+  }
+
   delete(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;

@@ -200,7 +200,9 @@ export class TenantState {
     if (this.#tenant === null) return;
     for (const { keyId, agoMs } of uses) {
       const hot = this.store.keys.getHot(keyId);
-      if (hot !== undefined) this.noteUse(hot, now - agoMs);
+      if (hot === undefined) continue;
+      this.noteUse(hot, now - agoMs);
+      this.store.keys.demoteHot(keyId);
     }
   }
 
@@ -209,7 +211,9 @@ export class TenantState {
     const tenant = this.#tenant;
     if (tenant?.status !== 'active') return null;
     const renewal = this.#leases.grant(known, keyId, tenant.settings.leaseSeconds, now);
-    if (renewal !== null) this.#settleSoon(FLUSH_AFTER_MS);
+    if (renewal === null) return null;
+    if (keyId !== null) this.store.keys.demoteHot(keyId);
+    this.#settleSoon(FLUSH_AFTER_MS);
     return renewal;
   }
 

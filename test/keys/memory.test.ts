@@ -1,6 +1,7 @@
 /** The state in memory always agrees with storage, whether a write commits or not, and its size is accounted for. */
 import { describe, expect, it } from 'vitest';
 import { isolateMemory } from '../../domain/memory/budget.ts';
+import { ENTRY_BYTES, LruCache } from '../../domain/memory/lru-cache.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
 import { pretendTime } from '../support/clock.ts';
 import { evict, sqlIn } from '../support/objects.ts';
@@ -70,6 +71,26 @@ describe('the memory of verified keys', () => {
     const [strict, leased] = [await grownBy('strict-sizes', large), await grownBy('leased-sizes', large)];
     expect(strict - small).toBeGreaterThan(24_000);
     expect(leased - strict).toBeGreaterThan(28_000);
+  });
+
+  it('drops the copy of the object first when an isolate holds the key', async () => {
+    await createTenant('demoted', { settings: { leaseSeconds: 10 } });
+    const { secret } = await createKey('demoted');
+    await verify(secret);
+    const grownBy = async (fields: object) => {
+      const before = isolateMemory.bytes;
+      expect((await verify(secret, fields)).code).toBe('VALID');
+      return isolateMemory.bytes - before;
+    };
+    expect([await grownBy({}), await grownBy({ fresh: true })]).toEqual([0, 0]);
+    // Fills all memory, and evicts a single entry.
+    const filler = new LruCache<null>();
+    const left = () => isolateMemory.bytesMax - isolateMemory.bytes;
+    for (let i = 0; left() > 50_000; i++) filler.set(`${i}`, null, 40_000);
+    filler.set('last', null, left() + 1 - ENTRY_BYTES);
+    filler.clear();
+    expect(await grownBy({})).toBe(0);
+    expect(await grownBy({ fresh: true })).toBeGreaterThan(800);
   });
 
   it('is released when the key is deleted', async () => {

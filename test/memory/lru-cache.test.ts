@@ -13,7 +13,7 @@ const KEYS = 100;
 
 type Step =
   | { readonly kind: 'set'; readonly cache: number; readonly key: string; readonly bytes: number }
-  | { readonly kind: 'get' | 'make' | 'delete'; readonly cache: number; readonly key: string }
+  | { readonly kind: 'get' | 'make' | 'demote' | 'delete'; readonly cache: number; readonly key: string }
   | { readonly kind: 'clear'; readonly cache: number };
 
 const cache = fc.nat(CACHES - 1);
@@ -28,7 +28,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       bytes: fc.integer({ min: 500, max: ENTRY_MAX }),
     }),
   },
-  { weight: 80, arbitrary: fc.record({ kind: fc.constantFrom('get' as const, 'make', 'delete'), cache, key }) },
+  {
+    weight: 80,
+    arbitrary: fc.record({ kind: fc.constantFrom('get' as const, 'make', 'demote', 'delete'), cache, key }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const), cache }) },
 );
 
@@ -54,6 +57,11 @@ class Model {
     if (bytes > ENTRY_MAX) return;
     this.#known.push({ cache: of, key, value, bytes });
     while (this.bytes > MAX) this.#known.shift();
+  }
+
+  demote(of: number, key: string): void {
+    const demoted = this.#known.find((known) => known.cache === of && known.key === key);
+    if (demoted !== undefined) this.#known = [demoted, ...this.#known.filter((known) => known !== demoted)];
   }
 
   delete(of: number, key: string): void {
@@ -100,6 +108,9 @@ function apply(step: Step, value: number, real: LruCache<number>, model: Model):
     const known = model.get(of, step.key);
     if (known === undefined) model.set(of, step.key, value, MADE_BYTES + ENTRY_BYTES);
     expect(real.getOrMake(step.key, MADE_BYTES, () => value)).toBe(known ?? value);
+  } else if (kind === 'demote') {
+    real.demote(step.key);
+    model.demote(of, step.key);
   } else if (kind === 'delete') {
     real.delete(step.key);
     model.delete(of, step.key);

@@ -62,6 +62,11 @@ export class KeyTable {
     return hot;
   }
 
+  /** Makes this key the first to go from memory. For keys that others hold now, so that this object is asked seldom. */
+  demoteHot(id: string): void {
+    this.#hot.demote(id);
+  }
+
   /** Drops all keys from memory. For writes that do not name each row. */
   forgetHot(): void {
     this.#hot.clear();

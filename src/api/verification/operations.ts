@@ -30,7 +30,7 @@ export const verifyKey = operation({
 });
 
 /**
- * Outcomes that depend on a leased key alone. Each is made once and lives as long as the leased key. HELD_BYTES in
+ * Outcomes that depend on a held key alone. Each is made once and lives as long as the held key. HELD_BYTES in
  * domain/keys/held-key.ts accounts for it.
  */
 const reused = new WeakMap<VerifiedKey, Outcome<VerificationResource>>();
