@@ -16,6 +16,14 @@ export function newSecrets(): RuntimeEnv {
   return { ADMIN_TOKEN: randomBytes(32).toString('base64url'), ENCRYPTION_KEY: ring(), HMAC_SECRET: ring() };
 }
 
+let building: Promise<unknown> | null = null;
+
+/** Builds the bundle if that is needed, once for all tests of this process. */
+export function built(): Promise<unknown> {
+  building ??= ensureBuilt(new AbortController().signal);
+  return building;
+}
+
 export class Runtime implements AsyncDisposable {
   /** The URLs of the sockets that were asked for, by name. */
   readonly #urls: ReadonlyMap<string, string>;
@@ -36,7 +44,7 @@ export class Runtime implements AsyncDisposable {
     dataDir: string,
     { sockets = ['http'], env = newSecrets() }: { sockets?: readonly string[]; env?: RuntimeEnv } = {},
   ): Promise<Runtime> {
-    await ensureBuilt(new AbortController().signal);
+    await built();
     const runtime = spawn(runtimePath(), ['serve', config, `--directory-path=data=${dataDir}`, '--control-fd=3'], {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
       env: { PATH: process.env.PATH ?? '', ...env },
