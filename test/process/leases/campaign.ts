@@ -71,7 +71,7 @@ export async function leases(trials: number, progress: Progress): Promise<LeaseR
   };
   // The first management key makes the tenant of all management keys.
   await client.send('POST', '/management-keys', { name: 'first', role: 'admin' });
-  const { leasedThroughout } = await changeUnused(isolates, client, trials, report);
+  const changeUsed = await changeUnused(isolates, client, trials, report);
   progress(`${report.unused} changes of unused keys`);
 
   const changes = changesIn(await usedTenant(client, 'leased', 1));
@@ -82,13 +82,13 @@ export async function leases(trials: number, progress: Progress): Promise<LeaseR
     report.changes += 1;
     if (report.changes % AT_ONCE === 0) progress(`${report.changes} changes, ${report.verifications} verifications`);
   });
-  await Promise.all([allChanges, leasedThroughout]);
+  await Promise.all([allChanges, changeUsed()]);
   return report;
 }
 
 /**
- * Changes keys of which no isolate has a record, while all isolates have a long lease on their tenant. That they had it
- * is shown by a last change, of a key in use: `leasedThroughout` resolves when it has returned.
+ * Changes keys of which no isolate has a record, while all isolates have a long lease on their tenant. Returns a last
+ * change, of a key in use. It shows that such leases are waited for.
  */
 async function changeUnused(isolates: readonly Client[], client: Client, trials: number, report: LeaseReport) {
   const tenant = await usedTenant(client, 'long-leased', LONG_LEASE_SECONDS);
@@ -107,13 +107,13 @@ async function changeUnused(isolates: readonly Client[], client: Client, trials:
       report.unusedMaxMs = Math.max(report.unusedMaxMs, Math.round(took));
     }
   }
-  const renewedAt = performance.now();
-  await renew();
-  const leasedThroughout = client.revokeKey(tenant.id, id).then(() => {
+  return async () => {
+    const renewedAt = performance.now();
+    await renew();
+    await client.revokeKey(tenant.id, id);
     const took = performance.now() - renewedAt;
     demand(took > 1000 * LONG_LEASE_SECONDS, `the change of a key in use took only ${took} ms`);
-  });
-  return { leasedThroughout };
+  };
 }
 
 /** Watches one subject in every isolate while it is changed, and judges it afterwards. */
