@@ -10,6 +10,8 @@ const KEYS = 20;
 const LEASE_SECONDS = 5;
 /** Longer than it takes to send a burst. */
 const CALL_MS = 500;
+/** Longer than a verification waits for the call of another one. */
+const SLOW_CALL_MS = 1500;
 const BURST = 1000;
 
 /** A tenant whose keys an isolate holds, just after the lease has ended. */
@@ -44,6 +46,15 @@ describe.concurrent('verifications', () => {
     await server.delayCalls(CALL_MS);
     expect(await burst(server, secrets)).toEqual(new Set(['VALID']));
     expect((await server.calls()).verifyKey).toBe(KEYS + 1);
+  });
+
+  it('make a call a second, not all of them, when the object is slow', async () => {
+    using folder = temporaryFolder();
+    await using server = await CountedServer.start(folder.path);
+    const secrets = await endedLease(server);
+    await server.delayCalls(SLOW_CALL_MS);
+    expect(await burst(server, secrets)).toEqual(new Set(['VALID']));
+    expect((await server.calls()).verifyKey).toBeLessThan(KEYS + 10);
   });
 
   it('make one call even if the client that sent the first of them has gone', async () => {
