@@ -43,6 +43,7 @@ const LONGEST = [
   'process/docs',
   'process/eviction',
   'process/leases/leases',
+  'process/leases/calls',
   'process/full-disk/full-disk',
   'http/hostile',
   'model/deletion',

@@ -66,7 +66,8 @@ export class TenantState {
   readonly #alarm: AlarmClock;
   readonly #leases: TenantLeases;
   #tenant: TenantRecord | null = null;
-  #settling = false;
+  /** The timer of `#settleSoon` that is running, and when it goes off (ms). */
+  #settling: { readonly at: number; readonly timer: ReturnType<typeof setTimeout> } | null = null;
   /** Mutations that may still add data before the size of the database is looked at. */
   #growsLeft = 0;
   /** Creations that wait for the directory. `refused` is the result of one that was cancelled meanwhile. */
@@ -220,13 +221,16 @@ export class TenantState {
   /**
    * Makes sure that what only memory knows is written soon: uses, and that no lease is out any more. A timer does it,
    * since setting one needs no write. `FLUSH_AFTER_MS` is well below the time after which the platform evicts an idle
-   * object (about 10 s).
+   * object (about 10 s). A use must not wait for the timer of a lease, which may go off later.
    */
   #settleSoon(ms: number): void {
-    if (this.#settling) return;
-    this.#settling = true;
-    setTimeout(() => {
-      this.#settling = false;
+    const at = Date.now() + ms;
+    if (this.#settling !== null) {
+      if (this.#settling.at <= at) return;
+      clearTimeout(this.#settling.timer);
+    }
+    const timer = setTimeout(() => {
+      this.#settling = null;
       try {
         this.#settle(Date.now());
       } catch (error) {
@@ -234,6 +238,7 @@ export class TenantState {
         this.#settleSoon(FLUSH_AFTER_MS);
       }
     }, ms);
+    this.#settling = { at, timer };
   }
 
   #settle(now: number): void {

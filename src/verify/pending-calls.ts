@@ -10,6 +10,8 @@ import type { SignedKey } from './signature-cache.ts';
  */
 const WAIT_MAX_MS = 1000;
 
+const LATE = Symbol('late');
+
 /** What an isolate holds, as far as this has to know it. */
 type Holdings = {
   awaitsRenewal(tenant: string, keyId: string): boolean;
@@ -29,9 +31,9 @@ export class PendingCalls {
     return this.#calls.get(holdings.awaitsRenewal(objectName, id) ? objectName : id);
   }
 
-  /** Resolves when the call has ended, however it did, or after `WAIT_MAX_MS`. */
-  async end(call: Promise<unknown>): Promise<void> {
-    await Promise.race([call.catch(() => {}), scheduler.wait(WAIT_MAX_MS)]);
+  /** Resolves when the call has ended, however it did, with true; or with false after `WAIT_MAX_MS`. */
+  async end(call: Promise<unknown>): Promise<boolean> {
+    return (await Promise.race([call.catch(() => {}), scheduler.wait(WAIT_MAX_MS).then(() => LATE)])) !== LATE;
   }
 
   /** Lets others wait for this call about a key while it is under way. */

@@ -11,6 +11,7 @@ export type KeyResource = {
   readonly name: string;
   readonly status: 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
   readonly version: number;
+  readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly rotation: {
     readonly replaces: string | null;

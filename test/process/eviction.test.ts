@@ -1,14 +1,19 @@
 /**
  * What survives an eviction by the platform, which removes an object from memory after about ten idle seconds, without
- * a crash and without a call. These tests really wait for that.
+ * a crash and without a call. These tests really wait for that. And what survives a crash of a tenant that is quiet.
  */
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Client } from './client.ts';
+import { TENANT as QUIET, quietUses } from './quiet-uses.ts';
 import { eventually, startServer, temporaryFolder } from './server.ts';
 
 type Used = { readonly lastUsedAt: string | null };
+/** A use under a lease is reported within 3 s, and what the object knows is written within 3 s. */
+const WRITTEN_AFTER_MS = 3000 + 3000;
+const SLACK_MS = 1000;
+
 type Rotations = { readonly data: readonly { readonly successorFirstUsedAt: string | null }[] };
 
 /**
@@ -55,6 +60,43 @@ describe.concurrent('an object that the platform evicted', () => {
       const { data } = await client.get<Rotations>(`/tenants/${tenant}/rotations`);
       expect(data[0]?.successorFirstUsedAt).not.toBeNull();
     }
+  });
+});
+
+describe.concurrent('a use under a lease, when nothing else happens', () => {
+  const usesOf = async (client: Client, keyId: string) => {
+    const { lastUsedAt } = await client.get<Used>(`/tenants/${QUIET}/keys/${keyId}`);
+    const { data } = await client.get<Rotations>(`/tenants/${QUIET}/rotations`);
+    return { lastUsedAt, successorFirstUsedAt: data[0]?.successorFirstUsedAt ?? '' };
+  };
+
+  test('is kept by an object that the platform evicted', async () => {
+    using folder = temporaryFolder();
+    const { runtime, used, minutes } = await quietUses(folder.path, 4);
+    await using server = runtime;
+    await eventually('the object is evicted', 40_000, () => journals(folder.path).length === 0);
+    const { lastUsedAt, successorFirstUsedAt } = await usesOf(server.client, used.id);
+    expect(lastUsedAt).toBe(minutes[1]);
+    expect(successorFirstUsedAt > minutes[0] && successorFirstUsedAt < minutes[1]).toBe(true);
+  });
+
+  test('is lost by a crash only if it was in the last seconds', async () => {
+    using folder = temporaryFolder();
+    const { runtime, restart, used, other, minutes } = await quietUses(folder.path, 10);
+    {
+      await using server = runtime;
+      await sleep(WRITTEN_AFTER_MS + SLACK_MS);
+      // The lease is still in force, since the report has renewed it.
+      expect((await server.client.verify(other.secret)).code).toBe('VALID');
+    }
+    await using server = await restart();
+    const { lastUsedAt, successorFirstUsedAt } = await usesOf(server.client, used.id);
+    expect(lastUsedAt).toBe(minutes[1]);
+    expect(successorFirstUsedAt > minutes[0] && successorFirstUsedAt < minutes[1]).toBe(true);
+    // Of the other key's uses at most the one just before the crash is lost. The one before that was in the minute in
+    // which the key was created.
+    const kept = (await usesOf(server.client, other.id)).lastUsedAt;
+    expect([other.createdAt, minutes[1]]).toContain(kept);
   });
 });
 

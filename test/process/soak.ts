@@ -9,6 +9,7 @@ import { grace } from './grace/campaign.ts';
 import { histories, leaseHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
+import { leaseCalls } from './leases/calls-campaign.ts';
 import { leases } from './leases/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { memory } from './memory/campaign.ts';
@@ -23,7 +24,8 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['kill9', { size: 'rounds', run: kill9 }],
   ['histories', { size: 'runs', run: histories }],
   ['lease-histories', { size: 'runs', run: leaseHistories }],
-  ['leases', { size: 'keys', run: leases }],
+  ['leases', { size: 'changes', run: leases }],
+  ['lease-calls', { size: 'keys', run: leaseCalls }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

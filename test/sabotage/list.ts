@@ -325,8 +325,12 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: VERIFY,
     patches: [
       [
-        'await pending.end(underWay);',
-        'const other = (await underWay) as Verification;\n    if (signed !== null) return other;',
+        'const hasEnded = await pending.end(underWay);',
+        [
+          'const hasEnded = true;',
+          'const other = (await underWay) as Verification;',
+          'if (signed !== null) return other;',
+        ].join('\n'),
       ],
     ],
     noticedBy: [PROMISE],

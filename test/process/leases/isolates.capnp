@@ -7,12 +7,14 @@ const config :Workerd.Config = (
     (name = "main", worker = .main),
     (name = "second", worker = .edge),
     (name = "third", worker = .edge),
+    (name = "fourth", worker = .edge),
     (name = "data", disk = (path = ".", writable = true)),
   ],
   sockets = [
     (name = "first", address = "127.0.0.1:0", http = (), service = "main"),
     (name = "second", address = "127.0.0.1:0", http = (), service = "second"),
     (name = "third", address = "127.0.0.1:0", http = (), service = "third"),
+    (name = "fourth", address = "127.0.0.1:0", http = (), service = "fourth"),
   ],
 );
 
