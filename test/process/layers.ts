@@ -13,7 +13,7 @@ export const FLOORS: readonly { readonly name: string; readonly prefixes: readon
   { name: 'services of an isolate', prefixes: ['src/config/runtime.ts'] },
   { name: 'callers', prefixes: ['src/auth/'] },
   { name: 'verification', prefixes: ['src/verify/'] },
-  { name: 'the way to the objects', prefixes: ['src/object-client.ts'] },
+  { name: 'the way to the objects', prefixes: ['src/object-client.ts', 'src/tenant-memory.ts'] },
   { name: 'environment', prefixes: ['src/env.ts', 'src/config/', 'src/storage-reserve.ts', 'src/version.ts'] },
   { name: 'HTTP', prefixes: ['src/http/'] },
   { name: 'cryptography', prefixes: ['src/crypto/'] },

