@@ -149,33 +149,49 @@ function decideHeld(
   return { code, warnings, tenantId: tenant.id, key, leased: true };
 }
 
-async function decideByCall(
+function decideByCall(
   signed: SignedKey,
   options: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
-  const { objectName } = signed;
-  // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
-  for (const { tenantId } of options.within) {
-    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
-  }
-  const { leases, pending } = services;
-  for (let calls = 0; calls < CALLS_WAITED_FOR_MAX && !options.fresh; calls++) {
-    const underWay = pending.decisive(signed, leases);
-    if (underWay === undefined) break;
-    const hasEnded = await pending.end(underWay);
+  const underWay = options.fresh ? undefined : services.pending.decisive(signed, services.leases);
+  return underWay === undefined
+    ? callObject(signed, options, services, objects)
+    : waitForCall(underWay, signed, options, services, objects);
+}
+
+async function waitForCall(
+  underWay: Promise<unknown>,
+  signed: SignedKey,
+  options: VerificationOptions,
+  services: LeaseServices,
+  objects: VerificationObjects,
+): Promise<Verification> {
+  let call: Promise<unknown> | undefined = underWay;
+  for (let calls = 0; calls < CALLS_WAITED_FOR_MAX && call !== undefined; calls++) {
+    const hasEnded = await services.pending.end(call);
     // Not that call's result: it may have been read before this verification started. What is held now is as good as
     // it always is.
     const held = decideHeld(signed, options, services, objects);
     if (held !== null) return held;
     if (hasEnded) break;
+    call = services.pending.decisive(signed, services.leases);
   }
+  return callObject(signed, options, services, objects);
+}
+
+function callObject(
+  signed: SignedKey,
+  options: VerificationOptions,
+  services: LeaseServices,
+  objects: VerificationObjects,
+): Promise<Verification> {
   const call = askObject(signed, options, services, objects);
-  if (!leases.knows(objectName)) return call;
+  if (!services.leases.knows(signed.objectName)) return call;
   // Others may wait for this call, so it goes on even if this request is cut off.
   objects.afterwards(0, () => call);
-  return pending.follow(signed, call);
+  return services.pending.follow(signed, call);
 }
 
 async function askObject(
@@ -184,6 +200,10 @@ async function askObject(
   { leases, now }: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
+  // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
+  for (const { tenantId } of within) {
+    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
+  }
   const asking = leases.ask(objectName, now());
   let result: VerifyResult;
   try {

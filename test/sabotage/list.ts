@@ -325,10 +325,10 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: VERIFY,
     patches: [
       [
-        'const hasEnded = await pending.end(underWay);',
+        'const hasEnded = await services.pending.end(call);',
         [
           'const hasEnded = true;',
-          'const other = (await underWay) as Verification;',
+          'const other = (await call) as Verification;',
           'if (signed !== null) return other;',
         ].join('\n'),
       ],
