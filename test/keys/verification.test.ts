@@ -40,6 +40,7 @@ describe('verification', () => {
       tenantId: 'full',
       name: 'n',
       owner: 'o',
+      ownerMetadata: {},
       scopes: ['a:*'],
       metadata: { m: 1 },
       expiresAt: null,
