@@ -1,4 +1,4 @@
-/** The record of a key as an isolate holds it. No key string is kept: a record is used only with the matching digest. */
+/** The record of a key as an isolate holds it. No key string is kept: it is used only with the matching digest. */
 import { bytesPerCharacter, TEXT_BYTES } from '../memory/size.ts';
 import type { TenantIdentity } from '../tenants/target.ts';
 import type { VerifiedKey } from './record.ts';

@@ -37,8 +37,8 @@ export const BODY_BYTES = {
    */
   small: 16 * 1024,
   /**
-   * An owner, at most 26 KiB. Or one key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each:
-   * 87 KiB. Or 500 ids.
+   * One key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each:
+   * 87 KiB. Or 500 ids, or one owner.
    */
   key: 96 * 1024,
   /** 500 keys of some 8 KiB each. */

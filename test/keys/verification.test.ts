@@ -80,7 +80,7 @@ describe('verification', () => {
     expect(await runAlarm('never-created')).toBe(false);
   });
 
-  it('reports codes in the order tenant disabled, revoked, rotated, expired, disabled, owner disabled, scopes', async () => {
+  it('reports codes in the order tenant disabled, revoked, rotated, expired, disabled, owner, scopes', async () => {
     await createTenant('order', { settings: { retentionSeconds: 1_000_000 } });
     const code = async (secret: string) => (await verify(secret, { scopes: ['missing'] })).code;
     const key = await createKey('order', { owner: 'o', expiresAt: at(START + 10_000) });

@@ -101,7 +101,7 @@ describe('while records are made', () => {
     expect((await api('GET', owner('keys', 'y'))).body).toMatchObject({ createdAt: at(START + 1000) });
   });
 
-  it('the list and deletions wait: they answer 503 and can be repeated, also with the same Idempotency-Key', async () => {
+  it('the list and deletions answer 503 and can be repeated, also with the same Idempotency-Key', async () => {
     const { id } = await upgradeOfMany('waits');
     await revokeKey('waits', id);
     const list = () => api('GET', '/tenants/waits/owners');

@@ -132,8 +132,8 @@ export class KeyTable {
   }
 
   /**
-   * What was written since the last call: what was changed (`#changed`), the ids of purged records, when time changes the first of
-   * the written records next (ms), and when the first of them ended (ms).
+   * What was written since the last call: what was changed (`#changed`), the ids of purged records, when time changes
+   * the first of the written records next (ms), and when the first of them ended (ms).
    */
   takeWritten(): {
     readonly changed: readonly string[];
