@@ -36,6 +36,8 @@ export class Counter {
   #era = 0;
   /** Whether the row covers all that is outstanding and `#rest`. */
   #isRowGood = false;
+  /** Whether memory knows more than the row tells, beside what is outstanding. */
+  #isAhead = false;
   /** When the limit was nearly used up last (ms). */
   #tightAt = Number.NEGATIVE_INFINITY;
 
@@ -61,14 +63,22 @@ export class Counter {
     return this.#used;
   }
 
-  /** Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back. */
-  change(limit: Limit): void {
+  /**
+   * Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back. Returns
+   * whether the window is the longest so far: then the row has to be written.
+   */
+  change(limit: Limit): boolean {
     if (limit.kind !== this.#limit.kind) throw new Error('a rate limit and a quota never share a counter');
     this.#limit = limit;
-    if (limit.kind === 'rate') (this.#used as UsedInWindow).change(limit as RateLimit);
-    else (this.#used as UsedInPeriod).change(limit as Quota);
-    // The row states the kind of period that its open block is for.
-    this.#isRowGood = false;
+    if (limit.kind === 'quota') {
+      // The row states the kind of period that its open block is for.
+      this.#isRowGood = false;
+      (this.#used as UsedInPeriod).change(limit as Quota);
+      return false;
+    }
+    const isLongest = (this.#used as UsedInWindow).change(limit as RateLimit);
+    this.#isAhead ||= isLongest;
+    return isLongest;
   }
 
   // ---- questions ----
@@ -105,6 +115,7 @@ export class Counter {
   spend(cost: number, now: number, write: WriteRow): void {
     const block = this.#covers(cost, now) ? null : this.#nextBlock(cost, now);
     this.#used.addSpent(cost, now, now);
+    this.#isAhead = true;
     if (block === null) this.#rest -= cost;
     else this.#open(block - cost, 0, now, write);
     this.#noteTight(now);
@@ -120,18 +131,21 @@ export class Counter {
 
   /** Takes a report of what became of outstanding units. */
   settle(outstanding: Outstanding, { spent, returned }: { spent: number; returned: number }, now: number): void {
+    const back = Math.min(Math.max(returned, 0), Math.max(outstanding.units - spent, 0));
     // What was outstanding in a window or a period that is over is not covered by the row any more.
-    if (this.#used.counts(outstanding.end, now) && this.#era === this.#used.era(now)) this.#rest += returned;
-    outstanding.units -= spent + returned;
+    if (this.#used.counts(outstanding.end, now) && this.#era === this.#used.era(now)) this.#rest += back;
+    outstanding.units = Math.max(outstanding.units - spent - back, 0);
+    this.#isAhead = true;
     this.#used.addSpent(spent, Math.min(now, outstanding.end), now);
     this.#noteTight(now);
   }
 
-  /** Writes the row without an open block. Call it when an object is about to sleep, so that it loses nothing. */
+  /**
+   * Writes the row as it is, without an open block. Call it before an object sleeps, so that it loses nothing, and
+   * before it forgets the counter.
+   */
   close(now: number, write: WriteRow): void {
-    if (this.#rest === 0) return;
-    this.#rest = 0;
-    write(this.#row(0, now));
+    if (this.#isAhead || this.#rest > 0) this.#open(0, 0, now, write);
   }
 
   /** Call this when a row may not have been written, because its transaction was rolled back. */
@@ -139,9 +153,9 @@ export class Counter {
     this.#isRowGood = false;
   }
 
-  /** Whether memory knows no more than a row that is written now. */
+  /** Whether the row tells all, so that the counter may be forgotten. */
   isSettled(now: number): boolean {
-    return this.#rest === 0 && this.#used.outstandingUnits(now) === 0;
+    return this.#isRowGood && !this.#isAhead && this.#rest === 0 && this.#used.outstandingUnits(now) === 0;
   }
 
   /** Whether these units are written off already. */
@@ -163,6 +177,7 @@ export class Counter {
     this.#isRowGood = false;
     write(this.#row(rest + lent, now));
     this.#isRowGood = true;
+    this.#isAhead = rest > 0;
     this.#era = this.#used.era(now);
     this.#rest = rest;
   }

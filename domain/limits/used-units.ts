@@ -11,7 +11,7 @@ import { readRow, writeCount, writeWindow } from './counter-row.ts';
 import type { Allowances, Limit, Quota, RateLimit } from './limit.ts';
 import { SlidingWindow } from './sliding-window.ts';
 
-export type Outstanding = { units: number; end: number };
+export type Outstanding = { units: number; readonly end: number };
 
 export abstract class UsedUnits {
   /** What others may still spend, or may have spent. */
@@ -69,9 +69,12 @@ export class UsedInWindow extends UsedUnits {
     this.#window = window;
   }
 
-  change(limit: RateLimit): void {
+  /** Returns whether the window is the longest so far. */
+  change(limit: RateLimit): boolean {
+    const isLongest = limit.windowMs > this.#window.horizonMs;
     this.#limit = limit;
     this.#window.resize(limit.windowMs);
+    return isLongest;
   }
 
   addUnknown(units: number, end: number): void {

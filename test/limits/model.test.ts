@@ -1,0 +1,39 @@
+/** The rules of limits in random histories; and for each rule, that a history tells when it is taken out. */
+import fc from 'fast-check';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { history } from './model/histories.ts';
+import { WORLD_SABOTAGES, World, type WorldSabotage } from './model/world.ts';
+
+const RUNS = inject('modelRuns') ?? 3000;
+
+/** Runs histories until one admits too much. Returns that one, and what the verifications needed. */
+function check(numRuns: number, sabotage: WorldSabotage = null) {
+  let [decided, fromMemory, admitted] = [0, 0, 0];
+  const neverMore = fc.property(history, ({ settings, events }) => {
+    const world = new World(settings, sabotage);
+    world.run(events);
+    decided += world.decided;
+    fromMemory += world.fromMemory;
+    admitted += world.admitted;
+    expect(world.judge.excesses).toEqual([]);
+  });
+  const result = fc.check(neverMore, { numRuns, endOnFailure: sabotage !== null });
+  return { result, decided, fromMemory, admitted };
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('a limit', () => {
+  it('is never exceeded in any interval, whatever happens to calls, holders and the object', () => {
+    const { result, decided, fromMemory, admitted } = check(RUNS);
+    console.log({ decided, fromMemory, admitted });
+    expect(fc.defaultReportMessage(result)).toBeUndefined();
+    expect(fromMemory).toBeGreaterThan(RUNS / 2);
+  });
+
+  it.each(WORLD_SABOTAGES)('would be, with %s, and a history tells', (sabotage) => {
+    expect(check(50_000, sabotage).result.failed).toBe(true);
+  });
+});
