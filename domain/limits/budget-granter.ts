@@ -61,7 +61,7 @@ export class BudgetGranter {
 
   /** Takes what a call tells, and renews the lease that its budgets last for. `leaseMs` is 0 if none is granted. */
   take(call: BudgetCall, counterOf: CounterOf, leaseMs: number, now: number): TakenCall {
-    const isOfThis = call.epoch === this.#epoch;
+    const isOfThis = call.epoch === this.epoch;
     const holder = this.#holder(call.holder, isOfThis, now);
     if (leaseMs > 0) holder.end = Math.max(holder.end, now + outlastMs(leaseMs));
     const reports: { report: BudgetReport; account: BudgetAccount; isNews: boolean }[] = [];

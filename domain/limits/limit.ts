@@ -22,8 +22,9 @@ export type Allowances = {
   /** Share by which the object's clock may run fast while it measures a window. */
   readonly windowDrift: number;
   /**
-   * How far the clock may jump ahead when the object is started on another machine (ms). A jump back needs no
-   * allowance: a stored time cannot be later than the start.
+   * How far the clock of a machine may be ahead of the clock of one that the object ran on before, at the same moment
+   * (ms). It bounds the clocks' error and is not for each start: a row may be older than several starts. A clock that is
+   * behind needs no allowance, since a stored time cannot be later than when it is read.
    */
   readonly clockStepMs: number;
   /** How long after a start a holder may still spend what an earlier instance of the object granted it (ms). */

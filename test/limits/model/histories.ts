@@ -17,7 +17,7 @@ export const ALLOWED: Allowances = { windowDrift: 0.021, clockStepMs: 300, unkno
 const BOUNDARY = Date.parse('2024-07-01T00:00Z');
 const BOUNDARY_AFTER_MS = 3000;
 
-const limitUnits = fc.constantFrom(1, 3, 10, 40, 100);
+const limitUnits = fc.constantFrom(1, 3, 10, 30, 100, 100);
 const rateLimit: fc.Arbitrary<Limit> = fc.record({
   kind: fc.constant('rate' as const),
   limit: limitUnits,
@@ -33,7 +33,7 @@ const choices = fc.oneof(
   { weight: 3, arbitrary: fc.array(rateLimit, { minLength: 1, maxLength: 3 }) },
   { weight: 1, arbitrary: fc.array(quota, { minLength: 1, maxLength: 2 }) },
 );
-const limitsOfRoot = fc.array(choices, { minLength: 1, maxLength: 3 });
+const limitsOfRoot = fc.oneof(fc.tuple(choices), fc.array(choices, { minLength: 1, maxLength: 3 }));
 
 // Crowded at first, so that much happens within a lease and a window, and when the period ends.
 const at = fc.oneof(
@@ -64,7 +64,7 @@ const burst: fc.Arbitrary<ModelEvent[]> = fc
     again: fc.option(delay, { freq: 6 }),
     lost: rarely(9),
     times: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: 12 })),
-    gap: fc.constantFrom(0, 5, 40, 150),
+    gap: fc.constantFrom(0, 5, 40, 150, 300),
   })
   .map(({ times, gap, ...verify }) =>
     Array.from({ length: times }, (_, i) => ({ ...verify, at: verify.at + i * gap })),
@@ -79,7 +79,8 @@ const other: fc.Arbitrary<ModelEvent> = fc.oneof(
     arbitrary: fc.record({
       at,
       type: of('restart'),
-      offset: fc.oneof(fc.constantFrom(0, ALLOWED.clockStepMs), fc.integer({ min: -5000, max: ALLOWED.clockStepMs })),
+      ahead: fc.oneof(fc.constantFrom(0, ALLOWED.clockStepMs), fc.integer({ min: 0, max: ALLOWED.clockStepMs })),
+      back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 5000 })),
     }),
   },
   { weight: 1, arbitrary: fc.record({ at, type: of('close') }) },

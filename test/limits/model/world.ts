@@ -37,8 +37,11 @@ export type ModelEvent = { readonly at: number } & (
   | { readonly type: 'renew'; readonly holder: number; readonly there: number; readonly back: number }
   | { readonly type: 'change'; readonly root: number; readonly index: number; readonly to: number }
   | { readonly type: 'change all' }
-  /** The object is started anew, on a machine whose clock may show another time. */
-  | { readonly type: 'restart'; readonly offset: number }
+  /**
+   * The object is started anew, on a machine whose clock is ahead of others by `ahead`. `back`: all of them were set
+   * back by so much.
+   */
+  | { readonly type: 'restart'; readonly ahead: number; readonly back: number }
   | { readonly type: 'close' }
   | { readonly type: 'lose holder'; readonly holder: number }
   | { readonly type: 'clock back'; readonly holder: number; readonly by: number }
@@ -62,6 +65,7 @@ export const WORLD_SABOTAGES = [
   'a successor with a fresh counter',
   'memory that is spent before its block is written',
   'a block that is counted when it was written',
+  'a clock step that is believed',
   'a change that does not wait',
   'a plan whose change recalls nothing',
 ] as const;
@@ -78,10 +82,11 @@ const WRITTEN_LATE_MS = 250;
 
 export class World {
   readonly judge = new Judge();
-  /** Verifications: decided in all, and without a call; and those that were admitted. */
+  /** Verifications: decided in all, and without a call; those that were admitted in all, and without a call. */
   decided = 0;
   fromMemory = 0;
   admitted = 0;
+  admittedFromMemory = 0;
   rowBytes = 0;
   readonly #settings: ModelSettings;
   readonly #sabotage: WorldSabotage;
@@ -93,6 +98,7 @@ export class World {
   readonly #chosen = new Map<string, number>();
   #instance = 0;
   #names = 0;
+  #ahead = 0;
   #lastNow = 0;
   #leases: LeaseGranter;
   #limits: TenantLimits;
@@ -125,7 +131,7 @@ export class World {
 
   #start(event: ModelEvent, t: number): void {
     const holder = 'holder' in event ? this.#holders[event.holder] : undefined;
-    if (event.type === 'restart') this.#restart(event.offset, t);
+    if (event.type === 'restart') this.#restart(event.ahead, event.back, t);
     else if (event.type === 'close') this.#limits.close(this.#now(t));
     else if (event.type === 'change') this.#change([[event.root, event.index, event.to]], t);
     else if (event.type === 'change all') this.#changeAll(t);
@@ -161,7 +167,9 @@ export class World {
     }
     this.decided += 1;
     this.fromMemory += 1;
-    if (decision.type === 'spent') this.#admit(record.charges, event.cost, t);
+    if (decision.type === 'refused') return;
+    if (event.cost > 0) this.admittedFromMemory += 1;
+    this.#admit(record.charges, event.cost, t);
   }
 
   #call(
@@ -229,7 +237,9 @@ export class World {
   }
 
   #newObject(t: number): [LeaseGranter, TenantLimits] {
-    const { allowances, countersMax } = this.#settings;
+    const { countersMax } = this.#settings;
+    const believed = this.#sabotage === 'a clock step that is believed' ? { clockStepMs: 0 } : {};
+    const allowances = { ...this.#settings.allowances, ...believed };
     const instance = this.#instance;
     const write = (counter: string, row: Uint8Array) => {
       this.rowBytes = Math.max(this.rowBytes, row.length);
@@ -251,9 +261,10 @@ export class World {
     ];
   }
 
-  #restart(offset: number, t: number): void {
+  #restart(ahead: number, back: number, t: number): void {
     this.#instance += 1;
-    this.#clock.set(offset);
+    this.#clock.set(ahead - this.#ahead - back);
+    this.#ahead = ahead;
     [this.#leases, this.#limits] = this.#newObject(t);
     this.#leases.assumeLeased(this.#clock.now(t) + this.#settings.allowances.unknownLeaseMs);
   }
