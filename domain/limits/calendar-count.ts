@@ -1,0 +1,76 @@
+/**
+ * Units that were used in the present hour, day, week and month. All four are counted, whichever the quota is for:
+ * otherwise a quota that is changed from months to days and back would bring a new allowance.
+ *
+ * Pure: times are passed in (ms). A period never comes back: what is counted at an earlier time than before is counted
+ * in the latest period that was seen.
+ */
+import { endOfPeriod, PERIODS, type Period, startOfPeriod } from './calendar.ts';
+
+/** One for each of `PERIODS`: when the period started (ms), and the units that were used in it. */
+export type Tally = { start: number; units: number };
+
+export class CalendarCount {
+  readonly #tallies: readonly Tally[];
+
+  constructor(tallies: readonly Tally[] = []) {
+    this.#tallies = PERIODS.map((_, i) => ({ start: 0, units: 0, ...tallies[i] }));
+  }
+
+  get tallies(): readonly Readonly<Tally>[] {
+    return this.#tallies;
+  }
+
+  used(period: Period, now: number): number {
+    return this.#present(period, now).units;
+  }
+
+  /** When the period started that counts at `now` (ms). */
+  start(period: Period, now: number): number {
+    return this.#present(period, now).start;
+  }
+
+  /** When that period ends (ms). */
+  end(period: Period, now: number): number {
+    return endOfPeriod(period, this.#present(period, now).start);
+  }
+
+  /** Counts units as used at `at`, not later than `now`, in those present periods that `at` falls into. */
+  add(units: number, at: number, now: number): void {
+    for (const period of PERIODS) if (this.isPresent(period, at, now)) this.#present(period, now).units += units;
+  }
+
+  /** Whether `at` is in the period that counts at `now`. After the clock has gone back, every later time is. */
+  isPresent(period: Period, at: number, now: number): boolean {
+    const start = this.start(period, now);
+    return at >= start || now < start;
+  }
+
+  /**
+   * Counts units that were used at unknown times until now, while a quota of `quotaOf` was counted: before the end of
+   * its period.
+   */
+  addUnknown(units: number, quotaOf: Period, now: number): void {
+    const isPast = (period: Period) => startOfPeriod(period, now) > this.#tally(period).start;
+    const before = new Set(PERIODS.filter(isPast));
+    for (const period of PERIODS) {
+      if (!before.has(period) || !before.has(quotaOf)) this.#present(period, now).units += units;
+    }
+  }
+
+  #present(period: Period, now: number): Tally {
+    const tally = this.#tally(period);
+    const start = startOfPeriod(period, now);
+    if (start > tally.start) {
+      tally.start = start;
+      tally.units = 0;
+    }
+    return tally;
+  }
+
+  #tally(period: Period): Tally {
+    const tally = this.#tallies[PERIODS.indexOf(period)];
+    if (tally === undefined) throw new Error(`no tally of ${period}`);
+    return tally;
+  }
+}

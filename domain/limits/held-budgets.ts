@@ -1,0 +1,264 @@
+/**
+ * The holder's half of budgets (budget.ts), for one tenant: units that it may spend without a call, refusals that hold
+ * for a while, and what it has to tell the object. Make a new one, with a new name, whenever the old one was forgotten.
+ *
+ * Pure: times are passed in (ms) and must come from one clock.
+ */
+import type { BudgetAnswer, BudgetCall, BudgetGrant, BudgetReport, HeldRefusal } from './budget.ts';
+import type { Standing } from './limit.ts';
+
+/** Budgets that are held. Beyond that the object decides. */
+const BUDGETS_MAX = 5000;
+/** Budgets that one call reports beside those that it is about. */
+const REPORTS_OF_CALL_MAX = 200;
+/** After this time without a use (ms), a budget is given back. */
+const IDLE_MS = 60_000;
+/** How often all budgets are looked through for those whose time is over (ms). */
+const EXPIRE_EVERY_MS = 1000;
+
+/** A cost that one limit is to be charged with. */
+export type Spending = { readonly budget: string; readonly cost: number };
+
+type Held = {
+  // Running totals.
+  granted: number;
+  spent: number;
+  returned: number;
+  /** Of those that were spent, those that were reported. */
+  told: number;
+  /** The last call that reported this. */
+  call: number;
+  isAsking: boolean;
+  /** Whether there is something that the object has not been told. */
+  isNews: boolean;
+  /** The units may be spent until then, if the lease lasts (ms). */
+  until: number;
+  usedAt: number;
+  refusal: (HeldRefusal & { readonly until: number }) | null;
+  standing: Standing | null;
+};
+
+/** A call on its way. */
+export type BudgetAsking = { readonly at: number; readonly call: BudgetCall; readonly clockChanges: number };
+
+export type HeldDecision =
+  /** Spent. The standings are what is known of each limit, as far as anything is. */
+  | { readonly type: 'spent'; readonly standings: readonly (Standing | null)[] }
+  | { readonly type: 'refused'; readonly refusals: readonly HeldRefusal[] }
+  /** The object has to decide. */
+  | { readonly type: 'ask' };
+
+export class HeldBudgets {
+  readonly #holder: string;
+  readonly #budgetsMax: number;
+  #epoch: string | null = null;
+  #seq = 0;
+  #until = Number.NEGATIVE_INFINITY;
+  #calls = 0;
+  #lastNow = Number.NEGATIVE_INFINITY;
+  #expiredAt = Number.NEGATIVE_INFINITY;
+  #clockChanges = 0;
+  readonly #budgets = new Map<string, Held>();
+
+  /** `holder` names this holder: unlike any other, and never used again. */
+  constructor(holder: string, budgetsMax = BUDGETS_MAX) {
+    this.#holder = holder;
+    this.#budgetsMax = budgetsMax;
+  }
+
+  /** Decides by what is held, and spends it: all or nothing. */
+  spend(spendings: readonly Spending[], now: number): HeldDecision {
+    this.#see(now);
+    const all = spendings.map(({ budget, cost }) => ({ held: this.#budgets.get(budget), cost }));
+    const refusals = all.flatMap(({ held, cost }) => {
+      const refusal = held?.refusal ?? null;
+      return refusal !== null && cost >= refusal.cost && now < refusal.until ? [refusal] : [];
+    });
+    if (refusals.length > 0) return { type: 'refused', refusals };
+    const sums = new Map<Held, number>();
+    for (const { held, cost } of all) {
+      if (held === undefined) return { type: 'ask' };
+      sums.set(held, (sums.get(held) ?? 0) + cost);
+    }
+    for (const [held, cost] of sums) if (cost > this.#units(held, now)) return { type: 'ask' };
+    for (const [held, cost] of sums) {
+      held.spent += cost;
+      held.usedAt = now;
+      held.isNews ||= cost > 0;
+    }
+    return { type: 'spent', standings: all.map(({ held }) => (held === undefined ? null : standingOf(held))) };
+  }
+
+  /** Whether a call about one of these is on its way, for whose answer others may wait. */
+  isAsking(budgets: readonly string[]): boolean {
+    return budgets.some((budget) => this.#budgets.get(budget)?.isAsking === true);
+  }
+
+  /** Whether there is something to tell the object. */
+  get hasNews(): boolean {
+    for (const { isNews } of this.#budgets.values()) if (isNews) return true;
+    return false;
+  }
+
+  // ---- calls ----
+
+  /**
+   * Call this before a call to the object is sent. `spendings`: what the object is to decide; empty for a call that is
+   * about something else. What is held of these limits is returned as far as the call may need it, so that the object
+   * has all of it and decides alone.
+   */
+  ask(spendings: readonly Spending[], now: number): BudgetAsking {
+    this.#see(now);
+    this.#expire(now);
+    const needed: Held[] = [];
+    for (const { budget, cost } of spendings) {
+      const held = this.#open(budget, now);
+      if (held === null || held.isAsking) continue;
+      held.usedAt = now;
+      letGo(held, Math.min(cost, held.granted - held.spent - held.returned));
+      if (!needed.includes(held)) needed.push(held);
+    }
+    const reports: BudgetReport[] = [];
+    for (const [budget, held] of this.#budgets) {
+      const isNeeded = needed.includes(held);
+      if (held.isAsking || !(isNeeded || (held.isNews && reports.length < REPORTS_OF_CALL_MAX))) continue;
+      if (now >= held.until) letGoOfAll(held);
+      reports.push(this.#report(budget, held, isNeeded));
+    }
+    const call = { holder: this.#holder, epoch: this.#epoch, seq: this.#seq, reports };
+    return { at: now, call, clockChanges: this.#clockChanges };
+  }
+
+  /** Takes an answer. */
+  receive(asking: BudgetAsking, answer: BudgetAnswer, now: number): void {
+    this.#see(now);
+    if (answer.epoch !== this.#epoch) {
+      // Another instance of the object, unless this holder has heard of a further one since it asked.
+      if (this.#epoch !== asking.call.epoch) return;
+      this.#begin(answer);
+    }
+    // A lease that is over lasts for nothing, even if it is renewed.
+    this.#expire(now);
+    if (answer.seq > this.#seq) this.#recall(answer);
+    if (asking.clockChanges === this.#clockChanges) this.#until = Math.max(this.#until, asking.at + answer.leaseMs);
+    for (const report of asking.call.reports) this.#answered(report);
+    for (const grant of answer.grants) this.#take(grant, asking, answer.seq);
+    for (const refusal of answer.refusals) this.#refuse(refusal, asking, answer);
+  }
+
+  /** Call this when a call has failed. Another one reports again. */
+  failed({ call: { reports } }: BudgetAsking): void {
+    for (const report of reports) {
+      const held = this.#answered(report);
+      if (held !== null) held.isNews = true;
+    }
+  }
+
+  #report(budget: string, held: Held, isNeeded: boolean): BudgetReport {
+    const { granted, spent, returned, told } = held;
+    this.#calls += 1;
+    held.call = this.#calls;
+    held.isAsking = true;
+    held.isNews = false;
+    held.told = spent;
+    return { budget, call: held.call, granted, spent, returned, wants: isNeeded || spent > told };
+  }
+
+  #begin({ epoch, seq }: BudgetAnswer): void {
+    this.#epoch = epoch;
+    this.#seq = seq;
+    this.#until = Number.NEGATIVE_INFINITY;
+    this.#budgets.clear();
+  }
+
+  #recall({ seq, recalled }: BudgetAnswer): void {
+    this.#seq = seq;
+    for (const [budget, held] of this.#budgets) {
+      if (recalled === 'everything' || recalled.includes(budget)) letGoOfAll(held);
+    }
+  }
+
+  #answered({ budget, call }: BudgetReport): Held | null {
+    const held = this.#budgets.get(budget);
+    // Another call has overtaken this one.
+    if (held === undefined || held.call !== call) return null;
+    held.isAsking = false;
+    return held;
+  }
+
+  #take({ budget, call, granted, forMs, standing }: BudgetGrant, asking: BudgetAsking, seq: number): void {
+    const held = this.#budgets.get(budget);
+    if (held === undefined || held.call !== call) return;
+    held.granted = Math.max(held.granted, granted);
+    held.standing = standing;
+    held.until = forMs === null ? Number.POSITIVE_INFINITY : asking.at + forMs;
+    // Overtaken by the answer to a later call: this may have been recalled since. Nor has a changed clock measured it.
+    if (seq < this.#seq || asking.clockChanges !== this.#clockChanges) letGoOfAll(held);
+  }
+
+  #refuse(refusal: HeldRefusal, { at }: BudgetAsking, { seq, leaseMs }: BudgetAnswer): void {
+    const held = this.#budgets.get(refusal.budget);
+    if (held === undefined || seq < this.#seq) return;
+    const until = Math.min(this.#until, at + Math.min(leaseMs, refusal.retryAfterMs ?? leaseMs));
+    held.refusal = { ...refusal, until };
+    held.standing = refusal.standing;
+  }
+
+  // ---- budgets ----
+
+  #open(budget: string, now: number): Held | null {
+    const known = this.#budgets.get(budget);
+    if (known !== undefined) return known;
+    if (this.#budgets.size >= this.#budgetsMax) return null;
+    const totals = { granted: 0, spent: 0, returned: 0, told: 0, call: -1 };
+    const made = { ...totals, isAsking: false, isNews: false, until: now, usedAt: now, refusal: null, standing: null };
+    this.#budgets.set(budget, made);
+    return made;
+  }
+
+  /** Units that may be spent. */
+  #units(held: Held, now: number): number {
+    return now < this.#until && now < held.until ? held.granted - held.spent - held.returned : 0;
+  }
+
+  /** Lets go of what may not be spent any more, and of what is not used. Forgets what there is nothing to tell of. */
+  #expire(now: number): void {
+    const isOver = now >= this.#until;
+    if (!isOver && now - this.#expiredAt < EXPIRE_EVERY_MS) return;
+    this.#expiredAt = now;
+    for (const [budget, held] of this.#budgets) {
+      const isIdle = now - held.usedAt >= IDLE_MS;
+      if (isOver || now >= held.until || isIdle) letGoOfAll(held);
+      if (isIdle && !held.isAsking && !held.isNews && (held.refusal?.until ?? 0) <= now) this.#budgets.delete(budget);
+    }
+  }
+
+  /** A clock that went back measures no durations: nothing may be spent that was counted with it. */
+  #see(now: number): void {
+    if (now < this.#lastNow) {
+      this.#clockChanges += 1;
+      this.#until = Number.NEGATIVE_INFINITY;
+      this.#expiredAt = Number.NEGATIVE_INFINITY;
+      for (const held of this.#budgets.values()) {
+        letGoOfAll(held);
+        held.refusal = null;
+        held.usedAt = Math.min(held.usedAt, now);
+      }
+    }
+    this.#lastNow = now;
+  }
+}
+
+function letGoOfAll(held: Held): void {
+  letGo(held, held.granted - held.spent - held.returned);
+}
+
+function letGo(held: Held, units: number): void {
+  if (units <= 0) return;
+  held.returned += units;
+  held.isNews = true;
+}
+
+function standingOf({ standing, granted, spent, returned }: Held): Standing | null {
+  return standing && { ...standing, remaining: standing.remaining + granted - spent - returned };
+}
