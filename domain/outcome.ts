@@ -15,6 +15,8 @@ export type Failure =
   | { readonly code: 'key_not_rotating'; readonly status: string }
   | { readonly code: 'successor_rotated' }
   | { readonly code: 'expiry_in_past'; readonly index?: number }
+  | { readonly code: 'too_many_limits'; readonly index?: number }
+  | { readonly code: 'limit_name_repeated'; readonly index?: number }
   | { readonly code: 'would_widen' }
   | { readonly code: 'outlives_caller' }
   | { readonly code: 'not_for_confined'; readonly what: 'status' | 'settings' }

@@ -12,6 +12,7 @@
 
 import type { Command } from '../domain/command.ts';
 import type { HolderCall, Renewal } from '../domain/leases/lease.ts';
+import type { Spending } from '../domain/limits/named-limit.ts';
 import { fail } from '../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
 import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
@@ -157,9 +158,10 @@ export class ObjectClient {
     digest: Uint8Array,
     scopes: readonly string[],
     call: HolderCall,
+    spending?: Spending,
   ): Promise<VerifyResult> {
     return this.#call(
-      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry),
+      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry, spending),
       (error) => !isOverloaded(error),
     );
   }

@@ -8,6 +8,8 @@ const FIELDS = [
   'metadata',
   'expiresAt',
   'enabled',
+  'rateLimits',
+  'quotas',
 ] as const satisfies readonly (keyof KeyAttributes)[];
 
 /**
@@ -20,7 +22,10 @@ export function changesBetween(before: KeyRecord, after: KeyRecord): Record<stri
     const [from, to] = [before[field], after[field]];
     if (JSON.stringify(from) === JSON.stringify(to)) continue;
     if (field === 'metadata') changes[field] = 'changed';
-    else if (field === 'expiresAt') changes[field] = { from: isoTime(before.expiresAt), to: isoTime(after.expiresAt) };
+    else if (field === 'rateLimits' || field === 'quotas') {
+      changes[field] = { from: JSON.parse(before[field]), to: JSON.parse(after[field]) };
+    } else if (field === 'expiresAt')
+      changes[field] = { from: isoTime(before.expiresAt), to: isoTime(after.expiresAt) };
     else changes[field] = { from, to };
   }
   return changes;

@@ -5,6 +5,7 @@
  * is not a field. It follows from the record and the time (status.ts), so it is right even when no alarm has run.
  */
 
+import type { LimitTexts } from '../limits/named-limit.ts';
 import type { OwnerState } from '../owners/record.ts';
 
 /** A key as the Worker mints it. Only the Worker holds the secrets that this takes. */
@@ -37,7 +38,7 @@ export type KeyAttributes = {
   /** Milliseconds since the epoch, null for never. */
   readonly expiresAt: number | null;
   readonly enabled: boolean;
-};
+} & LimitTexts;
 
 /**
  * The attributes of a key that is about to be stored. Its scopes are the JSON text of an array, as in storage: one text
@@ -105,7 +106,10 @@ export type VerifiedKey = Pick<
   | 'rotatedAt'
   | 'graceEndsAt'
 > &
-  OwnerState;
+  OwnerState & {
+    /** Set when the key has limits: only its object can say whether it is valid. */
+    readonly isLimited?: true;
+  };
 
 /** A record that is about to be stored. */
 export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;

@@ -9,14 +9,20 @@
  * - Grace never outlives the key's own expiry.
  * - A change keeps every field that it does not name.
  */
+import { type LimitTexts, limitsBreach } from '../limits/named-limit.ts';
 import { fail, ok } from '../outcome.ts';
 import { type RotationRights, refusalOf } from '../rotations/rights.ts';
 import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { hasEnded, statusOf } from './status.ts';
 
-/** A new record at version 1. Fails with `expiry_in_past` unless `expiresAt` lies after `now`. */
+/**
+ * A new record at version 1. Fails with `expiry_in_past` unless `expiresAt` lies after `now`, and when its limits do not
+ * go together.
+ */
 export function createKey(minted: StoredKey, attributes: NewAttributes, by: string, now: number) {
   if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
+  const breach = limitsBreach(attributes);
+  if (breach !== null) return fail({ code: breach });
   return ok(newRecord(minted, attributes, by, now));
 }
 
@@ -25,7 +31,7 @@ export type KeyPatch = Partial<KeyAttributes>;
 
 /**
  * Changes the attributes that the caller named. Fails with `key_not_active` for a revoked or rotated-out key, and with
- * `expiry_in_past` unless a new expiry lies after `now`. On a key in grace an earlier expiry brings the end of grace
+ * `expiry_in_past` unless a new expiry lies after `now`, and when its limits do not go together. On a key in grace an earlier expiry brings the end of grace
  * forward; a later one does not extend it.
  */
 export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
@@ -33,6 +39,8 @@ export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
   if (status === 'revoked' || status === 'rotated') return fail({ code: 'key_not_active', status });
   if (typeof patch.expiresAt === 'number' && patch.expiresAt <= now) return fail({ code: 'expiry_in_past' });
   const updated: KeyRecord = { ...record, ...patch, updatedAt: now, version: record.version + 1 };
+  const breach = limitsBreach(updated);
+  if (breach !== null) return fail({ code: breach });
   const { expiresAt, graceEndsAt } = updated;
   const graceOutlives = graceEndsAt !== null && expiresAt !== null && expiresAt < graceEndsAt;
   return ok(graceOutlives ? { ...updated, graceEndsAt: expiresAt } : updated);
@@ -52,7 +60,9 @@ export function revokeKey<T extends Pick<KeyRecord, 'revokedAt' | 'revokedBy' | 
 export type RotationInput = {
   readonly graceMs: number;
   /** Attributes in which the successor differs from its predecessor. An absent field is taken over. */
-  readonly overrides: Partial<Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt'>>;
+  readonly overrides: Partial<
+    Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt' | keyof LimitTexts>
+  >;
   readonly rights: RotationRights;
 };
 
@@ -70,8 +80,10 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
   const { expiresAt = record.expiresAt } = input.overrides;
   if (expiresAt !== null && expiresAt <= now) return fail({ code: 'expiry_in_past' });
 
-  const { name, owner, scopes, metadata, enabled } = record;
-  const attributes = { name, owner, scopes, metadata, enabled, ...input.overrides, expiresAt };
+  const { name, owner, scopes, metadata, enabled, rateLimits, quotas } = record;
+  const attributes = { name, owner, scopes, metadata, enabled, rateLimits, quotas, ...input.overrides, expiresAt };
+  const breach = limitsBreach(attributes);
+  if (breach !== null) return fail({ code: breach });
   const refusal = refusalOf(record, attributes, input.rights);
   if (refusal !== null) return refusal;
   const lineage = record.lineage ?? record.id;

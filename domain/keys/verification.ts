@@ -2,14 +2,18 @@
  * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Before
  * that the Worker, which alone holds the secrets, has checked that the key string is well-formed and signed.
  */
+import type { Refusal } from '../limits/decision.ts';
 import type { OwnerState } from '../owners/record.ts';
 import type { TenantStatus } from '../tenants/record.ts';
 import type { KeyRecord, KeyStatus, KeyTimes } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
-/** The codes that a record decides. `decide` gives their order. */
-export type DecisionCode =
+/** The codes that the record of a key decides, and after that its limits. `decide` gives their order. */
+export type DecisionCode = RecordCode | Exclude<Refusal, 'INSUFFICIENT_CREDITS'>;
+
+/** The codes that a record decides. */
+export type RecordCode =
   | 'VALID'
   | 'REVOKED'
   | 'EXPIRED'
@@ -27,12 +31,12 @@ export type Warning =
 /** The fields of a key and of its owner that a decision depends on. */
 export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'> & Pick<OwnerState, 'ownerDisabled'>;
 
-export type Decision = { readonly code: DecisionCode; readonly warnings: readonly Warning[] };
+export type Decision = { readonly code: RecordCode; readonly warnings: readonly Warning[] };
 
 /** How long before its expiry a valid key carries the warning `expiring_soon` (contract: 7 days). */
 export const EXPIRING_SOON_MS = 7 * 24 * 60 * 60 * 1000;
 
-const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
+const CODE_OF_STATUS: Record<KeyStatus, RecordCode> = {
   active: 'VALID',
   rotating: 'VALID',
   revoked: 'REVOKED',
@@ -61,10 +65,12 @@ export function decide(
 
 /**
  * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
- * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease.
+ * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. The record of a key
+ * with limits does not say whether it is valid, so only its revocation is final for every holder and clock.
  */
-export function mayLease(code: DecisionCode): boolean {
-  return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';
+export function mayLease(code: DecisionCode, isLimited: boolean): boolean {
+  if (code === 'REVOKED') return true;
+  return !isLimited && (code === 'VALID' || code === 'ROTATED');
 }
 
 function warningsFor(record: DecidedKey, now: number): Warning[] {

@@ -35,6 +35,11 @@ export class CalendarCount {
     return endOfPeriod(period, this.#present(period, now).start);
   }
 
+  /** When the last of the periods ends in which units count that are used until `at` (ms). */
+  overAt(at: number): number {
+    return Math.max(...PERIODS.map((period) => endOfPeriod(period, Math.max(at, this.#tally(period).start))));
+  }
+
   /** Counts units as used at `at`, not later than `now`, in those present periods that `at` falls into. */
   add(units: number, at: number, now: number): void {
     for (const period of PERIODS) if (this.isPresent(period, at, now)) this.#present(period, now).units += units;

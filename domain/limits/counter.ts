@@ -21,10 +21,14 @@ import {
 /** Of the limit, the largest part that is written off to memory at once. */
 const BLOCK_SHARE = 1 / 20;
 
+/** A block is void so long after it was written (ms), so that it is known when its row is worth nothing any more. */
+const BLOCK_LASTS_MS = 3_600_000;
+
 /** Share of the limit from which on a limit counts as nearly used up. */
 const TIGHT_SHARE = 0.8;
 
-export type WriteRow = (bytes: Uint8Array) => void;
+/** Writes the row. `overAt` is when nothing of it counts any more (ms). */
+export type WriteRow = (bytes: Uint8Array, overAt: number) => void;
 
 export class Counter {
   #limit: Limit;
@@ -34,6 +38,8 @@ export class Counter {
   /** Size of the next block. */
   #next = 1;
   #era = 0;
+  /** When the row was written (ms). */
+  #writtenAt = 0;
   /** Whether the row covers all that is outstanding and `#rest`. */
   #isRowGood = false;
   /** Whether memory knows more than the row tells, beside what is outstanding. */
@@ -50,9 +56,9 @@ export class Counter {
     return new Counter(limit, noneUsed(limit, allowances));
   }
 
-  /** The counter of a row, in an instance of the object that was started at `startedAt`. */
-  static ofRow(bytes: Uint8Array, limit: Limit, allowances: Allowances, startedAt: number, now: number): Counter {
-    return new Counter(limit, usedByRow(bytes, limit, allowances, startedAt, now));
+  /** The counter of a row. What is open in the row may have been spent until `openUntil` (ms). */
+  static ofRow(bytes: Uint8Array, limit: Limit, allowances: Allowances, openUntil: number, now: number): Counter {
+    return new Counter(limit, usedByRow(bytes, limit, allowances, openUntil, now));
   }
 
   get limit(): Limit {
@@ -145,7 +151,12 @@ export class Counter {
    * before it forgets the counter.
    */
   close(now: number, write: WriteRow): void {
-    if (this.#isAhead || this.#rest > 0) this.#open(0, 0, now, write);
+    if (this.isOpen) this.#open(0, 0, now, write);
+  }
+
+  /** Writes the row as it is, whatever is open. */
+  rewrite(now: number, write: WriteRow): void {
+    this.#open(0, 0, now, write);
   }
 
   /** Call this when a row may not have been written, because its transaction was rolled back. */
@@ -155,12 +166,18 @@ export class Counter {
 
   /** Whether the row tells all, so that the counter may be forgotten. */
   isSettled(now: number): boolean {
-    return this.#isRowGood && !this.#isAhead && this.#rest === 0 && this.#used.outstandingUnits(now) === 0;
+    return this.#isRowGood && !this.isOpen && this.#used.outstandingUnits(now) === 0;
+  }
+
+  /** Whether the row is to be written before this counter is forgotten, lest more counts than was used. */
+  get isOpen(): boolean {
+    return this.#isAhead || this.#rest > 0;
   }
 
   /** Whether these units are written off already. */
   #covers(units: number, now: number): boolean {
-    if (this.#era !== this.#used.era(now) || !this.#isRowGood) this.#rest = 0;
+    const isOld = now - this.#writtenAt >= BLOCK_LASTS_MS;
+    if (isOld || this.#era !== this.#used.era(now) || !this.#isRowGood) this.#rest = 0;
     return this.#rest >= units;
   }
 
@@ -175,8 +192,9 @@ export class Counter {
   /** Writes off `rest` units to memory, and `lent` units that are about to be outstanding. */
   #open(rest: number, lent: number, now: number, write: WriteRow): void {
     this.#isRowGood = false;
-    write(this.#row(rest + lent, now));
+    write(this.#row(rest + lent, now), this.#used.overAt(now + BLOCK_LASTS_MS));
     this.#isRowGood = true;
+    this.#writtenAt = now;
     this.#isAhead = rest > 0;
     this.#era = this.#used.era(now);
     this.#rest = rest;

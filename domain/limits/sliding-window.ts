@@ -101,9 +101,13 @@ export class SlidingWindow {
     return at + withDrift(this.#windowMs, this.#drift);
   }
 
-  /** Whether units that were used at `at` can be forgotten. */
+  /** When units that were used at `at` can be forgotten (ms). */
+  overAt(at: number): number {
+    return at + withDrift(this.#horizonMs, this.#drift);
+  }
+
   isOver(at: number, now: number): boolean {
-    return at + withDrift(this.#horizonMs, this.#drift) <= now;
+    return this.overAt(at) <= now;
   }
 
   #isOpen(bucket: Bucket, at: number, limit: number): boolean {

@@ -5,22 +5,19 @@
  *
  * Pure: times are passed in (ms). A time that is earlier than one before counts as that one.
  */
+
+import type { MemoryBudget } from '../memory/budget.ts';
 import { type BudgetAnswer, type BudgetCall, budgetName, type HeldRefusal, SCARCE_SHARE } from './budget.ts';
 import type { BudgetGranter } from './budget-granter.ts';
-import { Counter, type WriteRow } from './counter.ts';
+import { Counter } from './counter.ts';
+import { CounterCache, type KnownCounter } from './counter-cache.ts';
 import { type CreditCharge, type Decision, decide } from './decision.ts';
 import type { Allowances, Limit } from './limit.ts';
 
-/** Counters that are kept in memory, at most 15 MB. Those with open budgets come on top. */
-const COUNTERS_MAX = 4000;
-
-/** Counters that one turn looks at, to forget them. */
-const FORGET_AT_ONCE = 4;
-
-/** The rows of counters. */
+/** The rows of counters. A row is worth nothing from `overAt` on (ms). */
 export type CounterRows = {
   readonly read: (counter: string) => Uint8Array | null;
-  readonly write: (counter: string, row: Uint8Array) => void;
+  readonly write: (counter: string, row: Uint8Array, overAt: number) => void;
 };
 
 /** One limit of a verification. `counter` names whose units are counted: a lineage or an owner, and a limit's name. */
@@ -36,32 +33,37 @@ export type HolderTurn = { readonly call: BudgetCall; readonly leaseMs: number }
 
 export type LimitDecision = Decision & { readonly budgets: BudgetAnswer | null };
 
-type Known = { readonly counter: Counter; readonly write: WriteRow };
-
 export class TenantLimits {
   readonly #rows: CounterRows;
   readonly #granter: BudgetGranter;
   readonly #allowances: Allowances;
-  readonly #startedAt: number;
-  readonly #countersMax: number;
+  /**
+   * Until when a block may have been spent from that a row has open and memory knows nothing of (ms): by an earlier
+   * instance of the object and its holders, or by this one before memory lost the counter.
+   */
+  #openUntil: number;
   #now: number;
-  /** The least recently used first. */
-  readonly #counters = new Map<string, Known>();
+  readonly #counters: CounterCache;
   /** By budget: the name of its counter. */
   readonly #budgets = new Map<string, string>();
 
   constructor(
     rows: CounterRows,
     granter: BudgetGranter,
-    { allowances, countersMax = COUNTERS_MAX }: { allowances: Allowances; countersMax?: number },
+    { allowances, memory }: { allowances: Allowances; memory?: MemoryBudget },
     now: number,
   ) {
     this.#rows = rows;
     this.#granter = granter;
     this.#allowances = allowances;
-    this.#countersMax = countersMax;
-    this.#startedAt = now;
+    this.#openUntil = now + allowances.unknownLeaseMs;
     this.#now = now;
+    const mayGo = (counter: Counter) => counter.used.outstandingUnits(this.#now) === 0;
+    const gone = (counter: Counter) => {
+      if (!counter.isSettled(this.#now)) this.#openUntil = Math.max(this.#openUntil, this.#now);
+      this.#granter.forget(counter);
+    };
+    this.#counters = new CounterCache({ mayGo, gone }, memory);
   }
 
   /** Decides a verification, and answers the holder that asked, if it asked for budgets too. */
@@ -72,16 +74,21 @@ export class TenantLimits {
     at: number,
   ): LimitDecision {
     const now = this.#see(at);
-    const known = charges.map((charge) => ({ ...charge, ...this.#counter(charge.counter, charge.limit, now) }));
+    const known = charges.map(({ name, counter, limit, cost }) => {
+      const found = this.#counter(counter, limit, now);
+      return { name, limit, cost, counter: found.counter, write: found.write };
+    });
+    if (turn !== null) for (const { counter, limit } of charges) this.#budgets.set(budgetName(counter, limit), counter);
     const taken = turn && this.#granter.take(turn.call, this.#counterOf, turn.leaseMs, now);
     const decided = decide(known, credit, now);
     for (const { counter, limit } of known) {
       if (counter.remaining(now) < SCARCE_SHARE * limit.limit) this.#granter.recall(counter);
     }
+    for (const { counter } of charges) this.#counters.used(counter, now);
+    if (taken === null || turn === null) return { ...decided, budgets: null };
     const refusals = refusalsOf(charges, decided);
-    const budgets =
-      taken && this.#granter.answer(taken, { refusals, leaseMs: turn?.leaseMs ?? 0, counterOf: this.#counterOf }, now);
-    this.#forget(now);
+    const budgets = this.#granter.answer(taken, { refusals, leaseMs: turn.leaseMs, counterOf: this.#counterOf }, now);
+    for (const { counter } of charges) this.#counters.used(counter, now);
     return { ...decided, budgets };
   }
 
@@ -106,62 +113,80 @@ export class TenantLimits {
     }
   }
 
-  /** Writes all rows as they are. Call it when nobody has asked for some seconds, since the object may be evicted then. */
+  /** Writes all rows as they are, so that a sleep of the object loses nothing. */
   close(at: number): void {
     const now = this.#see(at);
-    for (const { counter, write } of this.#counters.values()) counter.close(now, write);
+    for (const { counter, write } of this.#counters.all()) counter.close(now, write);
+  }
+
+  /** Whether rows are to be written before the object sleeps. */
+  get hasOpen(): boolean {
+    return this.#counters.hasOpen;
+  }
+
+  /** Writes up to `max` of these rows, of counters that were not used for `unusedMs`. */
+  closeUnused(unusedMs: number, max: number, at: number): void {
+    const now = this.#see(at);
+    this.#counters.closeUnused(now - unusedMs, max, now);
+  }
+
+  /**
+   * Drops a counter whose row is worth nothing any more by `overAt`. Returns whether the row may be deleted. It may not
+   * if memory knows more: then it is written anew.
+   */
+  drop(counter: string, at: number): boolean {
+    const now = this.#see(at);
+    const known = this.#counters.get(counter);
+    if (known === undefined) return true;
+    if (!known.counter.isSettled(now)) {
+      known.counter.rewrite(now, known.write);
+      return false;
+    }
+    this.#counters.delete(counter);
+    return true;
   }
 
   /** Removes what is over. Call it now and then. */
   sweep(at: number): void {
     this.#granter.sweep(this.#see(at));
-    for (const [budget, counter] of this.#budgets) if (!this.#counters.has(counter)) this.#budgets.delete(budget);
+    for (const [budget, counter] of this.#budgets) {
+      if (!this.#counters.has(counter)) this.#budgets.delete(budget);
+    }
   }
 
   /** Call this when the transaction around a turn did not commit: rows may not be what was written. */
   rolledBack(): void {
-    for (const { counter } of this.#counters.values()) counter.distrustRow();
+    for (const { counter } of this.#counters.all()) counter.distrustRow();
   }
 
   // ---- counters ----
 
-  #counter(name: string, limit: Limit, now: number): Known {
+  #counter(name: string, limit: Limit, now: number): KnownCounter {
     const known = this.#counters.get(name) ?? this.#load(name, limit, now);
-    // The most recently used is last.
-    this.#counters.delete(name);
-    this.#counters.set(name, known);
-    // A row that knows of a longer window than before keeps what is used from now on for as long.
-    if (!isSame(known.counter.limit, limit) && known.counter.change(limit)) known.counter.close(now, known.write);
-    this.#budgets.set(budgetName(name, limit), name);
+    const { counter, write } = known;
+    if (!isSame(counter.limit, limit)) {
+      // A row that knows of a longer window than before keeps what is used from now on for as long.
+      if (counter.change(limit)) counter.close(now, write);
+      this.#counters.resized(name);
+    }
     return known;
   }
 
-  #load(name: string, limit: Limit, now: number): Known {
+  #load(name: string, limit: Limit, now: number): KnownCounter {
     const row = this.#rows.read(name);
     const counter =
       row === null
         ? Counter.fresh(limit, this.#allowances)
-        : Counter.ofRow(row, limit, this.#allowances, this.#startedAt, now);
-    return { counter, write: (bytes) => this.#rows.write(name, bytes) };
+        : Counter.ofRow(row, limit, this.#allowances, this.#openUntil, now);
+    const known: KnownCounter = { counter, write: (bytes, overAt) => this.#rows.write(name, bytes, overAt) };
+    this.#counters.add(name, known);
+    return known;
   }
 
-  readonly #counterOf = (budget: string): Known | null => {
+  readonly #counterOf = (budget: string): KnownCounter | null => {
     const name = this.#budgets.get(budget);
     return (name !== undefined && this.#counters.get(name)) || null;
   };
-
-  /** Forgets some counters that were not used for long, if there are too many. Their rows tell all. */
-  #forget(now: number): void {
-    const excess = Math.min(this.#counters.size - this.#countersMax, FORGET_AT_ONCE);
-    if (excess <= 0) return;
-    for (const [name, known] of [...this.#counters].slice(0, excess)) {
-      const { counter, write } = known;
-      counter.close(now, write);
-      this.#counters.delete(name);
-      if (counter.isSettled(now)) this.#granter.forget(counter);
-      else this.#counters.set(name, known);
-    }
-  }
 
   #see(at: number): number {
     this.#now = Math.max(this.#now, at);
@@ -181,6 +206,7 @@ function refusalsOf(charges: readonly LimitCharge[], { limits }: Decision): Held
 }
 
 function isSame(a: Limit, b: Limit): boolean {
+  if (a === b) return true;
   if (a.limit !== b.limit) return false;
   return a.kind === 'rate'
     ? b.kind === 'rate' && a.windowMs === b.windowMs

@@ -32,6 +32,8 @@ export abstract class UsedUnits {
   abstract spendableUntil(now: number): number;
   /** For a row: all that was spent, and `open` units that may be spent before the row is written again. */
   abstract row(open: number): Uint8Array;
+  /** When nothing counts any more that is used until `at` (ms), even if the limit is changed. */
+  abstract overAt(at: number): number;
   /** What is there for which blocks that were opened at `now` are good: a value that changes when they are void. */
   abstract era(now: number): number;
 
@@ -126,6 +128,10 @@ export class UsedInWindow extends UsedUnits {
     return writeWindow(this.#window, open);
   }
 
+  override overAt(at: number): number {
+    return this.#window.overAt(at);
+  }
+
   override era(): number {
     return 0;
   }
@@ -186,6 +192,10 @@ export class UsedInPeriod extends UsedUnits {
     return writeCount(this.#count, this.#limit.period, open);
   }
 
+  override overAt(at: number): number {
+    return this.#count.overAt(at);
+  }
+
   override era(now: number): number {
     return this.#count.start(this.#limit.period, now);
   }
@@ -198,11 +208,10 @@ export function noneUsed(limit: Limit, { windowDrift, clockStepMs }: Allowances)
 }
 
 /**
- * What a row tells, read at `now` by an instance of the object that was started at `startedAt`. Its clock may be ahead
- * of the one that the times in the row were read off, so they are moved later; but nothing in the row was spent later
- * than now. What was open may have been spent until the last lease of the earlier instance was over.
+ * What a row tells, read at `now`. The clock may be ahead of the one that the times in the row were read off, so they are moved later; but nothing in the row was spent later
+ * than now. What was open may have been spent until `openUntil`.
  */
-export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, startedAt: number, now: number): UsedUnits {
+export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, openUntil: number, now: number): UsedUnits {
   const row = readRow(bytes);
   if (row.kind !== limit.kind) throw new Error(`a row of a ${row.kind} is none of a ${limit.kind}`);
   if (row.kind === 'quota') {
@@ -214,6 +223,6 @@ export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, start
   const rate = limit as RateLimit;
   const window = new SlidingWindow(rate.windowMs, by.windowDrift, { horizonMs: row.horizonMs, buckets });
   const used = new UsedInWindow(rate, window);
-  used.addUnknown(row.open, startedAt + by.unknownLeaseMs);
+  used.addUnknown(row.open, openUntil);
   return used;
 }

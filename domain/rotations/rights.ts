@@ -1,7 +1,7 @@
 /**
  * What the caller of a rotation may give to the successor. A rotation hands out a new key string, so it must not be a
  * way around the permissions to create and to change keys. With the permission to rotate alone, a caller may take
- * scopes away, rename, and shorten the life. A caller whose own right ends may hand out nothing that lasts longer.
+ * scopes away, add limits and lower them, rename, and shorten the life. A caller whose own right ends may hand out nothing that lasts longer.
  *
  * The Worker says what the caller may do. The object decides in the rotation's own transaction, by the record as it is
  * then.
@@ -9,10 +9,11 @@
 
 import type { KeyAttributes } from '../keys/record.ts';
 import { scopesSatisfied } from '../keys/scopes.ts';
+import { allowsMore, type LimitTexts } from '../limits/named-limit.ts';
 import { fail } from '../outcome.ts';
 
 /** The attributes of a key that a rotation can extend. */
-type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt'>;
+type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt' | keyof LimitTexts>;
 
 /** What a caller may give to a successor. */
 export type RotationRights = {
@@ -38,11 +39,12 @@ export function endsWithin(expiresAt: number | null, endsBy: number | null): boo
 }
 
 /**
- * Whether `after` has more than `before`: a scope that the old scopes do not cover, a later end, or different metadata.
- * Callers and verifiers agree on what metadata mean (a plan, a limit), so any difference may be more.
+ * Whether `after` has more than `before`: a scope that the old scopes do not cover, a later end, a limit that allows
+ * more, or different metadata. Callers and verifiers agree on what metadata mean (a plan, a limit), so any difference may be more.
  */
 export function isWider(before: Grants, after: Grants): boolean {
   if (!scopesSatisfied(before.scopes, after.scopes)) return true;
   if (!endsWithin(after.expiresAt, before.expiresAt)) return true;
+  if (allowsMore(before, after)) return true;
   return before.metadata !== after.metadata;
 }

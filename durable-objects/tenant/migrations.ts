@@ -10,6 +10,7 @@ import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrate.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
+import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
@@ -214,4 +215,10 @@ statusOf().
   `,
   // Owners have records. Those of older keys are made by the alarm.
   OWNER_TABLES,
+  // Limits of keys, JSON arrays, NULL for none, and the counters of what was used.
+  `
+  ALTER TABLE keys ADD COLUMN rate_limits TEXT;
+  ALTER TABLE keys ADD COLUMN quotas TEXT;
+  ${COUNTER_TABLES}
+  `,
 ];

@@ -14,6 +14,7 @@ import {
   type ReportedUse,
 } from '../../domain/leases/lease.ts';
 import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
+import type { LimitCharge, LimitDecision } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -43,6 +44,9 @@ import {
 const PASSES_PER_ALARM = 20;
 /** How long the alarm waits after a pass that threw, so that no work is dropped and a bug does not spin. */
 const ALARM_RETRY_MS = 30_000;
+
+/** Rows of counters that one step writes: a few milliseconds of work. */
+const COUNTERS_CLOSED_AT_ONCE = 200;
 
 /**
  * Cloudflare ends an object's database at 10 GB. Above this size only mutations that end something are accepted, so
@@ -75,7 +79,7 @@ export class TenantState {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    this.store = new TenantStore(storage.sql);
+    this.store = new TenantStore(storage.sql, Date.now());
     this.#alarm = new AlarmClock(storage, (now) => this.#firstDueAt(now));
     const surroundings = {
       secondsInForce: () => this.#tenant?.leaseSecondsInForce ?? null,
@@ -216,6 +220,31 @@ export class TenantState {
     }
   }
 
+  /**
+   * Decides by limits. What is used is written before the answer leaves, unless a row has it written off already. When
+   * storage takes no write, this throws, or the platform keeps the answer back: never more is admitted than is written.
+   */
+  spend(charges: readonly LimitCharge[], now: number): LimitDecision {
+    const { limits } = this.store;
+    try {
+      const decided = limits.decide(charges, null, null, now);
+      this.#armForCounters(now);
+      return decided;
+    } catch (error) {
+      limits.rolledBack();
+      this.#alarm.forget();
+      throw error;
+    } finally {
+      if (limits.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
+    }
+  }
+
+  /** Sees that rows of counters are deleted when nothing in them counts any more. */
+  #armForCounters(now: number): void {
+    const endsAt = this.store.counters.takeEnd();
+    if (endsAt !== null) this.#alarm.arm(endsAt, now);
+  }
+
   /** Grants a holder a lease on the tenant, or null for none (domain/leases). */
   renewLease(known: Known | null, keyId: string | null, now: number): Renewal | null {
     const tenant = this.#tenant;
@@ -252,19 +281,22 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations } = this.store;
+    const { lastUsed, keys, rotations, limitsInUse: limits } = this.store;
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
-    if (uses.length > 0 || isOver) {
+    if (uses.length > 0 || isOver || limits?.hasOpen) {
       this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
+        limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now);
+        this.#armForCounters(now);
         if (isOver) leases.note(false);
       });
       lastUsed.written(uses);
     }
     leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
+    else if (limits?.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
@@ -361,7 +393,7 @@ export class TenantState {
     const { store } = this;
     // Memory first: from here on the tenant does not exist for any call.
     this.#tenant = null;
-    this.store = new TenantStore(this.#storage.sql);
+    this.store = new TenantStore(this.#storage.sql, now);
     this.#alarm.forget();
     // Both calls in one turn. Otherwise what a creation writes in between would be deleted too.
     try {
@@ -443,6 +475,7 @@ export class TenantState {
       this.store.keys.counts.discard();
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();
+      this.store.limitsInUse?.rolledBack();
       throw error;
     }
   }

@@ -2,6 +2,9 @@
 
 import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
 import { viewOf } from '../../domain/keys/status.ts';
+import { BudgetGranter } from '../../domain/limits/budget-granter.ts';
+import { ALLOWANCES } from '../../domain/limits/limit.ts';
+import { TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { IdempotencyStore } from '../idempotency-store.ts';
@@ -10,6 +13,7 @@ import { CleanupReports } from './cleanup-reports.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
+import { CounterTable } from './limits/counter-table.ts';
 import type { OwnerTable } from './owners/owner-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
@@ -24,10 +28,15 @@ export class TenantStore {
   readonly reports: CleanupReports;
   readonly idempotency: IdempotencyStore;
   readonly results: Results;
+  readonly counters: CounterTable;
   readonly lastUsed = new LastUsed();
+  readonly #startedAt: number;
+  #limits: TenantLimits | null = null;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, now: number) {
     this.sql = sql;
+    this.#startedAt = now;
+    this.counters = new CounterTable(sql);
     this.keys = new KeyTable(sql);
     this.owners = this.keys.owners;
     this.envelopes = new Envelopes(sql, this.keys.counts);
@@ -36,6 +45,22 @@ export class TenantStore {
     this.reports = new CleanupReports(sql);
     this.idempotency = new IdempotencyStore(sql);
     this.results = new Results(sql);
+  }
+
+  /** The limits and what was used of them. Made when they are first asked for, since most tenants have none. */
+  get limits(): TenantLimits {
+    this.#limits ??= new TenantLimits(
+      this.counters,
+      new BudgetGranter(crypto.randomUUID()),
+      { allowances: ALLOWANCES },
+      this.#startedAt,
+    );
+    return this.#limits;
+  }
+
+  /** The same; null when nobody has asked for them. */
+  get limitsInUse(): TenantLimits | null {
+    return this.#limits;
   }
 
   /** A key with its latest use, which may not be stored yet. */

@@ -121,6 +121,19 @@ const envelopes: TenantJob = {
   remaining: () => 0,
 };
 
+/** Deletes rows of counters in which nothing counts any more. */
+const counters: TenantJob = {
+  name: 'counters',
+  dueAt: ({ store }) => store.counters.firstOverAt(),
+  run: ({ store, now }, limit) => {
+    for (const name of store.counters.over(now, limit)) {
+      if (store.limitsInUse?.drop(name, now) ?? true) store.counters.remove(name);
+    }
+    return {};
+  },
+  remaining: ({ store, now }, limit) => store.counters.countOver(now, limit),
+};
+
 /** Owners whose records one pass makes: some milliseconds, also where the first key of each is far from the others. */
 export const OWNERS_PER_PASS = 250;
 
@@ -144,6 +157,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   auditRetention,
   envelopes,
   owners,
+  counters,
 ];
 
 /** When the first of the jobs is due (ms); null when none is. */

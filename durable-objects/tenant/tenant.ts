@@ -14,8 +14,10 @@ import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
-import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import { type Decision, type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import type { LimitResult } from '../../domain/limits/decision.ts';
+import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import { type OwnerAttributes, type OwnerPatch, type OwnerRecord, ownerMark } from '../../domain/owners/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
@@ -56,6 +58,8 @@ export type VerifyResult =
       /** JSON text of a `VerifiedKey`. */
       readonly keyJson: string;
       readonly warnings: readonly Warning[];
+      /** How the limits stand that decided; absent when none was asked. */
+      readonly limits?: readonly LimitResult[];
       /** The lease that is granted with this result; null for none. */
       readonly renewal: Renewal | null;
     };
@@ -227,8 +231,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
 
   /**
    * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from
-   * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision needs
-   * no write, so it also succeeds when storage takes none.
+   * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision about
+   * a key without limits needs no write, so it also succeeds when storage takes none. Without `spending` each automatic
+   * limit is charged one unit.
    */
   verifyKey(
     keyId: string,
@@ -236,6 +241,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     wantedScopes: readonly string[],
     { known, uses }: HolderCall,
     wantsLease: boolean,
+    spending?: Spending,
   ): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
@@ -243,11 +249,23 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (uses.length > 0) this.#state.noteUses(uses, now);
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
-    const { code, warnings } = decide(tenant.status, hot.record, wantedScopes, now);
+    const decided = decide(tenant.status, hot.record, wantedScopes, now);
+    const { code, warnings, ...rest } =
+      hot.limits === null ? decided : this.#limited(decided, hot.limits, spending, now);
     if (code === 'VALID') this.#state.noteUse(hot, now);
-    const renewal = wantsLease ? this.#state.renewLease(known, mayLease(code) ? keyId : null, now) : null;
+    const isHeld = mayLease(code, hot.limits !== null);
+    const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
     const { id, incarnation, createdAt } = tenant;
-    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
+    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, ...rest, renewal };
+  }
+
+  /** What limits make of a decision. Nothing is charged for a refusal. */
+  #limited(decided: Decision, { all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
+    if (decided.code !== 'VALID') return decided;
+    const { refusal, limits } = this.#state.spend(spending === undefined ? usual : charges(all, spending), now);
+    if (refusal === null) return { ...decided, limits };
+    if (refusal === 'INSUFFICIENT_CREDITS') throw new Error('no credits were charged');
+    return { code: refusal, warnings: [], limits };
   }
 
   /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */

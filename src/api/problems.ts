@@ -1,4 +1,5 @@
 /** The problems of Keystead's own resources, and the one map from an object's failures to problems. */
+import { LIMITS_MAX } from '../../domain/limits/named-limit.ts';
 import type { Failure, Mutated } from '../../domain/outcome.ts';
 import { outlivesCaller } from '../auth/management-key.ts';
 import { IDEMPOTENCY_REPLAYED } from '../http/conditions.ts';
@@ -45,10 +46,16 @@ const NOT_FOR_CONFINED = {
     'A caller confined to the tenant may neither allow reveal, nor have key strings kept, nor shorten the audit log.',
 } as const;
 
+/** What is wrong with limits that are valid each by itself. */
+const LIMIT_MESSAGES = {
+  too_many_limits: `must be at most ${LIMITS_MAX} limits together with rateLimits`,
+  limit_name_repeated: 'must have names that no other limit of the key has',
+} as const;
+
 export const wouldWiden = () =>
   forbidden(
-    'The permission keys:update is missing: with keys:rotate alone a successor may have fewer scopes, another name ' +
-      'and an earlier end, but no more than its predecessor and no other metadata.',
+    'The permission keys:update is missing: with keys:rotate alone a successor may have fewer scopes, lower limits, ' +
+      'another name and an earlier end, but no more than its predecessor and no other metadata.',
     'keys:update',
   );
 
@@ -101,6 +108,11 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
         detail: 'The key has a successor already and is in its grace period.',
         members: { replacedBy: failure.replacedBy },
       });
+    case 'too_many_limits':
+    case 'limit_name_repeated': {
+      const path = inBulk ? `keys.${failure.index ?? 0}.quotas` : 'quotas';
+      return validationFailed([{ path, message: LIMIT_MESSAGES[failure.code] }]);
+    }
     case 'expiry_in_past': {
       const path = inBulk ? `keys.${failure.index ?? 0}.expiresAt` : 'expiresAt';
       return validationFailed([{ path, message: 'must be in the future' }]);

@@ -14,6 +14,8 @@ import type { VerifiedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { LeaseHolder } from '../../domain/leases/holder.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import type { LimitResult } from '../../domain/limits/decision.ts';
+import type { Spending } from '../../domain/limits/named-limit.ts';
 import { objectNameOf } from '../../domain/tenants/locator.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { logEvent } from '../../durable-objects/log.ts';
@@ -43,6 +45,8 @@ export type Verification =
       readonly tenantId: string;
       readonly key: VerifiedKey;
       readonly warnings: readonly Warning[];
+      /** How the limits stand that decided; absent when none was asked. */
+      readonly limits?: readonly LimitResult[];
       /** Whether a held record decided. Then `key` is the same object at each verification as long as it is held. */
       readonly leased: boolean;
     };
@@ -55,6 +59,8 @@ export type VerificationOptions = {
   readonly system: boolean;
   /** Whether to ask the object even if the key could be decided here. */
   readonly fresh: boolean;
+  /** What it costs and which limits it names. Null or absent: one unit of each automatic limit. */
+  readonly spending?: Spending | null;
 };
 
 /** What an isolate holds under leases, the calls that renew them, and the clock (ms) that measures them. */
@@ -81,6 +87,7 @@ export type VerificationObjects = {
     digest: Uint8Array,
     scopes: readonly string[],
     call: HolderCall,
+    spending?: Spending,
   ): Promise<VerifyResult>;
   renewLease(objectName: string, call: HolderCall): Promise<Renewal | null>;
   /** Does this work some time (ms) after the response. */
@@ -155,7 +162,8 @@ function decideByCall(
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
-  const underWay = options.fresh ? undefined : services.pending.decisive(signed, services.leases);
+  // A call about a key with limits decides no other verification of it.
+  const underWay = options.fresh || signed.isLimited ? undefined : services.pending.decisive(signed, services.leases);
   return underWay === undefined
     ? callObject(signed, options, services, objects)
     : waitForCall(underWay, signed, options, services, objects);
@@ -195,11 +203,12 @@ function callObject(
 }
 
 async function askObject(
-  { id, objectName, digest }: SignedKey,
-  { scopes, within }: VerificationOptions,
+  signed: SignedKey,
+  { scopes, within, spending }: VerificationOptions,
   { leases, now }: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
+  const { id, objectName, digest } = signed;
   // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
   for (const { tenantId } of within) {
     if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
@@ -207,13 +216,13 @@ async function askObject(
   const asking = leases.ask(objectName, now());
   let result: VerifyResult;
   try {
-    result = await objects.verifyKey(objectName, id, digest, scopes, asking.call);
+    result = await objects.verifyKey(objectName, id, digest, scopes, asking.call, spending ?? undefined);
   } catch (error) {
     leases.failed(objectName, asking);
     throw error;
   }
   if (result.code === 'NOT_FOUND') return result;
-  const { code, tenant, warnings, renewal } = result;
+  const { code, tenant, warnings, limits, renewal } = result;
   // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
   // database: somebody has written to it.
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
@@ -221,13 +230,15 @@ async function askObject(
     return { code: 'NOT_FOUND' };
   }
   const key: VerifiedKey = JSON.parse(result.keyJson);
+  signed.isLimited = key.isLimited === true;
   if (renewal !== null) {
     const record = { tenant, key, digest };
-    const got = mayLease(code) ? { keyId: id, record, bytes: heldBytes(record) } : null;
+    const got = mayLease(code, key.isLimited === true) ? { keyId: id, record, bytes: heldBytes(record) } : null;
     leases.receive(objectName, asking, renewal, got, now());
   }
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
-  return { code, tenantId: tenant.id, key, warnings, leased: false };
+  const decided = { code, tenantId: tenant.id, key, warnings, leased: false };
+  return limits === undefined ? decided : { ...decided, limits };
 }
 
 /** Notes a use that the object has not seen, and sees that it hears of it. */

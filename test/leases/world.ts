@@ -366,7 +366,10 @@ function minted(id: string): MintedKey {
 
 const NEW_KEYS = Array.from({ length: KEYS }, (_, key) => ({
   minted: minted(idOf(key)),
-  attributes: { name: '1', owner: OWNER, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true },
+  attributes: {
+    ...{ name: '1', owner: OWNER, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true },
+    ...{ rateLimits: '[]', quotas: '[]' },
+  },
   prefix: undefined,
 }));
 

@@ -34,7 +34,9 @@ class Stored {
   restart(now: number): void {
     const { limit } = this.counter;
     this.counter =
-      this.row === null ? Counter.fresh(limit, ALLOWANCES) : Counter.ofRow(this.row, limit, ALLOWANCES, now, now);
+      this.row === null
+        ? Counter.fresh(limit, ALLOWANCES)
+        : Counter.ofRow(this.row, limit, ALLOWANCES, now + ALLOWANCES.unknownLeaseMs, now);
   }
 }
 

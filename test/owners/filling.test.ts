@@ -10,8 +10,16 @@ import { multiply } from '../support/rows.ts';
 
 pretendTime();
 
+/** Undoes the migrations that came after records of owners. */
+const UNDO_LATER = [
+  'DROP TABLE counters',
+  'ALTER TABLE keys DROP COLUMN rate_limits',
+  'ALTER TABLE keys DROP COLUMN quotas',
+];
+
 /** Takes the database back to the version before owners had records, and starts the object on it. */
 async function upgrade(tenantId: string): Promise<void> {
+  for (const statement of UNDO_LATER) await sqlIn(tenantId, statement);
   await sqlIn(tenantId, 'DROP TABLE owners');
   await sqlIn(tenantId, 'DROP TABLE owners_filled');
   await sqlIn(tenantId, `UPDATE schema_version SET version = ${TENANT_MIGRATIONS.indexOf(OWNER_TABLES)}`);

@@ -13,6 +13,7 @@ import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/grou
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
 import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/stored-counts.ts';
+import { COUNTER_QUERIES } from '../../durable-objects/tenant/limits/counter-table.ts';
 import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.ts';
 import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
 import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
@@ -35,7 +36,7 @@ const expectIndexed = (query: string, plan: readonly string[]) => {
   for (const step of plan) {
     // A scan of an index in the wanted order stops at the limit. A SCAN of a table without an index does not.
     expect(step, query).not.toMatch(
-      /^SCAN (?:keys|audit|tenants|rotations|idempotency|key_counts|walks|owners(?!_))(?! USING (?:COVERING )?INDEX)/,
+      /^SCAN (?:keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_))(?! USING (?:COVERING )?INDEX)/,
     );
     expect(step, query).not.toContain('TEMP B-TREE');
   }
@@ -70,6 +71,7 @@ describe('queries', () => {
         RESULT_QUERIES,
         IDEMPOTENCY_QUERIES,
         OWNER_QUERIES,
+        COUNTER_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

@@ -2,6 +2,7 @@
 import type { KeyRecord, UsedKey } from '../../../domain/keys/record.ts';
 import { verifiedKeyOf } from '../../../domain/keys/status.ts';
 import type { DecidedKey } from '../../../domain/keys/verification.ts';
+import { KEY_LIMIT_BYTES, type KeyLimits, keyLimits } from '../../../domain/limits/named-limit.ts';
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 import type { OwnerState } from '../../../domain/owners/record.ts';
 
@@ -13,6 +14,8 @@ import type { OwnerState } from '../../../domain/owners/record.ts';
 export type HotKey = {
   readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest'>;
   readonly verifiedJson: string;
+  /** Null for a key without limits. */
+  readonly limits: KeyLimits | null;
   /**
    * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
    * version.
@@ -27,11 +30,18 @@ export type HotKey = {
 const HOT_KEY_BYTES = 650;
 
 /** Upper bound of what a hot key takes in memory (bytes). */
-export const hotBytes = ({ record, verifiedJson }: HotKey) =>
-  HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson);
+export const hotBytes = ({ record, verifiedJson, limits }: HotKey) =>
+  HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson) + limitBytes(limits);
+
+function limitBytes(limits: KeyLimits | null): number {
+  let bytes = 0;
+  for (const { counter } of limits?.all ?? []) bytes += KEY_LIMIT_BYTES + textBytes(counter);
+  return bytes;
+}
 
 /** The hot key of a record, with the use that is stored and the state of its owner. */
 export function hotKeyOf(record: KeyRecord, owner: OwnerState): HotKey {
+  const limits = keyLimits(record, record);
   return {
     record: {
       seq: record.seq,
@@ -47,7 +57,12 @@ export function hotKeyOf(record: KeyRecord, owner: OwnerState): HotKey {
       graceEndsAt: record.graceEndsAt,
       ...(owner.ownerDisabled === undefined ? {} : { ownerDisabled: true }),
     },
-    verifiedJson: JSON.stringify({ ...verifiedKeyOf(record), ...owner }),
+    verifiedJson: JSON.stringify({
+      ...verifiedKeyOf(record),
+      ...owner,
+      ...(limits === null ? {} : { isLimited: true }),
+    }),
+    limits,
     usedAt: record.lastUsedAt,
   };
 }

@@ -9,6 +9,7 @@ import {
   type KeyView,
   type VerifiedKey,
 } from '../../../domain/keys/record.ts';
+import { type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
 import { boundedArray, closedObject, listBody } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
@@ -28,6 +29,7 @@ import {
   time,
   timeOut,
 } from '../fields.ts';
+import { limitFields, quotas, rateLimits, toLimitLists } from '../limits/schemas.ts';
 
 export const createKeyBody = closedObject({
   name,
@@ -37,6 +39,8 @@ export const createKeyBody = closedObject({
   metadata: v.optional(metadata, {}),
   expiresAt: v.optional(v.nullable(time), null),
   enabled: v.optional(v.boolean(), true),
+  rateLimits: v.optional(rateLimits, []),
+  quotas: v.optional(quotas, []),
 });
 
 /** Most keys in one bulk request, since they are all created or revoked in one transaction. */
@@ -60,6 +64,8 @@ export const updateKeyBody = closedObject({
   metadata: v.exactOptional(clearable(metadata, '{}')),
   expiresAt: v.exactOptional(v.nullable(time)),
   enabled: v.exactOptional(v.boolean()),
+  rateLimits: v.exactOptional(clearable(rateLimits, NO_LIMITS)),
+  quotas: v.exactOptional(clearable(quotas, NO_LIMITS)),
 });
 
 export const rotateKeyBody = v.optional(
@@ -69,6 +75,8 @@ export const rotateKeyBody = v.optional(
     scopes: v.exactOptional(clearable(scopes, [])),
     metadata: v.exactOptional(clearable(metadata, '{}')),
     expiresAt: v.exactOptional(v.nullable(time)),
+    rateLimits: v.exactOptional(clearable(rateLimits, NO_LIMITS)),
+    quotas: v.exactOptional(clearable(quotas, NO_LIMITS)),
   }),
   {},
 );
@@ -166,6 +174,7 @@ const keyFields = {
   metadata: v.record(v.string(), v.unknown()),
   status: v.picklist(KEY_STATUSES),
   enabled: v.boolean(),
+  ...limitFields,
   ...lifecycleFields,
 };
 export const keyResource = v.strictObject(keyFields);
@@ -218,6 +227,7 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
     metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
     status: key.status,
     enabled: key.enabled,
+    ...toLimitLists(key),
     ...toLifecycle(key),
   };
 }
@@ -253,7 +263,7 @@ const UNTOUCHED = {
   graceEndsAt: null,
 } as const;
 
-export function toLifecycle(key: Omit<ShownKey, 'metadata'>) {
+export function toLifecycle(key: Omit<ShownKey, 'metadata' | keyof LimitTexts>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     createdBy: toActor(key.createdBy),

@@ -3,6 +3,7 @@
  * may neither grant permissions that it does not have, nor rotate or revoke a key that has them.
  */
 import type { KeyView } from '../../../domain/keys/record.ts';
+import { NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { endsWithin } from '../../../domain/rotations/rights.ts';
 import { grantOwner } from '../../../domain/tenants/lifecycle.ts';
 import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
@@ -61,7 +62,12 @@ const createManagementKey = operation({
     const expiresAt = expiryWithin(caller, wantedEnd);
     const confinedTo = tenantId === null ? null : await existingTenant(context, tenantId);
     const attributes = { name, expiresAt, enabled: true, ...attributesOf(granted, confinedTo) };
-    const stored = { ...attributes, scopes: JSON.stringify(attributes.scopes) };
+    const stored = {
+      ...attributes,
+      scopes: JSON.stringify(attributes.scopes),
+      rateLimits: NO_LIMITS,
+      quotas: NO_LIMITS,
+    };
     const create = () =>
       mintOne(context, SYSTEM, MANAGEMENT_KEY_PREFIX, (minted, system, target, command) =>
         system.createWholeKey(target, { minted, attributes: stored, prefix: MANAGEMENT_KEY_PREFIX }, command),

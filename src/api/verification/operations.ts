@@ -16,12 +16,14 @@ export const verifyKey = operation({
   changes: false,
   request: { body: verifyBody },
   response: { body: verification },
-  run: async ({ caller, runtime, objects, log }, { body: { key, scopes = NO_SCOPES, tenantId, fresh = false } }) => {
+  run: async ({ caller, runtime, objects, log }, { body }) => {
+    const { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits } = body;
     const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
       (target) => target !== null,
     );
     // Customers have no management keys, so those are not found here (`system: false`).
-    const options = { scopes, within, system: false, fresh };
+    const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
+    const options = { scopes, within, system: false, fresh, spending };
     const verified = await verifyKeyString(key, options, runtime, objects);
     log.verification = verified.code;
     if ('key' in verified) log.keyId = verified.key.id;

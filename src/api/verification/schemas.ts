@@ -6,6 +6,7 @@ import { closedObject } from '../../http/bounded-schemas.ts';
 import type { Verification } from '../../verify/verify.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
 import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
+import { cost, limitOut, namedLimits, toLimit } from '../limits/schemas.ts';
 
 export const verifyBody = closedObject({
   /** Any text: one that is no key string gets a code, not an error. The size limit of the body bounds it. */
@@ -14,6 +15,8 @@ export const verifyBody = closedObject({
   tenantId: v.exactOptional(tenantId),
   /** Whether to ask the tenant's object even if the key is leased. */
   fresh: v.exactOptional(v.boolean()),
+  cost: v.exactOptional(cost),
+  limits: v.exactOptional(namedLimits),
 });
 
 export const VERIFICATION_CODES = [
@@ -28,6 +31,8 @@ export const VERIFICATION_CODES = [
   'TENANT_DISABLED',
   'OWNER_DISABLED',
   'INSUFFICIENT_SCOPES',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
 ] as const;
 
 const warningOut = v.variant('code', [
@@ -53,13 +58,15 @@ export const verification = v.strictObject({
   metadata: v.exactOptional(v.record(v.string(), v.unknown())),
   expiresAt: v.exactOptional(v.nullable(timeOut)),
   rotation: v.exactOptional(rotationOut),
+  /** Of keys with limits, when these were asked: those that applied. */
+  limits: v.exactOptional(v.array(limitOut)),
   warnings: v.array(warningOut),
 });
 export type VerificationResource = v.InferOutput<typeof verification>;
 
 export function toVerificationResource(verified: Verification): VerificationResource {
   if (!('key' in verified)) return { valid: false, code: verified.code, warnings: [] };
-  const { code, tenantId, key, warnings } = verified;
+  const { code, tenantId, key, warnings, limits } = verified;
   const found = {
     valid: code === 'VALID',
     code,
@@ -71,6 +78,7 @@ export function toVerificationResource(verified: Verification): VerificationReso
     scopes: [...key.scopes],
     metadata: parseMetadata(key.metadata),
     expiresAt: isoTime(key.expiresAt),
+    ...(limits === undefined ? {} : { limits: limits.map(toLimit) }),
     warnings: warnings.map(toWarning),
   };
   return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };

@@ -57,7 +57,8 @@ export type ModelSettings = {
   readonly start: number;
   readonly leaseMs: number;
   readonly budgetsMax: number;
-  readonly countersMax: number;
+  /** What counters may take in the memory of the object. */
+  readonly memoryBytes: number;
 };
 
 /** What the world itself does wrong, to see that it would be noticed. */
@@ -237,7 +238,7 @@ export class World {
   }
 
   #newObject(t: number): [LeaseGranter, TenantLimits] {
-    const { countersMax } = this.#settings;
+    const { memoryBytes } = this.#settings;
     const believed = this.#sabotage === 'a clock step that is believed' ? { clockStepMs: 0 } : {};
     const allowances = { ...this.#settings.allowances, ...believed };
     const instance = this.#instance;
@@ -253,7 +254,7 @@ export class World {
         : row;
     };
     const name = `instance ${instance}`;
-    const settings = { allowances, countersMax };
+    const settings = { allowances, memory: new MemoryBudget(memoryBytes) };
     this.#lastNow = this.#clock.now(t);
     return [
       new LeaseGranter(name),

@@ -1,0 +1,84 @@
+/** Schemas of limits: what a key may use, and how that stands. */
+import * as v from 'valibot';
+import { PERIODS } from '../../../domain/limits/calendar.ts';
+import type { LimitResult } from '../../../domain/limits/decision.ts';
+import { LIMIT_UNITS_MAX, LIMITS_MAX, type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
+import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
+import { timeOut } from '../fields.ts';
+
+/** 30 days. Quotas are for longer times. */
+const WINDOW_SECONDS_MAX = 2_592_000;
+
+const NAME = /^[A-Za-z0-9_.-]{1,50}$/;
+const limitName = v.pipe(v.string(), v.regex(NAME, 'must be 1 to 50 letters, digits, _, . or -'));
+
+const wholeNumber = (min: number, max: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('must be a whole number'),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  );
+
+const units = wholeNumber(0, LIMIT_UNITS_MAX);
+const per = v.optional(v.picklist(['key', 'owner']), 'key');
+const automatic = v.optional(v.boolean(), true);
+
+const rateLimit = closedObject({
+  name: limitName,
+  limit: units,
+  windowSeconds: wholeNumber(1, WINDOW_SECONDS_MAX),
+  per,
+  automatic,
+});
+const quota = closedObject({ name: limitName, limit: units, period: v.picklist(PERIODS), per, automatic });
+
+/** Lists of limits, as the texts that the object keeps. The object checks names and number of both lists together. */
+export const rateLimits = v.pipe(
+  boundedArray(rateLimit, 0, LIMITS_MAX, 'limits'),
+  v.transform((list) => (list.length === 0 ? NO_LIMITS : JSON.stringify(list))),
+);
+export const quotas = v.pipe(
+  boundedArray(quota, 0, LIMITS_MAX, 'limits'),
+  v.transform((list) => (list.length === 0 ? NO_LIMITS : JSON.stringify(list))),
+);
+
+const namedOut = { name: v.string(), limit: v.number() };
+const appliesOut = { per: v.picklist(['key', 'owner']), automatic: v.boolean() };
+const rateLimitOut = v.strictObject({ ...namedOut, windowSeconds: v.number(), ...appliesOut });
+const quotaOut = v.strictObject({ ...namedOut, period: v.picklist(PERIODS), ...appliesOut });
+
+export const limitFields = { rateLimits: v.array(rateLimitOut), quotas: v.array(quotaOut) };
+type LimitLists = {
+  readonly rateLimits: v.InferOutput<typeof rateLimitOut>[];
+  readonly quotas: v.InferOutput<typeof quotaOut>[];
+};
+
+/** Parses limits as the object keeps them. A result that an earlier version kept has none. */
+export function toLimitLists({ rateLimits: rates = NO_LIMITS, quotas: others = NO_LIMITS }: Partial<LimitTexts>) {
+  const lists: LimitLists = { rateLimits: JSON.parse(rates), quotas: JSON.parse(others) };
+  return lists;
+}
+
+// ---- verification ----
+
+/** Units that a verification costs. 0 asks without spending. */
+export const cost = units;
+
+/** The limits that a verification names, each once. */
+export const namedLimits = v.pipe(
+  boundedArray(closedObject({ name: limitName, cost: v.exactOptional(cost) }), 0, 2 * LIMITS_MAX, 'limits'),
+  v.check((list) => new Set(list.map(({ name }) => name)).size === list.length, 'must name each limit once'),
+);
+
+export const limitOut = v.strictObject({
+  ...namedOut,
+  remaining: v.number(),
+  resetsAt: timeOut,
+  /** Of a limit that refused. Null when it always would. */
+  retryAfterMs: v.exactOptional(v.nullable(v.number())),
+});
+
+export function toLimit({ resetsAt, ...limit }: LimitResult): v.InferOutput<typeof limitOut> {
+  return { ...limit, resetsAt: new Date(resetsAt).toISOString() };
+}
