@@ -15,6 +15,9 @@ export const AUDIT_ACTIONS = [
   'owner.create',
   'owner.update',
   'owner.delete',
+  'plan.create',
+  'plan.update',
+  'plan.delete',
   'encryption.reseal',
   'cleanup.run',
 ] as const;

@@ -25,6 +25,12 @@ export type Failure =
   | { readonly code: 'owner_has_keys' }
   /** Not yet: moments ago an upgrade has begun to make the records of owners. */
   | { readonly code: 'owners_not_filled' }
+  | { readonly code: 'plan_not_found' }
+  | { readonly code: 'plan_exists' }
+  | { readonly code: 'plan_in_use' }
+  | { readonly code: 'too_many_plans' }
+  /** A key or an owner is to have a plan that does not exist. */
+  | { readonly code: 'no_such_plan'; readonly index?: number }
   | { readonly code: 'precondition_failed' }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'storage_full' };

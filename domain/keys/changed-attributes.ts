@@ -8,6 +8,7 @@ const FIELDS = [
   'metadata',
   'expiresAt',
   'enabled',
+  'plan',
   'rateLimits',
   'quotas',
 ] as const satisfies readonly (keyof KeyAttributes)[];

@@ -38,6 +38,8 @@ export type KeyAttributes = {
   /** Milliseconds since the epoch, null for never. */
   readonly expiresAt: number | null;
   readonly enabled: boolean;
+  /** Null for the plan of the owner, if that has one. */
+  readonly plan: string | null;
 } & LimitTexts;
 
 /**
@@ -106,7 +108,11 @@ export type VerifiedKey = Pick<
   | 'rotatedAt'
   | 'graceEndsAt'
 > &
-  OwnerState & {
+  Omit<OwnerState, 'ownerPlan'> & {
+    /** The plan of the key or of its owner. Absent when there is none. */
+    readonly plan?: string;
+    /** What the plan allows at most. Absent when it allows whatever the key's scopes say. */
+    readonly allowedScopes?: readonly string[];
     /** Set when the key has limits: only its object can say whether it is valid. */
     readonly isLimited?: true;
   };

@@ -61,7 +61,7 @@ export type RotationInput = {
   readonly graceMs: number;
   /** Attributes in which the successor differs from its predecessor. An absent field is taken over. */
   readonly overrides: Partial<
-    Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt' | keyof LimitTexts>
+    Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt' | 'plan' | keyof LimitTexts>
   >;
   readonly rights: RotationRights;
 };
@@ -80,8 +80,9 @@ export function rotateKey(record: KeyRecord, successor: StoredKey, input: Rotati
   const { expiresAt = record.expiresAt } = input.overrides;
   if (expiresAt !== null && expiresAt <= now) return fail({ code: 'expiry_in_past' });
 
-  const { name, owner, scopes, metadata, enabled, rateLimits, quotas } = record;
-  const attributes = { name, owner, scopes, metadata, enabled, rateLimits, quotas, ...input.overrides, expiresAt };
+  const { name, owner, scopes, metadata, enabled, plan, rateLimits, quotas } = record;
+  const kept = { name, owner, scopes, metadata, enabled, plan, rateLimits, quotas };
+  const attributes = { ...kept, ...input.overrides, expiresAt };
   const breach = limitsBreach(attributes);
   if (breach !== null) return fail({ code: breach });
   const refusal = refusalOf(record, attributes, input.rights);

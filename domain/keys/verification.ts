@@ -3,9 +3,8 @@
  * that the Worker, which alone holds the secrets, has checked that the key string is well-formed and signed.
  */
 import type { Refusal } from '../limits/decision.ts';
-import type { OwnerState } from '../owners/record.ts';
 import type { TenantStatus } from '../tenants/record.ts';
-import type { KeyRecord, KeyStatus, KeyTimes } from './record.ts';
+import type { KeyRecord, KeyStatus, KeyTimes, VerifiedKey } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
@@ -28,8 +27,10 @@ export type Warning =
   | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
   | { readonly code: 'expiring_soon'; readonly expiresAt: number };
 
-/** The fields of a key and of its owner that a decision depends on. */
-export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'> & Pick<OwnerState, 'ownerDisabled'>;
+/** The fields of a key, of its owner and of its plan that a decision depends on. */
+export type DecidedKey = KeyTimes &
+  Pick<KeyRecord, 'scopes' | 'replacedBy'> &
+  Pick<VerifiedKey, 'ownerDisabled' | 'allowedScopes'>;
 
 export type Decision = { readonly code: RecordCode; readonly warnings: readonly Warning[] };
 
@@ -59,7 +60,9 @@ export function decide(
   const code = CODE_OF_STATUS[statusOf(record, now)];
   if (code !== 'VALID') return { code, warnings: [] };
   if (record.ownerDisabled) return { code: 'OWNER_DISABLED', warnings: [] };
-  if (!scopesSatisfied(record.scopes, wantedScopes)) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
+  const { scopes, allowedScopes = scopes } = record;
+  const mayAll = scopesSatisfied(scopes, wantedScopes) && scopesSatisfied(allowedScopes, wantedScopes);
+  if (!mayAll) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
   return { code, warnings: warningsFor(record, now) };
 }
 

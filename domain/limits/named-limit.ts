@@ -77,10 +77,13 @@ export type KeyLimits = {
   readonly usual: readonly LimitCharge[];
 };
 
-/** The limits that apply to a key; null when there are none. */
-export function keyLimits(texts: LimitTexts, key: LimitedKey): KeyLimits | null {
-  if (isNone(texts)) return null;
-  const all = parse(texts).map((limit) => ({
+/** The limits that apply to a key: its own, and those of its plan with other names. Null when there are none. */
+export function keyLimits(own: LimitTexts, plan: LimitTexts | null, key: LimitedKey): KeyLimits | null {
+  if (isNone(own) && (plan === null || isNone(plan))) return null;
+  const owned = parse(own);
+  const names = new Set(owned.map(({ name }) => name));
+  const planned = plan === null ? [] : parse(plan).filter(({ name }) => !names.has(name));
+  const all = [...owned, ...planned].map((limit) => ({
     name: limit.name,
     counter: counterName(limit, key),
     limit: toLimit(limit),

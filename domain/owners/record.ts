@@ -10,6 +10,8 @@ export type OwnerAttributes = {
   readonly metadata: string;
   /** While it is false, no key of the owner is valid. */
   readonly enabled: boolean;
+  /** The plan of its keys that name none. */
+  readonly plan: string | null;
 };
 
 /** The record of an owner. All times are milliseconds since the epoch. */
@@ -25,7 +27,7 @@ export type OwnerRecord = OwnerAttributes & {
 };
 
 /** The attributes of an owner of which no more is known than that it has keys. */
-const UNDESCRIBED: OwnerAttributes = { name: null, metadata: '{}', enabled: true };
+const UNDESCRIBED: OwnerAttributes = { name: null, metadata: '{}', enabled: true, plan: null };
 
 /** A record at version 1. */
 export function newOwner(
@@ -52,7 +54,7 @@ export function updateOwner(record: OwnerRecord, patch: OwnerPatch, now: number)
  */
 export function ownerChanges(before: OwnerAttributes, after: OwnerAttributes): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
-  for (const field of ['name', 'enabled'] as const) {
+  for (const field of ['name', 'enabled', 'plan'] as const) {
     if (before[field] !== after[field]) changes[field] = { from: before[field], to: after[field] };
   }
   if (before.metadata !== after.metadata) changes.metadata = 'changed';
@@ -61,21 +63,26 @@ export function ownerChanges(before: OwnerAttributes, after: OwnerAttributes): R
 
 /**
  * What a verification needs to know of the owner of a key. A field is absent when it would say nothing: the owner is
- * enabled, it has no metadata, or the key has no owner.
+ * enabled, it has no metadata, no plan, or the key has no owner.
  */
-export type OwnerState = { readonly ownerDisabled?: true; readonly ownerMetadata?: string };
+export type OwnerState = {
+  readonly ownerDisabled?: true;
+  readonly ownerMetadata?: string;
+  readonly ownerPlan?: string;
+};
 
 /** The part of an owner's record that verifications of its keys depend on. */
-export function ownerState({ enabled, metadata }: Pick<OwnerAttributes, 'enabled' | 'metadata'>): OwnerState {
+export function ownerState({ enabled, metadata, plan }: Omit<OwnerAttributes, 'name'>): OwnerState {
   return {
     ...(enabled ? {} : { ownerDisabled: true }),
     ...(metadata === UNDESCRIBED.metadata ? {} : { ownerMetadata: metadata }),
+    ...(plan === null ? {} : { ownerPlan: plan }),
   };
 }
 
 /** Whether verifications of an owner's keys give the same results by either of two states. */
 export function sameState(a: OwnerState, b: OwnerState): boolean {
-  return a.ownerDisabled === b.ownerDisabled && a.ownerMetadata === b.ownerMetadata;
+  return a.ownerDisabled === b.ownerDisabled && a.ownerMetadata === b.ownerMetadata && a.ownerPlan === b.ownerPlan;
 }
 
 /**

@@ -13,7 +13,7 @@ import { allowsMore, type LimitTexts } from '../limits/named-limit.ts';
 import { fail } from '../outcome.ts';
 
 /** The attributes of a key that a rotation can extend. */
-type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt' | keyof LimitTexts>;
+type Grants = Pick<KeyAttributes, 'scopes' | 'metadata' | 'expiresAt' | 'plan' | keyof LimitTexts>;
 
 /** What a caller may give to a successor. */
 export type RotationRights = {
@@ -40,11 +40,11 @@ export function endsWithin(expiresAt: number | null, endsBy: number | null): boo
 
 /**
  * Whether `after` has more than `before`: a scope that the old scopes do not cover, a later end, a limit that allows
- * more, or different metadata. Callers and verifiers agree on what metadata mean (a plan, a limit), so any difference may be more.
+ * more, another plan, or different metadata. Callers and verifiers agree on what metadata mean (a plan, a limit), so any difference may be more.
  */
 export function isWider(before: Grants, after: Grants): boolean {
   if (!scopesSatisfied(before.scopes, after.scopes)) return true;
   if (!endsWithin(after.expiresAt, before.expiresAt)) return true;
-  if (allowsMore(before, after)) return true;
+  if (before.plan !== after.plan || allowsMore(before, after)) return true;
   return before.metadata !== after.metadata;
 }

@@ -12,6 +12,7 @@ import type { Migration } from '../sql/migrate.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
+import { PLAN_TABLES } from './plans/plan-table.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `
@@ -221,4 +222,6 @@ statusOf().
   ALTER TABLE keys ADD COLUMN quotas TEXT;
   ${COUNTER_TABLES}
   `,
+  // Plans.
+  PLAN_TABLES,
 ];

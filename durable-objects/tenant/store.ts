@@ -15,6 +15,7 @@ import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
 import { CounterTable } from './limits/counter-table.ts';
 import type { OwnerTable } from './owners/owner-table.ts';
+import type { PlanTable } from './plans/plan-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
 
@@ -22,6 +23,7 @@ export class TenantStore {
   readonly sql: SqlStorage;
   readonly keys: KeyTable;
   readonly owners: OwnerTable;
+  readonly plans: PlanTable;
   readonly envelopes: Envelopes;
   readonly rotations: RotationTable;
   readonly audit: AuditLog;
@@ -39,6 +41,7 @@ export class TenantStore {
     this.counters = new CounterTable(sql);
     this.keys = new KeyTable(sql);
     this.owners = this.keys.owners;
+    this.plans = this.keys.plans;
     this.envelopes = new Envelopes(sql, this.keys.counts);
     this.rotations = new RotationTable(sql);
     this.audit = new AuditLog(sql);

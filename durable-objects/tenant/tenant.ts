@@ -20,6 +20,7 @@ import type { LimitResult } from '../../domain/limits/decision.ts';
 import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import { type OwnerAttributes, type OwnerPatch, type OwnerRecord, ownerMark } from '../../domain/owners/record.ts';
+import { type PlanAttributes, type PlanPatch, type PlanRecord, planMark } from '../../domain/plans/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
@@ -44,6 +45,8 @@ import {
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
 import * as ownerMutations from './owners/owner-mutations.ts';
 import type { OwnerListQuery } from './owners/owner-table.ts';
+import * as planMutations from './plans/plan-mutations.ts';
+import type { PlanListQuery } from './plans/plan-table.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
@@ -356,6 +359,42 @@ export class Tenant extends DurableObject<ObjectBindings> {
   /** Deletes an owner none of whose keys lives. */
   deleteOwner(target: TenantTarget, ownerId: string, command: Command): Later<Mutated<null>> {
     return this.#state.mutate(target, command, ownerMutations.ownerDeletion(ownerId));
+  }
+
+  // ---- plans ----
+
+  createPlan(
+    target: TenantTarget,
+    planId: string,
+    attributes: PlanAttributes,
+    command: Command,
+  ): Later<Mutated<PlanRecord>> {
+    return this.#state.mutate(target, command, planMutations.planCreation(planId, attributes));
+  }
+
+  getPlan(target: TenantTarget, planId: string): Later<Result<PlanRecord>> {
+    return this.#state.read(
+      target,
+      () => {
+        const record = this.#state.store.plans.get(planId);
+        return record === undefined ? fail({ code: 'plan_not_found' }) : ok(record);
+      },
+      () => [planMark(planId)],
+    );
+  }
+
+  listPlans(target: TenantTarget, query: PlanListQuery): Later<Result<Page<PlanRecord>>> {
+    return this.#state.read(target, () => ok(this.#state.store.plans.list(query)), anyKey);
+  }
+
+  /** Changes a plan. When this has returned, the change counts for all keys of the plan. */
+  updatePlan(target: TenantTarget, planId: string, patch: PlanPatch, command: Command): Later<Mutated<PlanRecord>> {
+    return this.#state.mutate(target, command, planMutations.planUpdate(planId, patch));
+  }
+
+  /** Deletes a plan that no key and no owner has. */
+  deletePlan(target: TenantTarget, planId: string, command: Command): Later<Mutated<null>> {
+    return this.#state.mutate(target, command, planMutations.planDeletion(planId));
   }
 
   // ---- audit, encryption, cleanup ----

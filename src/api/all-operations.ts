@@ -6,6 +6,7 @@ import { keyOperations } from './keys/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
 import type { Operation } from './operation.ts';
 import { ownerOperations } from './owners/operations.ts';
+import { planOperations } from './plans/operations.ts';
 import { rotationOperations } from './rotations/operations.ts';
 import { tenantOperations } from './tenants/operations.ts';
 import { verificationOperations } from './verification/operations.ts';
@@ -15,6 +16,7 @@ export const operations: readonly Operation[] = [
   ...keyOperations,
   ...rotationOperations,
   ...ownerOperations,
+  ...planOperations,
   ...tenantOperations,
   ...managementKeyOperations,
   ...encryptionOperations,

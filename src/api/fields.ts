@@ -12,6 +12,10 @@ const OWNER_LENGTH_MAX = 128;
 
 /** The owner of a key: the id of a customer of the tenant, in the tenant's own words. */
 export const ownerId = line(OWNER_LENGTH_MAX);
+export const PLAN_ID_PATTERN = /^[A-Za-z0-9_.-]{1,50}$/;
+/** The id of a plan, in the tenant's own words. */
+export const planId = v.pipe(v.string(), v.regex(PLAN_ID_PATTERN, 'must be 1 to 50 letters, digits, _, . or -'));
+
 /** Whether a text can be the owner of a key. */
 export const isOwnerId = (text: string) => isLine(text, OWNER_LENGTH_MAX);
 

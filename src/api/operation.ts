@@ -17,7 +17,7 @@ import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
 import type { LongList } from '../http/long-list.ts';
-import { emptyBody, isOwnerId, TENANT_ID_PATTERN } from './fields.ts';
+import { emptyBody, isOwnerId, PLAN_ID_PATTERN, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -72,6 +72,7 @@ export const PATH_OF = {
     tenantId: tenantIdParameter,
     ownerId: { pattern: { test: isOwnerId }, isEncoded: true, otherwise: 'owner_not_found' },
   },
+  plan: { tenantId: tenantIdParameter, planId: { pattern: PLAN_ID_PATTERN, otherwise: 'plan_not_found' } },
   managementKey: { keyId: { pattern: KEY_ID_PATTERN, otherwise: 'management_key_not_found' } },
 } as const satisfies Record<string, Readonly<Record<string, PathParameter>>>;
 

@@ -19,10 +19,14 @@ const OWN_PROBLEMS = problemTypes({
   key_not_found: { status: 404, title: 'There is no such key' },
   keys_not_found: { status: 404, title: 'Some of the keys do not exist' },
   owner_not_found: { status: 404, title: 'There is no such owner' },
+  plan_not_found: { status: 404, title: 'There is no such plan' },
   management_key_not_found: { status: 404, title: 'There is no such management key' },
   tenant_exists: { status: 409, title: 'A tenant with this id exists' },
   owner_exists: { status: 409, title: 'An owner with this id exists' },
   owner_has_keys: { status: 409, title: 'The owner has keys that have not ended' },
+  plan_exists: { status: 409, title: 'A plan with this id exists' },
+  plan_in_use: { status: 409, title: 'Keys or owners have this plan' },
+  too_many_plans: { status: 409, title: 'The tenant has as many plans as it may have' },
   key_not_active: { status: 409, title: 'The key is not active' },
   key_already_rotating: { status: 409, title: 'The key is being rotated already' },
   key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
@@ -78,6 +82,10 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'successor_rotated':
     case 'owner_not_found':
     case 'owner_exists':
+    case 'plan_not_found':
+    case 'plan_exists':
+    case 'plan_in_use':
+    case 'too_many_plans':
     case 'precondition_failed':
     case 'idempotency_key_reused':
       return problem(failure.code);
@@ -112,6 +120,10 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'limit_name_repeated': {
       const path = inBulk ? `keys.${failure.index ?? 0}.quotas` : 'quotas';
       return validationFailed([{ path, message: LIMIT_MESSAGES[failure.code] }]);
+    }
+    case 'no_such_plan': {
+      const path = inBulk ? `keys.${failure.index ?? 0}.plan` : 'plan';
+      return validationFailed([{ path, message: 'is no plan of the tenant' }]);
     }
     case 'expiry_in_past': {
       const path = inBulk ? `keys.${failure.index ?? 0}.expiresAt` : 'expiresAt';

@@ -39,6 +39,11 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'GET /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:read' },
   'PATCH /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:write' },
   'DELETE /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:write' },
+  'POST /v1/tenants/:tenantId/plans': { permission: 'plans:write' },
+  'GET /v1/tenants/:tenantId/plans': { permission: 'plans:read' },
+  'GET /v1/tenants/:tenantId/plans/:planId': { permission: 'plans:read' },
+  'PATCH /v1/tenants/:tenantId/plans/:planId': { permission: 'plans:write' },
+  'DELETE /v1/tenants/:tenantId/plans/:planId': { permission: 'plans:write' },
   'GET /v1/tenants/:tenantId/encryption': { permission: 'maintenance:read' },
   'POST /v1/tenants/:tenantId/encryption/reseal': { permission: 'maintenance:run' },
   'GET /v1/tenants/:tenantId/audit': { permission: 'audit:read' },
@@ -115,7 +120,8 @@ async function ask(route: { method: string; path: string }, token: string | null
     .replace('/v1', '')
     .replace(':tenantId', TENANT)
     .replace(':keyId', NO_KEY)
-    .replace(':ownerId', 'nobody');
+    .replace(':ownerId', 'nobody')
+    .replace(':planId', 'none');
   const body = route.method === 'GET' ? undefined : { wrong: true };
   const {
     status,

@@ -7,6 +7,7 @@ import type { Env } from '../../src/env.ts';
 import { toResponse } from '../../src/http/reply.ts';
 import { createKey, createTenant, getKey, revokeKey, rotateKey } from '../support/api.ts';
 import { faultyEnv } from '../support/faults.ts';
+import { sqlIn } from '../support/objects.ts';
 import { logged, problemIn, send, sendJson } from './client.ts';
 
 const UNKNOWN_KEY = 'key_00000000000000000';
@@ -103,6 +104,31 @@ describe('every problem', () => {
       request: async () => {
         await createKey('acme', { owner: 'a/b' });
         return send('DELETE', '/v1/tenants/acme/owners/a%2Fb');
+      },
+    },
+    { code: 'plan_not_found', request: () => send('GET', '/v1/tenants/acme/plans/none') },
+    {
+      code: 'plan_exists',
+      request: async () => {
+        await sendJson('POST', '/v1/tenants/acme/plans', { id: 'taken' });
+        return sendJson('POST', '/v1/tenants/acme/plans', { id: 'taken' });
+      },
+    },
+    {
+      code: 'plan_in_use',
+      request: async () => {
+        await sendJson('POST', '/v1/tenants/acme/plans', { id: 'used' });
+        await createKey('acme', { plan: 'used' });
+        return send('DELETE', '/v1/tenants/acme/plans/used');
+      },
+    },
+    {
+      code: 'too_many_plans',
+      request: async () => {
+        const numbers = 'WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 1000)';
+        const columns = 'id, created_at, created_by, updated_at, version';
+        await sqlIn('acme', `${numbers} INSERT INTO plans (${columns}) SELECT 'n' || v, 1, 'admin', 1, 1 FROM n`);
+        return sendJson('POST', '/v1/tenants/acme/plans', { id: 'one-more' });
       },
     },
     { code: 'management_key_not_found', request: () => send('GET', `/v1/management-keys/${UNKNOWN_KEY}`) },

@@ -21,6 +21,8 @@ async function prepare(): Promise<Victims> {
   made += 1;
   const tenant = `victim-${made}`;
   await createTenant(tenant);
+  for (const id of ['p', 'used']) await api('POST', `/tenants/${tenant}/plans`, { id });
+  await createKey(tenant, { plan: 'used', rateLimits: [{ name: 'calls', limit: 1, windowSeconds: 60 }] });
   const [plain, rotating] = [await createKey(tenant, { owner: 'o' }), await createKey(tenant)];
   const revoked = await createKey(tenant, { owner: 'ended' });
   await rotateKey(tenant, rotating.id);

@@ -181,6 +181,20 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'GET /v1/tenants/:tenantId/owners/:ownerId': [],
   'PATCH /v1/tenants/:tenantId/owners/:ownerId': [{ name: 'Renamed', metadata: { a: [1] } }, { enabled: false }],
   'DELETE /v1/tenants/:tenantId/owners/:ownerId': [],
+  'GET /v1/tenants/:tenantId/plans': [],
+  'POST /v1/tenants/:tenantId/plans': [
+    {
+      id: 'new',
+      name: 'A plan',
+      rateLimits: [{ name: 'calls', limit: 1, windowSeconds: 60, per: 'owner', automatic: false }],
+      quotas: [{ name: 'daily', limit: 1, period: 'day' }],
+      allowedScopes: ['a:*'],
+    },
+    { id: 'p' },
+  ],
+  'GET /v1/tenants/:tenantId/plans/:planId': [],
+  'PATCH /v1/tenants/:tenantId/plans/:planId': [{ name: 'Renamed', rateLimits: null, allowedScopes: null }],
+  'DELETE /v1/tenants/:tenantId/plans/:planId': [],
   'POST /v1/management-keys': [
     { name: 'A management key', role: 'verifier', tenantId: '{{tenant}}' },
     { name: 'Another', permissions: ['keys:read'], expiresAt: '2100-01-01T00:00:00Z' },
@@ -210,6 +224,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
   'POST /v1/tenants/:tenantId/owners': 96 * 1024,
   'PATCH /v1/tenants/:tenantId/owners/:ownerId': 96 * 1024,
+  'POST /v1/tenants/:tenantId/plans': 96 * 1024,
+  'PATCH /v1/tenants/:tenantId/plans/:planId': 96 * 1024,
 };
 /**
  * The largest random body. Only the heaviest requests, which are read to the end, are larger: a client that still
@@ -292,6 +308,7 @@ const segment = fc.oneof(
 function pathFor(route: Route): fc.Arbitrary<string> {
   const victims: Readonly<Record<string, string[]>> = {
     ':tenantId': ['{{tenant}}'],
+    ':planId': ['p', 'used', 'nobody', '%25', 'x'.repeat(51)],
     ':ownerId': ['o', 'ended', 'nobody', '%25', '%2F', encodeURIComponent('客'.repeat(128))],
     ':keyId': route.path.includes('/management-keys/')
       ? ['{{managementKey}}', '{{managementKey}}', '{{managementKey}}', '{{key}}']
@@ -454,6 +471,7 @@ function heavyRequests(route: Route): Map<string, HostileRequest> {
   const path = route.path
     .replace(':tenantId', '{{tenant}}')
     .replace(':ownerId', 'o')
+    .replace(':planId', 'p')
     .replace(':keyId', route.path.includes('management') ? '{{managementKey}}' : '{{key}}');
   const headers = { Authorization: 'Bearer {{admin}}', 'Content-Type': 'application/json' };
   const plain: HostileRequest = { method: route.method, path, headers, body: null, encoding: 'utf8' };

@@ -368,7 +368,7 @@ const NEW_KEYS = Array.from({ length: KEYS }, (_, key) => ({
   minted: minted(idOf(key)),
   attributes: {
     ...{ name: '1', owner: OWNER, scopes: '[]', metadata: '{}', expiresAt: null, enabled: true },
-    ...{ rateLimits: '[]', quotas: '[]' },
+    ...{ plan: null, rateLimits: '[]', quotas: '[]' },
   },
   prefix: undefined,
 }));

@@ -12,6 +12,9 @@ pretendTime();
 
 /** Undoes the migrations that came after records of owners. */
 const UNDO_LATER = [
+  'DROP TABLE plans',
+  'DROP INDEX keys_living_by_plan',
+  'ALTER TABLE keys DROP COLUMN plan',
   'DROP TABLE counters',
   'ALTER TABLE keys DROP COLUMN rate_limits',
   'ALTER TABLE keys DROP COLUMN quotas',

@@ -15,6 +15,7 @@ import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/stored-counts.ts';
 import { COUNTER_QUERIES } from '../../durable-objects/tenant/limits/counter-table.ts';
 import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.ts';
+import { PLAN_QUERIES } from '../../durable-objects/tenant/plans/plan-table.ts';
 import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
 import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
 import { createTenant } from '../support/api.ts';
@@ -72,6 +73,7 @@ describe('queries', () => {
         IDEMPOTENCY_QUERIES,
         OWNER_QUERIES,
         COUNTER_QUERIES,
+        PLAN_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

@@ -5,6 +5,7 @@ import type { DecidedKey } from '../../../domain/keys/verification.ts';
 import { KEY_LIMIT_BYTES, type KeyLimits, keyLimits } from '../../../domain/limits/named-limit.ts';
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 import type { OwnerState } from '../../../domain/owners/record.ts';
+import type { PlanState } from '../../../domain/plans/record.ts';
 
 /**
  * A key that is verified often: the fields that decide a verification and record its use, and what verifications
@@ -31,7 +32,11 @@ const HOT_KEY_BYTES = 650;
 
 /** Upper bound of what a hot key takes in memory (bytes). */
 export const hotBytes = ({ record, verifiedJson, limits }: HotKey) =>
-  HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson) + limitBytes(limits);
+  HOT_KEY_BYTES +
+  asciiListBytes(record.scopes) +
+  asciiListBytes(record.allowedScopes ?? []) +
+  textBytes(verifiedJson) +
+  limitBytes(limits);
 
 function limitBytes(limits: KeyLimits | null): number {
   let bytes = 0;
@@ -39,9 +44,10 @@ function limitBytes(limits: KeyLimits | null): number {
   return bytes;
 }
 
-/** The hot key of a record, with the use that is stored and the state of its owner. */
-export function hotKeyOf(record: KeyRecord, owner: OwnerState): HotKey {
-  const limits = keyLimits(record, record);
+/** The hot key of a record, with the use that is stored, the state of its owner, and its plan or that of the owner. */
+export function hotKeyOf(record: KeyRecord, { ownerPlan: _, ...owner }: OwnerState, plan: PlanState | null): HotKey {
+  const limits = keyLimits(record, plan, record);
+  const allowedScopes: readonly string[] | null = plan?.allowedScopes == null ? null : JSON.parse(plan.allowedScopes);
   return {
     record: {
       seq: record.seq,
@@ -56,10 +62,13 @@ export function hotKeyOf(record: KeyRecord, owner: OwnerState): HotKey {
       replacedBy: record.replacedBy,
       graceEndsAt: record.graceEndsAt,
       ...(owner.ownerDisabled === undefined ? {} : { ownerDisabled: true }),
+      ...(allowedScopes === null ? {} : { allowedScopes }),
     },
     verifiedJson: JSON.stringify({
       ...verifiedKeyOf(record),
       ...owner,
+      ...(plan === null ? {} : { plan: plan.id }),
+      ...(allowedScopes === null ? {} : { allowedScopes }),
       ...(limits === null ? {} : { isLimited: true }),
     }),
     limits,

@@ -76,6 +76,8 @@ export function creation<T>(
       }
       const records = made(context, now);
       if (!records.ok) return records;
+      const index = records.value.findIndex((record) => isUnknownPlan(context, record));
+      if (index >= 0) return fail({ code: 'no_such_plan', index });
       ensureOwners(context, records.value);
       for (const record of records.value) store.keys.insert(record, now);
       return ok({
@@ -107,6 +109,8 @@ export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
     const { store, now } = context;
     const updated = updateKey(record, patch, now);
     if (!updated.ok) return updated;
+    if (updated.value.plan !== record.plan && isUnknownPlan(context, updated.value))
+      return fail({ code: 'no_such_plan' });
     const changes = changesBetween(record, updated.value);
     if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
     // An expired key that lives again may have an owner that was deleted meanwhile.
@@ -234,6 +238,9 @@ export function rotation(
       const rotated = rotateKey(found.value, stored(minted, tenant), input, command.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
+      if (successor.plan !== predecessor.plan && isUnknownPlan(context, successor)) {
+        return fail({ code: 'no_such_plan' });
+      }
       if (successor.owner !== predecessor.owner) ensureOwners(context, [successor]);
       store.keys.update(predecessor, now);
       store.keys.insert(toNew(successor), now);
@@ -329,6 +336,11 @@ function keyFor({ store, command: { ifVersions } }: MutationContext, keyId: stri
   if (record === undefined) return fail({ code: 'key_not_found' });
   if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
   return ok(record);
+}
+
+/** Whether a key is to have a plan that the tenant does not have. */
+function isUnknownPlan({ store }: MutationContext, { plan }: Pick<KeyRecord, 'plan'>): boolean {
+  return plan !== null && store.plans.get(plan) === undefined;
 }
 
 /**

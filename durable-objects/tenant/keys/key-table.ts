@@ -5,6 +5,7 @@ import { LruCache } from '../../../domain/memory/lru-cache.ts';
 import { ownerMark } from '../../../domain/owners/record.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
 import { OwnerTable } from '../owners/owner-table.ts';
+import { PlanTable } from '../plans/plan-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
 import { KEY_QUERIES } from './queries.ts';
@@ -29,6 +30,7 @@ export class KeyTable {
   readonly groupRevocations: GroupRevocations;
   readonly scan: KeyScan;
   readonly owners: OwnerTable;
+  readonly plans: PlanTable;
   /** Ids of existing records that were changed since the last `takeWritten`, and marks of owners (`ownerMark`). */
   readonly #changed = new Set<string>();
   /** Ids of records that were purged since then. */
@@ -45,6 +47,7 @@ export class KeyTable {
     this.groupRevocations = new GroupRevocations(sql);
     this.scan = new KeyScan(sql, this.counts, this.groupRevocations);
     this.owners = new OwnerTable(sql);
+    this.plans = new PlanTable(sql);
   }
 
   /** The record with this id; undefined when there is none. Ids compare case-sensitively. */
@@ -54,7 +57,7 @@ export class KeyTable {
 
   /**
    * The record for a verification, from memory if it was verified lately. Memory never differs from storage: every
-   * write to a row drops the key from memory, a change of an owner drops its keys (`ownerChanged`), and a transaction
+   * write to a row drops the key from memory, a change of an owner drops its keys (`ownerChanged`), that of a plan drops all, and a transaction
    * that does not commit drops all (`forgetHot`).
    */
   getHot(id: string): HotKey | undefined {
@@ -62,7 +65,9 @@ export class KeyTable {
     if (known !== undefined) return known;
     const record = this.get(id);
     if (record === undefined) return undefined;
-    const hot = hotKeyOf(record, record.owner === null ? {} : this.owners.stateOf(record.owner));
+    const owner = record.owner === null ? {} : this.owners.stateOf(record.owner);
+    const plan = record.plan ?? owner.ownerPlan ?? null;
+    const hot = hotKeyOf(record, owner, plan === null ? null : (this.plans.get(plan) ?? null));
     this.#hot.set(id, hot, hotBytes(hot));
     return hot;
   }

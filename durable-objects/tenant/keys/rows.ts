@@ -16,7 +16,7 @@ export const LIFE_COLUMNS = `updated_at, version, replaced_by, rotated_at, grace
 /** Columns that only a revocation writes, after those above. */
 export const REVOCATION_COLUMNS = 'revoked_at, revoked_by';
 /** Columns that only the caller's own update writes. */
-export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at, rate_limits, quotas';
+export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at, plan, rate_limits, quotas';
 /** Columns that a new key fills. It was neither changed, revoked, rotated nor used, so the others stay NULL. */
 export const NEW_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id,
   sealing_key_id, updated_at, version, lineage, status, due_at, ${ATTRIBUTE_COLUMNS}`;
@@ -29,7 +29,7 @@ export const ROOM_BYTES = 40;
 /** Columns of a `ListedRow`, in its order. */
 export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
   updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
-  created_by, revoked_by, signing_key_id, sealing_key_id, rate_limits, quotas`;
+  created_by, revoked_by, signing_key_id, sealing_key_id, plan, rate_limits, quotas`;
 /** Columns of a `KeyRow`, in its order. */
 export const RECORD_COLUMNS = `digest, envelope, status, ${LISTED_COLUMNS}`;
 /** Columns of a `RevocableKey`: none that can be large. */
@@ -72,6 +72,7 @@ export type ListedRow = [
   revokedBy: string | null,
   signingKeyId: number,
   sealingKeyId: number | null,
+  plan: string | null,
   rateLimits: string | null,
   quotas: string | null,
 ];
@@ -104,7 +105,7 @@ export function toListed([
 ]: ListedRow): ListedKey {
   const [createdAt, updatedAt, expiresAt, revokedAt, lastUsedAt, version, ...others] = rest;
   const [replaces, replacedBy, rotatedAt, graceEndsAt, lineage, createdBy, revokedBy, ...entries] = others;
-  const [signingKeyId, sealingKeyId, rateLimits, quotas] = entries;
+  const [signingKeyId, sealingKeyId, plan, rateLimits, quotas] = entries;
   return {
     seq,
     id,
@@ -130,6 +131,7 @@ export function toListed([
     revokedBy,
     signingKeyId,
     sealingKeyId,
+    plan,
     rateLimits: rateLimits ?? NO_LIMITS,
     quotas: quotas ?? NO_LIMITS,
   };
@@ -181,6 +183,7 @@ export function attributeValues(record: NewAttributes): SqlStorageValue[] {
     record.metadata === '{}' ? null : record.metadata,
     record.enabled ? 1 : 0,
     record.expiresAt,
+    record.plan,
     record.rateLimits === NO_LIMITS ? null : record.rateLimits,
     record.quotas === NO_LIMITS ? null : record.quotas,
   ];

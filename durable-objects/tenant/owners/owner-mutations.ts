@@ -25,11 +25,12 @@ export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation
     run: (context) => {
       const { store, now, command } = context;
       if (store.owners.get(id) !== undefined) return fail({ code: 'owner_exists' });
+      if (isUnknownPlan(context, attributes.plan)) return fail({ code: 'no_such_plan' });
       const created = store.owners.insert(newOwner(id, attributes, command.actor.id, now));
-      const { name, enabled } = attributes;
+      const { name, enabled, plan } = attributes;
       return ok({
         value: created,
-        audit: [{ action: 'owner.create', changes: { owner: id, name, enabled } }],
+        audit: [{ action: 'owner.create', changes: { owner: id, name, enabled, ...(plan === null ? {} : { plan }) } }],
         // Keys that ended before may have this owner.
         ...concernedBy(context, id, NO_STATE, ownerState(created)),
       });
@@ -46,6 +47,9 @@ export function ownerUpdate(id: string, patch: OwnerPatch): Mutation<OwnerRecord
       const found = ownerFor(context, id);
       if (!found.ok) return found;
       const updated = updateOwner(found.value, patch, now);
+      if (updated.plan !== found.value.plan && isUnknownPlan(context, updated.plan)) {
+        return fail({ code: 'no_such_plan' });
+      }
       const changes = ownerChanges(found.value, updated);
       if (Object.keys(changes).length === 0) return ok({ value: found.value, audit: [] });
       return ok({
@@ -90,6 +94,11 @@ function ownerFor({ store, command: { ifVersions } }: MutationContext, id: strin
   if (record === undefined) return fail({ code: 'owner_not_found' });
   if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
   return ok(record);
+}
+
+/** Whether an owner is to have a plan that the tenant does not have. */
+function isUnknownPlan({ store }: MutationContext, plan: string | null): boolean {
+  return plan !== null && store.plans.get(plan) === undefined;
 }
 
 /** What a change of an owner concerns: nothing if no verification can tell the difference, otherwise all its keys. */

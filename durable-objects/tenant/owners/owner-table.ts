@@ -36,7 +36,7 @@ export const OWNER_TABLES = `
     SELECT '' FROM tenant WHERE id <> '_system' AND EXISTS (SELECT 1 FROM keys WHERE owner IS NOT NULL);
 `;
 
-const COLUMNS = 'seq, id, name, enabled, created_at, created_by, updated_at, version, metadata';
+const COLUMNS = 'seq, id, name, enabled, created_at, created_by, updated_at, version, metadata, plan';
 
 /** The oldest key of an owner. The index has living and revoked keys of an owner apart, each in `seq` order. */
 const firstKeyOf = (owner: string) =>
@@ -47,10 +47,10 @@ const NEXT_OWNER = 'SELECT owner FROM keys WHERE owner > ? ORDER BY owner LIMIT 
 
 export const OWNER_QUERIES = {
   byId: `SELECT ${COLUMNS} FROM owners WHERE id = ?`,
-  state: 'SELECT enabled, metadata FROM owners WHERE id = ?',
-  insert: `INSERT INTO owners (id, name, enabled, created_at, created_by, updated_at, version, metadata)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
-  update: 'UPDATE owners SET (name, enabled, updated_at, version, metadata) = (?, ?, ?, ?, ?) WHERE seq = ?',
+  state: 'SELECT enabled, metadata, plan FROM owners WHERE id = ?',
+  insert: `INSERT INTO owners (id, name, enabled, created_at, created_by, updated_at, version, metadata, plan)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
+  update: 'UPDATE owners SET (name, enabled, updated_at, version, metadata, plan) = (?, ?, ?, ?, ?, ?) WHERE seq = ?',
   remove: 'DELETE FROM owners WHERE seq = ?',
   /** The last parameter is a JSON array of ids. */
   ensure: `INSERT INTO owners (id, enabled, created_at, created_by, updated_at, version)
@@ -91,6 +91,7 @@ type OwnerRow = {
   updated_at: number;
   version: number;
   metadata: string | null;
+  plan: string | null;
 };
 type WalkedRow = Pick<OwnerRow, 'seq' | 'id' | 'name' | 'enabled'>;
 
@@ -137,9 +138,10 @@ export class OwnerTable {
 
   /** What verifications of keys of this owner need to know of it. */
   stateOf(id: string): OwnerState {
-    type Row = Pick<OwnerRow, 'enabled' | 'metadata'>;
+    type Row = Pick<OwnerRow, 'enabled' | 'metadata' | 'plan'>;
     const row = this.#sql.exec<Row>(OWNER_QUERIES.state, id).toArray()[0];
-    return row === undefined ? NO_STATE : ownerState({ enabled: row.enabled === 1, metadata: row.metadata ?? '{}' });
+    if (row === undefined) return NO_STATE;
+    return ownerState({ enabled: row.enabled === 1, metadata: row.metadata ?? '{}', plan: row.plan });
   }
 
   /** One page of the owners that match all filters, in the order in which their rows were made. */
@@ -175,16 +177,16 @@ export class OwnerTable {
   /** Stores a new owner. */
   insert(record: OwnerRecord): OwnerRecord {
     const { id, createdAt, createdBy, updatedAt, version } = record;
-    const { name, enabled, metadata } = columnsOf(record);
-    const values = [id, name, enabled, createdAt, createdBy, updatedAt, version, metadata];
+    const { name, enabled, metadata, plan } = columnsOf(record);
+    const values = [id, name, enabled, createdAt, createdBy, updatedAt, version, metadata, plan];
     return { ...record, ...this.#sql.exec<{ seq: number }>(OWNER_QUERIES.insert, ...values).one() };
   }
 
   /** Writes an owner that was read before. */
   update(record: OwnerRecord): OwnerRecord {
-    const { name, enabled, metadata } = columnsOf(record);
+    const { name, enabled, metadata, plan } = columnsOf(record);
     const { seq } = record.seq === 0 ? this.#adopted(record.id) : record;
-    this.#sql.exec(OWNER_QUERIES.update, name, enabled, record.updatedAt, record.version, metadata, seq);
+    this.#sql.exec(OWNER_QUERIES.update, name, enabled, record.updatedAt, record.version, metadata, plan, seq);
     return { ...record, seq };
   }
 
@@ -235,6 +237,7 @@ function toRecord(row: OwnerRow): OwnerRecord {
     name: row.name,
     metadata: row.metadata ?? '{}',
     enabled: row.enabled === 1,
+    plan: row.plan,
     createdAt: row.created_at,
     createdBy: row.created_by,
     updatedAt: row.updated_at,
@@ -242,6 +245,6 @@ function toRecord(row: OwnerRow): OwnerRecord {
   };
 }
 
-function columnsOf({ name, enabled, metadata }: OwnerAttributes) {
-  return { name, enabled: enabled ? 1 : 0, metadata: metadata === '{}' ? null : metadata };
+function columnsOf({ name, enabled, metadata, plan }: OwnerAttributes) {
+  return { name, enabled: enabled ? 1 : 0, metadata: metadata === '{}' ? null : metadata, plan };
 }

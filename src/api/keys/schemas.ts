@@ -25,6 +25,7 @@ import {
   ownerId as owner,
   pageLimit,
   pageOut,
+  planId,
   scopes,
   time,
   timeOut,
@@ -39,6 +40,7 @@ export const createKeyBody = closedObject({
   metadata: v.optional(metadata, {}),
   expiresAt: v.optional(v.nullable(time), null),
   enabled: v.optional(v.boolean(), true),
+  plan: v.optional(v.nullable(planId), null),
   rateLimits: v.optional(rateLimits, []),
   quotas: v.optional(quotas, []),
 });
@@ -64,6 +66,7 @@ export const updateKeyBody = closedObject({
   metadata: v.exactOptional(clearable(metadata, '{}')),
   expiresAt: v.exactOptional(v.nullable(time)),
   enabled: v.exactOptional(v.boolean()),
+  plan: v.exactOptional(v.nullable(planId)),
   rateLimits: v.exactOptional(clearable(rateLimits, NO_LIMITS)),
   quotas: v.exactOptional(clearable(quotas, NO_LIMITS)),
 });
@@ -75,6 +78,7 @@ export const rotateKeyBody = v.optional(
     scopes: v.exactOptional(clearable(scopes, [])),
     metadata: v.exactOptional(clearable(metadata, '{}')),
     expiresAt: v.exactOptional(v.nullable(time)),
+    plan: v.exactOptional(v.nullable(planId)),
     rateLimits: v.exactOptional(clearable(rateLimits, NO_LIMITS)),
     quotas: v.exactOptional(clearable(quotas, NO_LIMITS)),
   }),
@@ -174,6 +178,7 @@ const keyFields = {
   metadata: v.record(v.string(), v.unknown()),
   status: v.picklist(KEY_STATUSES),
   enabled: v.boolean(),
+  plan: v.nullable(v.string()),
   ...limitFields,
   ...lifecycleFields,
 };
@@ -227,6 +232,8 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
     metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
     status: key.status,
     enabled: key.enabled,
+    // A result that an earlier version kept has none.
+    plan: key.plan ?? null,
     ...toLimitLists(key),
     ...toLifecycle(key),
   };
@@ -263,7 +270,7 @@ const UNTOUCHED = {
   graceEndsAt: null,
 } as const;
 
-export function toLifecycle(key: Omit<ShownKey, 'metadata' | keyof LimitTexts>) {
+export function toLifecycle(key: Omit<ShownKey, 'metadata' | 'plan' | keyof LimitTexts>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     createdBy: toActor(key.createdBy),

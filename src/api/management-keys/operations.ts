@@ -65,6 +65,7 @@ const createManagementKey = operation({
     const stored = {
       ...attributes,
       scopes: JSON.stringify(attributes.scopes),
+      plan: null,
       rateLimits: NO_LIMITS,
       quotas: NO_LIMITS,
     };

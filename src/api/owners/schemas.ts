@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { OwnerRecord } from '../../../domain/owners/record.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
-import { clearable, cursor, metadata, name, order, ownerId, pageLimit, pageOut, timeOut } from '../fields.ts';
+import { clearable, cursor, metadata, name, order, ownerId, pageLimit, pageOut, planId, timeOut } from '../fields.ts';
 import { actorOut, parseMetadata, toActor } from '../keys/schemas.ts';
 
 export const createOwnerBody = closedObject({
@@ -10,6 +10,7 @@ export const createOwnerBody = closedObject({
   name: v.optional(v.nullable(name), null),
   metadata: v.optional(metadata, {}),
   enabled: v.optional(v.boolean(), true),
+  plan: v.optional(v.nullable(planId), null),
 });
 
 /** A field that is absent stays as it is; null clears it. */
@@ -17,6 +18,7 @@ export const updateOwnerBody = closedObject({
   name: v.exactOptional(v.nullable(name)),
   metadata: v.exactOptional(clearable(metadata, '{}')),
   enabled: v.exactOptional(v.boolean()),
+  plan: v.exactOptional(v.nullable(planId)),
 });
 
 const trueOrFalse = v.pipe(
@@ -38,6 +40,7 @@ export const ownerResource = v.strictObject({
   name: v.nullable(v.string()),
   metadata: v.record(v.string(), v.unknown()),
   enabled: v.boolean(),
+  plan: v.nullable(v.string()),
   createdAt: timeOut,
   createdBy: actorOut,
   updatedAt: timeOut,
@@ -54,6 +57,8 @@ export function toOwnerResource(tenantId: string, owner: OwnerRecord): OwnerReso
     name: owner.name,
     metadata: parseMetadata(owner.metadata),
     enabled: owner.enabled,
+    // A result that an earlier version kept has none.
+    plan: owner.plan ?? null,
     createdAt: new Date(owner.createdAt).toISOString(),
     createdBy: toActor(owner.createdBy),
     updatedAt: new Date(owner.updatedAt).toISOString(),

@@ -54,6 +54,8 @@ export const verification = v.strictObject({
   owner: v.exactOptional(v.nullable(v.string())),
   /** Of keys that have an owner. */
   ownerMetadata: v.exactOptional(v.record(v.string(), v.unknown())),
+  /** Of keys that have a plan, or whose owner has. */
+  plan: v.exactOptional(v.string()),
   scopes: v.exactOptional(v.array(v.string())),
   metadata: v.exactOptional(v.record(v.string(), v.unknown())),
   expiresAt: v.exactOptional(v.nullable(timeOut)),
@@ -75,6 +77,7 @@ export function toVerificationResource(verified: Verification): VerificationReso
     name: key.name,
     owner: key.owner,
     ...(key.owner === null ? {} : { ownerMetadata: parseMetadata(key.ownerMetadata ?? '{}') }),
+    ...(key.plan === undefined ? {} : { plan: key.plan }),
     scopes: [...key.scopes],
     metadata: parseMetadata(key.metadata),
     expiresAt: isoTime(key.expiresAt),
