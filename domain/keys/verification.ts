@@ -60,9 +60,9 @@ export function decide(
   const code = CODE_OF_STATUS[statusOf(record, now)];
   if (code !== 'VALID') return { code, warnings: [] };
   if (record.ownerDisabled) return { code: 'OWNER_DISABLED', warnings: [] };
-  const { scopes, allowedScopes = scopes } = record;
-  const mayAll = scopesSatisfied(scopes, wantedScopes) && scopesSatisfied(allowedScopes, wantedScopes);
-  if (!mayAll) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
+  const { scopes, allowedScopes } = record;
+  const isAllowed = allowedScopes === undefined || scopesSatisfied(allowedScopes, wantedScopes);
+  if (!isAllowed || !scopesSatisfied(scopes, wantedScopes)) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
   return { code, warnings: warningsFor(record, now) };
 }
 

@@ -14,7 +14,7 @@ import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
-import { type Decision, type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
 import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
@@ -253,22 +253,23 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
-    const { code, warnings, ...rest } =
-      hot.limits === null ? decided : this.#limited(decided, hot.limits, spending, now);
+    const { warnings } = decided;
+    const limited = hot.limits === null || decided.code !== 'VALID' ? null : this.#spend(hot.limits, spending, now);
+    const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
     const isHeld = mayLease(code, hot.limits !== null);
     const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
     const { id, incarnation, createdAt } = tenant;
-    return { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, ...rest, renewal };
+    const result = { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
+    if (limited === null) return result;
+    return { ...result, warnings: code === 'VALID' ? warnings : [], limits: limited.limits };
   }
 
-  /** What limits make of a decision. Nothing is charged for a refusal. */
-  #limited(decided: Decision, { all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
-    if (decided.code !== 'VALID') return decided;
+  /** Charges the limits of a key that is valid otherwise. What refuses charges nothing. */
+  #spend({ all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
     const { refusal, limits } = this.#state.spend(spending === undefined ? usual : charges(all, spending), now);
-    if (refusal === null) return { ...decided, limits };
     if (refusal === 'INSUFFICIENT_CREDITS') throw new Error('no credits were charged');
-    return { code: refusal, warnings: [], limits };
+    return { refusal, limits };
   }
 
   /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
