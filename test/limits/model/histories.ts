@@ -96,7 +96,7 @@ const settings: fc.Arbitrary<ModelSettings> = fc.record({
   start: fc.constant(BOUNDARY - BOUNDARY_AFTER_MS),
   leaseMs: fc.constant(LEASE_MS),
   budgetsMax: fc.constantFrom(2, 100),
-  memoryBytes: fc.constantFrom(1, 1_000_000),
+  memoryBytes: fc.constantFrom(1, 6000, 1_000_000),
 });
 
 export const history = fc.record({
