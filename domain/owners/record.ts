@@ -77,9 +77,3 @@ export function ownerState({ enabled, metadata }: Pick<OwnerAttributes, 'enabled
 export function sameState(a: OwnerState, b: OwnerState): boolean {
   return a.ownerDisabled === b.ownerDisabled && a.ownerMetadata === b.ownerMetadata;
 }
-
-/**
- * Stands for the owner itself among the keys that a change concerns (domain/leases), so that what tells of the owner
- * waits for changes of it. No key id has this form.
- */
-export const ownerMark = (ownerId: string) => `owner/${ownerId}`;

@@ -17,7 +17,7 @@ import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import { type OwnerAttributes, type OwnerPatch, type OwnerRecord, ownerMark } from '../../domain/owners/record.ts';
+import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
@@ -316,7 +316,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
         const record = this.#state.store.owners.get(ownerId);
         return record === undefined ? fail({ code: 'owner_not_found' }) : ok(record);
       },
-      () => [ownerMark(ownerId)],
+      anyKey,
     );
   }
 
@@ -404,5 +404,5 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 }
 
-/** A list depends on every key (or owner) of the tenant, also on those that it does not contain. */
+/** A list depends on every key of the tenant, also on those that it does not contain; so does what is told of an owner. */
 const anyKey = () => 'everything' as const;
