@@ -404,5 +404,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 }
 
-/** A list depends on every key of the tenant, also on those that it does not contain; so does what is told of an owner. */
+/**
+ * A list depends on every key of the tenant, also on those that it does not contain. What is told of an owner depends
+ * on those that it has lost just now, too.
+ */
 const anyKey = () => 'everything' as const;
