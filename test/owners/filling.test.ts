@@ -1,5 +1,7 @@
 /** Owners of keys from before owners had records: what reads tell while an alarm makes these, and that it makes all. */
 import { describe, expect, it } from 'vitest';
+import { TENANT_MIGRATIONS } from '../../durable-objects/tenant/migrations.ts';
+import { OWNER_TABLES } from '../../durable-objects/tenant/owners/owner-table.ts';
 import { OWNERS_PER_PASS } from '../../durable-objects/tenant/tenant-jobs.ts';
 import { api, createKey, createTenant, problemCode, revokeKey, updateKey, verify, walk } from '../support/api.ts';
 import { advance, at, pretendTime, START } from '../support/clock.ts';
@@ -12,7 +14,7 @@ pretendTime();
 async function upgrade(tenantId: string): Promise<void> {
   await sqlIn(tenantId, 'DROP TABLE owners');
   await sqlIn(tenantId, 'DROP TABLE owners_filled');
-  await sqlIn(tenantId, 'UPDATE schema_version SET version = 3');
+  await sqlIn(tenantId, 'UPDATE schema_version SET version = ?', TENANT_MIGRATIONS.indexOf(OWNER_TABLES));
   await evict(tenantId);
 }
 
