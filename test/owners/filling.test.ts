@@ -119,11 +119,11 @@ describe('while records are made', () => {
   });
 
   it('a change that does not commit leaves the place to go on', async () => {
-    const { id } = await upgradeOfMany('undone');
-    await sqlIn('undone', "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
-    expect((await api('PATCH', `/tenants/undone/keys/${id}`, { owner: 'y' })).status).toBe(503);
-    await sqlIn('undone', 'DROP TRIGGER refuse');
-    while (await runDueAlarm('undone'));
-    expect((await sqlIn('undone', 'SELECT count(*) AS n FROM owners'))[0]?.n).toBe(MANY + 2);
+    const { id } = await upgradeOfMany('unfinished');
+    await sqlIn('unfinished', "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
+    expect((await api('PATCH', `/tenants/unfinished/keys/${id}`, { owner: 'y' })).status).toBe(503);
+    await sqlIn('unfinished', 'DROP TRIGGER refuse');
+    while (await runDueAlarm('unfinished'));
+    expect((await sqlIn('unfinished', 'SELECT count(*) AS n FROM owners'))[0]?.n).toBe(MANY + 2);
   });
 });
