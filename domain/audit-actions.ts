@@ -12,6 +12,9 @@ export const AUDIT_ACTIONS = [
   'key.reveal',
   'key.rotation_complete',
   'key.rotation_cancel',
+  'owner.create',
+  'owner.update',
+  'owner.delete',
   'encryption.reseal',
   'cleanup.run',
 ] as const;

@@ -18,6 +18,11 @@ export type Failure =
   | { readonly code: 'would_widen' }
   | { readonly code: 'outlives_caller' }
   | { readonly code: 'not_for_confined'; readonly what: 'status' | 'settings' }
+  | { readonly code: 'owner_not_found' }
+  | { readonly code: 'owner_exists' }
+  | { readonly code: 'owner_has_keys' }
+  /** Not yet: moments ago an upgrade has begun to make the records of owners. */
+  | { readonly code: 'owners_not_filled' }
   | { readonly code: 'precondition_failed' }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'storage_full' };

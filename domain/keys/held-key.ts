@@ -24,8 +24,8 @@ const HELD_BYTES = 1100;
  * Upper bound of what a held key takes in memory (bytes). The caller's texts count twice: they are in the record and in
  * the response. The response is one text, so a single character beyond Latin-1 doubles what all of it takes.
  */
-export function heldBytes({ key: { name, owner, metadata, scopes } }: HeldKey): number {
-  const chosen = [name, owner ?? '', metadata];
+export function heldBytes({ key: { name, owner, metadata, ownerMetadata, scopes } }: HeldKey): number {
+  const chosen = [name, owner ?? '', metadata, ownerMetadata ?? ''];
   const width = Math.max(...chosen.map(bytesPerCharacter));
   let characters = 0;
   for (const { length } of chosen) characters += length;

@@ -5,6 +5,8 @@
  * is not a field. It follows from the record and the time (status.ts), so it is right even when no alarm has run.
  */
 
+import type { OwnerState } from '../owners/record.ts';
+
 /** A key as the Worker mints it. Only the Worker holds the secrets that this takes. */
 export type MintedKey = {
   /** `key_` and 17 base62 characters, in time order. */
@@ -84,8 +86,8 @@ export type KeyStatus = (typeof KEY_STATUSES)[number];
 export type UsedKey = Pick<KeyRecord, 'seq' | 'id' | 'createdAt' | 'replaces'>;
 
 /**
- * What a verification needs to know of a key and reports about it. Nothing else leaves the object when a key is
- * verified.
+ * What a verification needs to know of a key and of its owner, and reports about them. Nothing else leaves the object
+ * when a key is verified.
  */
 export type VerifiedKey = Pick<
   KeyRecord,
@@ -102,7 +104,8 @@ export type VerifiedKey = Pick<
   | 'replacedBy'
   | 'rotatedAt'
   | 'graceEndsAt'
->;
+> &
+  OwnerState;
 
 /** A record that is about to be stored. */
 export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;

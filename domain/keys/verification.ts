@@ -2,6 +2,7 @@
  * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Before
  * that the Worker, which alone holds the secrets, has checked that the key string is well-formed and signed.
  */
+import type { OwnerState } from '../owners/record.ts';
 import type { TenantStatus } from '../tenants/record.ts';
 import type { KeyRecord, KeyStatus, KeyTimes } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
@@ -15,6 +16,7 @@ export type DecisionCode =
   | 'ROTATED'
   | 'DISABLED'
   | 'TENANT_DISABLED'
+  | 'OWNER_DISABLED'
   | 'INSUFFICIENT_SCOPES';
 
 /** What a valid key's holder should know. Times are milliseconds since the epoch. */
@@ -22,8 +24,8 @@ export type Warning =
   | { readonly code: 'key_rotated'; readonly graceEndsAt: number; readonly replacedBy: string | null }
   | { readonly code: 'expiring_soon'; readonly expiresAt: number };
 
-/** The fields of a key that a decision depends on. */
-export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'>;
+/** The fields of a key and of its owner that a decision depends on. */
+export type DecidedKey = KeyTimes & Pick<KeyRecord, 'scopes' | 'replacedBy'> & Pick<OwnerState, 'ownerDisabled'>;
 
 export type Decision = { readonly code: DecisionCode; readonly warnings: readonly Warning[] };
 
@@ -41,7 +43,7 @@ const CODE_OF_STATUS: Record<KeyStatus, DecisionCode> = {
 
 /**
  * Decides a verification at `now` (ms): the first that applies of tenant disabled, revoked, rotated, expired, disabled,
- * scopes. Only `VALID` comes with warnings.
+ * owner disabled, scopes. Only `VALID` comes with warnings.
  */
 export function decide(
   tenant: TenantStatus,
@@ -52,6 +54,7 @@ export function decide(
   if (tenant === 'disabled') return { code: 'TENANT_DISABLED', warnings: [] };
   const code = CODE_OF_STATUS[statusOf(record, now)];
   if (code !== 'VALID') return { code, warnings: [] };
+  if (record.ownerDisabled) return { code: 'OWNER_DISABLED', warnings: [] };
   if (!scopesSatisfied(record.scopes, wantedScopes)) return { code: 'INSUFFICIENT_SCOPES', warnings: [] };
   return { code, warnings: warningsFor(record, now) };
 }

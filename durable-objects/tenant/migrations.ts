@@ -10,6 +10,7 @@ import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrate.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
+import { OWNER_TABLES } from './owners/owner-table.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `
@@ -211,4 +212,6 @@ statusOf().
   INSERT INTO key_counts SELECT 1, json_group_object(kind || '/' || entry, n) FROM counts WHERE n <> 0;
   DROP TABLE counts;
   `,
+  // Owners have records. Those of older keys are made by the alarm.
+  OWNER_TABLES,
 ];

@@ -37,14 +37,15 @@ export function keepResult(
 }
 
 /**
- * Failures that are not kept, since the same request may yet succeed: the Worker mints another prefix, or the caller's
- * permissions change.
+ * Failures that are not kept, since the same request may yet succeed: the Worker mints another prefix, the caller's
+ * permissions change, or an upgrade is finished.
  */
 const NOT_KEPT: ReadonlySet<unknown> = new Set([
   'prefix_mismatch',
   'would_widen',
   'outlives_caller',
   'not_for_confined',
+  'owners_not_filled',
 ] satisfies (Failure | PrefixMismatch)['code'][]);
 
 function failureCodeOf(result: Result<unknown, unknown>): unknown {

@@ -29,7 +29,7 @@ import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
 import { TenantStore } from './store.ts';
-import { firstDueAt } from './tenant-jobs.ts';
+import { firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
 import {
   insertTenant,
   readTenant,
@@ -82,10 +82,13 @@ export class TenantState {
       writeFlag: (areOut: boolean) => writeLeasesOut(storage.sql, areOut),
     };
     this.#leases = new TenantLeases(new LeaseGranter(crypto.randomUUID()), surroundings, Date.now());
-    const stored = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length) ?? this.#bringUpToDate();
+    const current = readTenantAtStart(storage.sql, TENANT_MIGRATIONS.length);
+    const stored = current ?? this.#bringUpToDate();
     if (stored === null) return;
     this.#tenant = stored.record;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
+    if (stored.hasUnfilledOwners) this.store.owners.reload();
+    if (current === null && stored.hasUnfilledOwners) this.#beginToFillOwners();
     this.#leases.resume(stored.leasesOut);
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
   }
@@ -99,6 +102,12 @@ export class TenantState {
     if (version === 0) return null;
     migrate(this.#storage, TENANT_MIGRATIONS, version);
     return readTenant(this.#storage.sql);
+  }
+
+  /** Makes the records of the first owners of older keys, in most tenants of all. An alarm makes those of the rest. */
+  #beginToFillOwners(): void {
+    this.#transaction(() => this.store.owners.fill(OWNERS_PER_PASS));
+    if (!this.store.owners.isFilled) this.#alarm.armForAll(Date.now());
   }
 
   /** The tenant's record as it was committed; null while the tenant does not exist. */
@@ -430,6 +439,7 @@ export class TenantState {
       this.#leases.restore(areOut);
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
+      this.store.owners.reload();
       this.store.keys.counts.discard();
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();

@@ -10,12 +10,14 @@ import { CleanupReports } from './cleanup-reports.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
+import type { OwnerTable } from './owners/owner-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
 
 export class TenantStore {
   readonly sql: SqlStorage;
   readonly keys: KeyTable;
+  readonly owners: OwnerTable;
   readonly envelopes: Envelopes;
   readonly rotations: RotationTable;
   readonly audit: AuditLog;
@@ -27,6 +29,7 @@ export class TenantStore {
   constructor(sql: SqlStorage) {
     this.sql = sql;
     this.keys = new KeyTable(sql);
+    this.owners = this.keys.owners;
     this.envelopes = new Envelopes(sql, this.keys.counts);
     this.rotations = new RotationTable(sql);
     this.audit = new AuditLog(sql);

@@ -121,6 +121,21 @@ const envelopes: TenantJob = {
   remaining: () => 0,
 };
 
+/** Owners whose records one pass makes: some milliseconds, also where the first key of each is far from the others. */
+export const OWNERS_PER_PASS = 250;
+
+/** Makes the records of owners of keys from before there were such records. */
+const owners: TenantJob = {
+  name: 'owners',
+  dueAt: ({ store }) => (store.owners.isFilled ? null : 0),
+  run: ({ store }) => {
+    if (!store.owners.isFilled) store.owners.fill(OWNERS_PER_PASS);
+    return {};
+  },
+  // Nothing that is due: no reader needs the records.
+  remaining: () => 0,
+};
+
 export const TENANT_JOBS: readonly TenantJob[] = [
   statuses,
   groupRevocations,
@@ -128,6 +143,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   idempotency,
   auditRetention,
   envelopes,
+  owners,
 ];
 
 /** When the first of the jobs is due (ms); null when none is. */

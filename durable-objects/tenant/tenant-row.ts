@@ -14,6 +14,7 @@ type TenantRow = {
   version: number;
   leases_out: number;
   has_group_revocations: number;
+  has_unfilled_owners: number;
 };
 
 const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
@@ -28,10 +29,13 @@ export type StoredTenant = {
   readonly leasesOut: boolean;
   /** Whether group revocations are still to be written into the rows of their keys. */
   readonly hasGroupRevocations: boolean;
+  /** Whether owners of older keys are still without a row. */
+  readonly hasUnfilledOwners: boolean;
 };
 
 /** One statement for everything that an object needs at its start: preparing a statement costs more than running it. */
 const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
+  EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners,
   (SELECT version FROM schema_version) AS schema_version FROM tenant`;
 
 /** What an object finds at its start, if its database is of version `version`; null otherwise. */
@@ -65,7 +69,8 @@ function toStored(row: TenantRow): StoredTenant {
     version: row.version,
   };
   const hasGroupRevocations = row.has_group_revocations !== 0;
-  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations };
+  const hasUnfilledOwners = row.has_unfilled_owners !== 0;
+  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations, hasUnfilledOwners };
 }
 
 /** Writes the row of a new tenant. No lease is out. */

@@ -16,7 +16,8 @@ import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/key
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
-import { type Failure, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
+import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
@@ -39,6 +40,8 @@ import {
   toListedJson,
 } from './keys/list.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
+import * as ownerMutations from './owners/owner-mutations.ts';
+import type { OwnerListQuery } from './owners/owner-table.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
@@ -295,6 +298,48 @@ export class Tenant extends DurableObject<ObjectBindings> {
     );
   }
 
+  // ---- owners ----
+
+  createOwner(
+    target: TenantTarget,
+    ownerId: string,
+    attributes: OwnerAttributes,
+    command: Command,
+  ): Later<Mutated<OwnerRecord>> {
+    return this.#state.mutate(target, command, ownerMutations.ownerCreation(ownerId, attributes));
+  }
+
+  getOwner(target: TenantTarget, ownerId: string): Later<Result<OwnerRecord>> {
+    return this.#state.read(
+      target,
+      () => {
+        const record = this.#state.store.owners.get(ownerId);
+        return record === undefined ? fail({ code: 'owner_not_found' }) : ok(record);
+      },
+      anyKey,
+    );
+  }
+
+  /** Fails with `owners_not_filled` rather than leave out owners whose records an upgrade has yet to make. */
+  listOwners(target: TenantTarget, query: OwnerListQuery): Later<Result<Page<OwnerRecord>>> {
+    const { owners } = this.#state.store;
+    return this.#state.read(
+      target,
+      () => (owners.isFilled ? ok(owners.list(query)) : fail({ code: 'owners_not_filled' })),
+      anyKey,
+    );
+  }
+
+  /** Changes an owner. With `enabled: false` none of its keys is valid when this has returned. */
+  updateOwner(target: TenantTarget, ownerId: string, patch: OwnerPatch, command: Command): Later<Mutated<OwnerRecord>> {
+    return this.#state.mutate(target, command, ownerMutations.ownerUpdate(ownerId, patch));
+  }
+
+  /** Deletes an owner none of whose keys lives. */
+  deleteOwner(target: TenantTarget, ownerId: string, command: Command): Later<Mutated<null>> {
+    return this.#state.mutate(target, command, ownerMutations.ownerDeletion(ownerId));
+  }
+
   // ---- audit, encryption, cleanup ----
 
   /** A page of the audit log. It shows a change as soon as it is committed, before the change has returned. */
@@ -359,5 +404,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 }
 
-/** A list depends on every key of the tenant, also on those that it does not contain. */
+/**
+ * A list depends on every key of the tenant, also on those that it does not contain. What is told of an owner depends
+ * on those that it has lost just now, too.
+ */
 const anyKey = () => 'everything' as const;

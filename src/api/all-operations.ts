@@ -5,6 +5,7 @@ import { encryptionOperations } from './encryption/operations.ts';
 import { keyOperations } from './keys/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
 import type { Operation } from './operation.ts';
+import { ownerOperations } from './owners/operations.ts';
 import { rotationOperations } from './rotations/operations.ts';
 import { tenantOperations } from './tenants/operations.ts';
 import { verificationOperations } from './verification/operations.ts';
@@ -13,6 +14,7 @@ export const operations: readonly Operation[] = [
   ...verificationOperations,
   ...keyOperations,
   ...rotationOperations,
+  ...ownerOperations,
   ...tenantOperations,
   ...managementKeyOperations,
   ...encryptionOperations,

@@ -3,10 +3,17 @@ import * as v from 'valibot';
 import { MANAGEMENT_KEY_PREFIX } from '../auth/management-key.ts';
 import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
 import { boundedArray, closedObject } from '../http/bounded-schemas.ts';
-import { line } from '../http/line.ts';
+import { isLine, line } from '../http/line.ts';
 
 /** The name of a tenant or a key. */
 export const name = line(100);
+
+const OWNER_LENGTH_MAX = 128;
+
+/** The owner of a key: the id of a customer of the tenant, in the tenant's own words. */
+export const ownerId = line(OWNER_LENGTH_MAX);
+/** Whether a text can be the owner of a key. */
+export const isOwnerId = (text: string) => isLine(text, OWNER_LENGTH_MAX);
 
 const DATE = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])/;
 const TIME_OF_DAY = /(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?/;
@@ -123,6 +130,14 @@ export const metadata = v.pipe(
     METADATA_MESSAGES.large,
   ),
 );
+
+/** Accepts null in place of the empty value. */
+export function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
+  return v.pipe(
+    v.nullable(schema),
+    v.transform((value): v.InferOutput<S> => value ?? empty),
+  );
+}
 
 /** One walk over metadata, which ends at the first breach. Counts the characters of texts and names, without quotes. */
 class MetadataWalk {

@@ -69,9 +69,10 @@ export class HttpRequest implements InputReader, RequestSource {
 
   readPath(parameters: Readonly<Record<string, PathParameter>>): Readonly<Record<string, string>> {
     const values: Record<string, string> = {};
-    for (const [name, { pattern, otherwise }] of Object.entries(parameters)) {
-      const value = this.#params[name] ?? '';
-      if (!pattern.test(value)) throw problem(otherwise);
+    for (const [name, { pattern, isEncoded = false, otherwise }] of Object.entries(parameters)) {
+      const sent = this.#params[name] ?? '';
+      const value = isEncoded ? decoded(sent) : sent;
+      if (value === null || !pattern.test(value)) throw problem(otherwise);
       values[name] = value;
     }
     return values;
@@ -103,6 +104,15 @@ export class HttpRequest implements InputReader, RequestSource {
     const valid = 'field' in body ? await validateList(body, value) : validate(body, value, 'body');
     if (isLong) await nextTurn();
     return valid;
+  }
+}
+
+/** A percent-encoded text; null when it is not UTF-8, or a percent sign is not followed by two digits. */
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
   }
 }
 

@@ -17,7 +17,7 @@ import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
 import type { LongList } from '../http/long-list.ts';
-import { emptyBody, TENANT_ID_PATTERN } from './fields.ts';
+import { emptyBody, isOwnerId, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -38,7 +38,7 @@ export const BODY_BYTES = {
   small: 16 * 1024,
   /**
    * One key: 100 scopes of 100 characters, 4,096 bytes of metadata, name and owner, six bytes each:
-   * 87 KiB. Or 500 ids.
+   * 87 KiB. Or 500 ids, or one owner.
    */
   key: 96 * 1024,
   /** 500 keys of some 8 KiB each. */
@@ -49,7 +49,12 @@ export const BODY_BYTES = {
  * A parameter of a path. A text that does not match `pattern` names nothing that exists, so the request is refused with
  * the problem `otherwise`, without an object call.
  */
-export type PathParameter = { readonly pattern: RegExp; readonly otherwise: ProblemCode };
+export type PathParameter = {
+  readonly pattern: Pick<RegExp, 'test'>;
+  /** Whether it is any text, percent-encoded in the path. By default nothing is decoded. */
+  readonly isEncoded?: boolean;
+  readonly otherwise: ProblemCode;
+};
 
 const tenantIdParameter: PathParameter = { pattern: TENANT_ID_PATTERN, otherwise: 'tenant_not_found' };
 /** Also accepts `_system`, the tenant of the management keys. */
@@ -63,6 +68,10 @@ export const PATH_OF = {
   tenant: { tenantId: tenantIdParameter },
   anyTenant: { tenantId: anyTenantIdParameter },
   key: { tenantId: tenantIdParameter, keyId: { pattern: KEY_ID_PATTERN, otherwise: 'key_not_found' } },
+  owner: {
+    tenantId: tenantIdParameter,
+    ownerId: { pattern: { test: isOwnerId }, isEncoded: true, otherwise: 'owner_not_found' },
+  },
   managementKey: { keyId: { pattern: KEY_ID_PATTERN, otherwise: 'management_key_not_found' } },
 } as const satisfies Record<string, Readonly<Record<string, PathParameter>>>;
 

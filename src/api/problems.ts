@@ -2,21 +2,32 @@
 import type { Failure, Mutated } from '../../domain/outcome.ts';
 import { outlivesCaller } from '../auth/management-key.ts';
 import { IDEMPOTENCY_REPLAYED } from '../http/conditions.ts';
-import { forbidden, HTTP_PROBLEMS, Problem, problemTypes, storageFull, validationFailed } from '../http/problem.ts';
+import {
+  forbidden,
+  HTTP_PROBLEMS,
+  Problem,
+  problemTypes,
+  storageFull,
+  unavailable,
+  validationFailed,
+} from '../http/problem.ts';
 
 const OWN_PROBLEMS = problemTypes({
   invalid_cursor: { status: 400, title: 'The cursor is not valid for this list' },
   tenant_not_found: { status: 404, title: 'There is no such tenant' },
   key_not_found: { status: 404, title: 'There is no such key' },
   keys_not_found: { status: 404, title: 'Some of the keys do not exist' },
+  owner_not_found: { status: 404, title: 'There is no such owner' },
   management_key_not_found: { status: 404, title: 'There is no such management key' },
   tenant_exists: { status: 409, title: 'A tenant with this id exists' },
+  owner_exists: { status: 409, title: 'An owner with this id exists' },
+  owner_has_keys: { status: 409, title: 'The owner has keys that have not ended' },
   key_not_active: { status: 409, title: 'The key is not active' },
   key_already_rotating: { status: 409, title: 'The key is being rotated already' },
   key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
   successor_rotated: { status: 409, title: 'The successor has been rotated itself' },
   not_recoverable: { status: 409, title: 'The key string cannot be shown again' },
-  precondition_failed: { status: 412, title: 'The key has changed' },
+  precondition_failed: { status: 412, title: 'The resource has changed' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
 });
 
@@ -58,9 +69,17 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'tenant_exists':
     case 'key_not_found':
     case 'successor_rotated':
+    case 'owner_not_found':
+    case 'owner_exists':
     case 'precondition_failed':
     case 'idempotency_key_reused':
       return problem(failure.code);
+    case 'owner_has_keys':
+      return new Problem(PROBLEMS.owner_has_keys, {
+        detail: 'The owner has keys that have not ended, or more than can be looked at. Revoke all its keys first.',
+      });
+    case 'owners_not_filled':
+      return unavailable();
     case 'storage_full':
       return storageFull();
     case 'would_widen':

@@ -7,6 +7,9 @@ import * as v from 'valibot';
  */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 
+/** Whether a text is one line of 1 to `max` UTF-16 units: what `line(max)` accepts. */
+export const isLine = (text: string, max: number) => text.length <= max && text.trim() !== '' && !UNFIT.test(text);
+
 /** A schema for one line of 1 to `max` UTF-16 units. */
 export const line = (max: number) =>
   v.pipe(

@@ -11,8 +11,11 @@ export type PathParams = Readonly<Record<string, string | undefined>>;
 /** `path` is a pattern: a segment that starts with a colon matches any text that is not empty. */
 type Pattern = { readonly method: string; readonly path: string };
 
-/** No route has a longer path: the longest holds a tenant id of 63 characters and a key id of 21. */
-export const PATH_LENGTH_MAX = 1024;
+/**
+ * No route has a longer path: the longest holds a tenant id of 63 characters and an owner of 128, each of them encoded
+ * as up to nine.
+ */
+export const PATH_LENGTH_MAX = 1536;
 
 export class RouteTable<R extends Pattern> {
   readonly #router = IttyRouter();

@@ -34,6 +34,11 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/complete': { permission: 'keys:rotate' },
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/cancel': { permission: 'keys:rotate' },
   'GET /v1/tenants/:tenantId/rotations': { permission: 'keys:read' },
+  'POST /v1/tenants/:tenantId/owners': { permission: 'owners:write' },
+  'GET /v1/tenants/:tenantId/owners': { permission: 'owners:read' },
+  'GET /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:read' },
+  'PATCH /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:write' },
+  'DELETE /v1/tenants/:tenantId/owners/:ownerId': { permission: 'owners:write' },
   'GET /v1/tenants/:tenantId/encryption': { permission: 'maintenance:read' },
   'POST /v1/tenants/:tenantId/encryption/reseal': { permission: 'maintenance:run' },
   'GET /v1/tenants/:tenantId/audit': { permission: 'audit:read' },
@@ -106,7 +111,11 @@ beforeAll(async () => {
  * nothing.
  */
 async function ask(route: { method: string; path: string }, token: string | null) {
-  const path = route.path.replace('/v1', '').replace(':tenantId', TENANT).replace(':keyId', NO_KEY);
+  const path = route.path
+    .replace('/v1', '')
+    .replace(':tenantId', TENANT)
+    .replace(':keyId', NO_KEY)
+    .replace(':ownerId', 'nobody');
   const body = route.method === 'GET' ? undefined : { wrong: true };
   const {
     status,

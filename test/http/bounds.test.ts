@@ -9,6 +9,7 @@ import * as audit from '../../src/api/audit/schemas.ts';
 import * as common from '../../src/api/fields.ts';
 import * as keys from '../../src/api/keys/schemas.ts';
 import * as managementKeys from '../../src/api/management-keys/schemas.ts';
+import * as owners from '../../src/api/owners/schemas.ts';
 import * as rotations from '../../src/api/rotations/schemas.ts';
 import * as tenants from '../../src/api/tenants/schemas.ts';
 import * as verification from '../../src/api/verification/schemas.ts';
@@ -149,7 +150,7 @@ describe('an object', () => {
 });
 
 describe('every schema of a request', () => {
-  const modules = { audit, common, keys, managementKeys, rotations, tenants, verification };
+  const modules = { audit, common, keys, managementKeys, owners, rotations, tenants, verification };
   const sent = Object.values(modules).flatMap((module) =>
     Object.entries<unknown>({ ...module }).filter(([name]) => /(?:Body|Query)$/.test(name)),
   );
@@ -261,6 +262,17 @@ describe('a body limit', () => {
     expect((await send('POST', '/v1/tenants/acme/keys', { body })).status).toBe(201);
   });
 
+  it('allows the largest owner, with every character escaped', async () => {
+    const fields = [
+      `"id":"${escaped('i'.repeat(128))}"`,
+      `"name":"${escaped('n'.repeat(100))}"`,
+      `"metadata":{"a":"${escaped('m'.repeat(4088))}"}`,
+    ];
+    const body = `{${fields.join()}}`;
+    expect(body.length).toBeGreaterThan(25_000);
+    expect((await send('POST', '/v1/tenants/acme/owners', { body })).status).toBe(201);
+  });
+
   it('allows the largest verification, with no character escaped', async () => {
     const scopes = Array.from({ length: 100 }, (_, i) => `s${i}:`.padEnd(100, 'x'));
     const { secret } = await createKey('acme', { prefix: 'p'.repeat(24), scopes });
@@ -288,7 +300,10 @@ describe('other parts of a request', () => {
     expect(await complaintsIn(tags)).toEqual(['If-Match: must have at most 100 entity tags']);
   });
 
-  it('are bounded as well: a path longer than any route is 404', async () => {
+  it('are bounded as well: a path longer than any route is 404, and the longest is not', async () => {
+    const longest = encodeURIComponent('客'.repeat(128));
+    await problemIn(await send('GET', `/v1/tenants/acme/owners/${longest}`), 'owner_not_found');
+    await problemIn(await send('GET', `/v1/tenants/${'x'.repeat(63)}/owners/${longest}`), 'tenant_not_found');
     await problemIn(await send('GET', `/v1/tenants/${'x'.repeat(2000)}`), 'not_found');
     await problemIn(await send('GET', '/'.repeat(30_000)), 'not_found');
   });

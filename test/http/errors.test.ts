@@ -90,6 +90,21 @@ describe('every problem', () => {
       code: 'keys_not_found',
       request: () => sendJson('POST', '/v1/tenants/acme/keys/revoke', { ids: [UNKNOWN_KEY] }),
     },
+    { code: 'owner_not_found', request: () => send('GET', '/v1/tenants/acme/owners/nobody') },
+    {
+      code: 'owner_exists',
+      request: async () => {
+        await createKey('acme', { owner: 'taken' });
+        return sendJson('POST', '/v1/tenants/acme/owners', { id: 'taken' });
+      },
+    },
+    {
+      code: 'owner_has_keys',
+      request: async () => {
+        await createKey('acme', { owner: 'a/b' });
+        return send('DELETE', '/v1/tenants/acme/owners/a%2Fb');
+      },
+    },
     { code: 'management_key_not_found', request: () => send('GET', `/v1/management-keys/${UNKNOWN_KEY}`) },
     {
       code: 'key_not_rotating',

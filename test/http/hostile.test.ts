@@ -21,7 +21,8 @@ async function prepare(): Promise<Victims> {
   made += 1;
   const tenant = `victim-${made}`;
   await createTenant(tenant);
-  const [plain, rotating, revoked] = [await createKey(tenant), await createKey(tenant), await createKey(tenant)];
+  const [plain, rotating] = [await createKey(tenant, { owner: 'o' }), await createKey(tenant)];
+  const revoked = await createKey(tenant, { owner: 'ended' });
   await rotateKey(tenant, rotating.id);
   await revokeKey(tenant, revoked.id);
   const { body } = await api('POST', '/management-keys', { name: 'm', role: 'verifier', tenantId: tenant });

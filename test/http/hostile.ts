@@ -173,6 +173,14 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/complete': [],
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/cancel': [],
   'GET /v1/tenants/:tenantId/rotations': [],
+  'GET /v1/tenants/:tenantId/owners': [],
+  'POST /v1/tenants/:tenantId/owners': [
+    { id: 'new', name: 'An owner', metadata: { a: 1 }, enabled: false },
+    { id: 'o' },
+  ],
+  'GET /v1/tenants/:tenantId/owners/:ownerId': [],
+  'PATCH /v1/tenants/:tenantId/owners/:ownerId': [{ name: 'Renamed', metadata: { a: [1] } }, { enabled: false }],
+  'DELETE /v1/tenants/:tenantId/owners/:ownerId': [],
   'POST /v1/management-keys': [
     { name: 'A management key', role: 'verifier', tenantId: '{{tenant}}' },
     { name: 'Another', permissions: ['keys:read'], expiresAt: '2100-01-01T00:00:00Z' },
@@ -200,6 +208,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys/:keyId/rotate': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/revoke': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
+  'POST /v1/tenants/:tenantId/owners': 96 * 1024,
+  'PATCH /v1/tenants/:tenantId/owners/:ownerId': 96 * 1024,
 };
 /**
  * The largest random body. Only the heaviest requests, which are read to the end, are larger: a client that still
@@ -237,7 +247,7 @@ const FIELDS = [
   ],
 ];
 const QUERY_NAMES = ['limit', 'cursor', 'order', 'status', 'owner', 'prefix', 'name', 'expiresBefore', 'offset'].concat(
-  ...['search', 'action', 'keyId', 'actor', 'since', 'until', 'state'],
+  ...['search', 'enabled', 'action', 'keyId', 'actor', 'since', 'until', 'state'],
 );
 
 const field = fc.oneof(fc.constantFrom(...FIELDS), text);
@@ -282,6 +292,7 @@ const segment = fc.oneof(
 function pathFor(route: Route): fc.Arbitrary<string> {
   const victims: Readonly<Record<string, string[]>> = {
     ':tenantId': ['{{tenant}}'],
+    ':ownerId': ['o', 'ended', 'nobody', '%25', '%2F', encodeURIComponent('客'.repeat(128))],
     ':keyId': route.path.includes('/management-keys/')
       ? ['{{managementKey}}', '{{managementKey}}', '{{managementKey}}', '{{key}}']
       : ['{{key}}', '{{key}}', '{{rotating}}', '{{revoked}}', '{{managementKey}}'],
@@ -442,6 +453,7 @@ export async function runHeavyOn(route: Route, target: Target, tally: Tally): Pr
 function heavyRequests(route: Route): Map<string, HostileRequest> {
   const path = route.path
     .replace(':tenantId', '{{tenant}}')
+    .replace(':ownerId', 'o')
     .replace(':keyId', route.path.includes('management') ? '{{managementKey}}' : '{{key}}');
   const headers = { Authorization: 'Bearer {{admin}}', 'Content-Type': 'application/json' };
   const plain: HostileRequest = { method: route.method, path, headers, body: null, encoding: 'utf8' };
@@ -551,7 +563,10 @@ function encode(body: string, encoding: Encoding): Uint8Array<ArrayBuffer> {
 }
 
 /** Members that repeat an accepted request's own texts, and the one that hands out a new key string. */
-const OWN_TEXTS: ReadonlySet<string> = new Set(['name', 'owner', 'scopes', 'metadata', 'changes', 'secret']);
+const OWN_TEXTS: ReadonlySet<string> = new Set(
+  // The id of an owner is the caller's own text too.
+  ['id', 'name', 'owner', 'ownerMetadata', 'scopes', 'metadata', 'changes', 'secret'],
+);
 
 async function refuseEcho(response: Response, secrets: readonly string[]): Promise<void> {
   // The link to the next page must repeat the query of an accepted request.

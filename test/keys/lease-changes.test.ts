@@ -128,7 +128,10 @@ const patched = (patch: object, isOld: (told: v.InferOutput<typeof verification>
     const { id, secret } = await createKey(tenantId, { scopes: ['old'], metadata: { is: 'old' }, owner: 'old' });
     const { change, repeats } = repeatable('PATCH', `/tenants/${tenantId}/keys/${id}`, patch);
     const tellsOld = async (edge: Env) => isOld(await verified(secret, edge));
-    return { tellsOld, change, telling: { ...repeats, ...reads(tenantId, id) } };
+    // Who asks for it may still see the key with this owner.
+    const ofOwner = () => api('PATCH', `/tenants/${tenantId}/owners/old`, { metadata: { is: 'new' } });
+    const telling = { ...repeats, ...reads(tenantId, id), 'change of the owner that it had': ofOwner };
+    return { tellsOld, change, telling };
   };
 };
 
@@ -149,6 +152,35 @@ const byOwner = (isLarge: boolean) => async (tenantId: string) => {
   const telling = { ...repeats, ...reads(tenantId, last.id), ...refusals(tenantId, last.id) };
   return { tellsOld: isValid(last.secret), change, telling };
 };
+
+/** Changes something of an owner that verifications of its keys tell. */
+const onOwner = (isLarge: boolean, patch: object, isOld: (told: v.InferOutput<typeof verification>) => boolean) => {
+  return async (tenantId: string) => {
+    await leased(tenantId);
+    await api('POST', `/tenants/${tenantId}/owners`, { id: 'o', metadata: { is: 'old' } });
+    const { secret } = isLarge ? (await many(tenantId, 'o')).last : await createKey(tenantId, { owner: 'o' });
+    const { change, repeats } = repeatable('PATCH', `/tenants/${tenantId}/owners/o`, patch);
+    const tellsOld = async (edge: Env) => isOld(await verified(secret, edge));
+    return { tellsOld, change, telling: { ...repeats, ...ownerReads(tenantId) } };
+  };
+};
+
+const ownerReads = (tenantId: string): Readonly<Record<string, Send>> => ({
+  'read of the owner': () => api('GET', `/tenants/${tenantId}/owners/o`),
+  'list of owners': () => api('GET', `/tenants/${tenantId}/owners`),
+  'list of disabled owners': () => api('GET', `/tenants/${tenantId}/owners?enabled=false`),
+  'refused update of the owner': () =>
+    api('PATCH', `/tenants/${tenantId}/owners/o`, { name: 'n' }, { 'If-Match': '""' }),
+});
+
+/** An owner with a key that is revoked, whose metadata a verification still tells. */
+async function ended(tenantId: string) {
+  await leased(tenantId);
+  const { id, secret } = await createKey(tenantId, { owner: 'o' });
+  await revokeKey(tenantId, id);
+  const tellsOwner = async (edge: Env) => (await verified(secret, edge)).ownerMetadata?.is === 'there';
+  return { owners: `/tenants/${tenantId}/owners`, tellsOwner };
+}
 
 const byLineage = (isLarge: boolean) => async (tenantId: string) => {
   await leased(tenantId);
@@ -248,6 +280,26 @@ const CASES: Readonly<Record<string, (tenantId: string) => Promise<Subject>>> = 
   'change of name': patched({ name: 'new' }, ({ name }) => name !== 'new'),
   'change of expiry': patched({ expiresAt: '2100-01-01T00:00:00.000Z' }, ({ expiresAt }) => expiresAt === null),
   suspension: patched({ enabled: false }, ({ valid }) => valid),
+  'suspension of an owner': onOwner(false, { enabled: false }, ({ valid }) => valid),
+  'suspension of an owner of many keys': onOwner(true, { enabled: false }, ({ valid }) => valid),
+  "change of an owner's metadata": onOwner(
+    false,
+    { metadata: { is: 'new' } },
+    ({ ownerMetadata }) => ownerMetadata?.is === 'old',
+  ),
+  'deletion of an owner': async (tenantId) => {
+    const { owners, tellsOwner } = await ended(tenantId);
+    await api('PATCH', `${owners}/o`, { metadata: { is: 'there' } });
+    const { change, repeats } = repeatable('DELETE', `${owners}/o`);
+    return { tellsOld: tellsOwner, change, telling: { ...repeats, ...ownerReads(tenantId) } };
+  },
+  'creation of an owner whose keys have ended': async (tenantId) => {
+    const { owners, tellsOwner } = await ended(tenantId);
+    await api('DELETE', `${owners}/o`);
+    const { change, repeats } = repeatable('POST', owners, { id: 'o', metadata: { is: 'there' } });
+    const tellsOld = async (edge: Env) => !(await tellsOwner(edge));
+    return { tellsOld, change, telling: { ...repeats, ...ownerReads(tenantId) } };
+  },
   'suspension of the tenant': async (tenantId) => {
     await leased(tenantId);
     const { secret } = await createKey(tenantId);

@@ -40,6 +40,7 @@ describe('verification', () => {
       tenantId: 'full',
       name: 'n',
       owner: 'o',
+      ownerMetadata: {},
       scopes: ['a:*'],
       metadata: { m: 1 },
       expiresAt: null,
@@ -79,16 +80,18 @@ describe('verification', () => {
     expect(await runAlarm('never-created')).toBe(false);
   });
 
-  it('reports codes in the order tenant disabled, revoked, rotated, expired, disabled, scopes', async () => {
+  it('reports codes in the order tenant disabled, revoked, rotated, expired, disabled, owner, scopes', async () => {
     await createTenant('order', { settings: { retentionSeconds: 1_000_000 } });
     const code = async (secret: string) => (await verify(secret, { scopes: ['missing'] })).code;
-    const key = await createKey('order', { expiresAt: at(START + 10_000) });
+    const key = await createKey('order', { owner: 'o', expiresAt: at(START + 10_000) });
     expect(await code(key.secret)).toBe('INSUFFICIENT_SCOPES');
+    await api('PATCH', '/tenants/order/owners/o', { enabled: false });
+    expect(await code(key.secret)).toBe('OWNER_DISABLED');
     await updateKey('order', key.id, { enabled: false });
     expect(await code(key.secret)).toBe('DISABLED');
     advance(10_000);
     expect(await code(key.secret)).toBe('EXPIRED');
-    const rotated = await createKey('order', { expiresAt: at(START + 20_000) });
+    const rotated = await createKey('order', { owner: 'o', expiresAt: at(START + 20_000) });
     await rotateKey('order', rotated.id, { gracePeriodSeconds: 1 });
     await updateKey('order', rotated.id, { enabled: false });
     advance(20_000);

@@ -2,8 +2,9 @@
 import * as v from 'valibot';
 import { expect } from 'vitest';
 import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
+import { ownerResource } from '../../src/api/owners/schemas.ts';
 import { type ApiResponse, api, verify, walk } from '../support/api.ts';
-import type { Command, Model, ModelKey, Mutation, NewKey, Observation } from './model.ts';
+import type { Command, Model, ModelKey, ModelOwner, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';
 
 type Request = { method: string; path: string; body?: unknown; headers: Record<string, string> };
@@ -91,6 +92,16 @@ function requestFor(tenantId: string, command: Mutation): Request {
       return post('/revoke', { ids: command.keys });
     case 'revokeOwner':
       return post('/revoke', { owner: command.owner });
+    case 'createOwner': {
+      const { owner, enabled } = command;
+      return { method: 'POST', path: `/tenants/${tenantId}/owners`, body: { id: owner, enabled }, headers };
+    }
+    case 'patchOwner': {
+      const { type: _type, owner, ...fields } = command;
+      return { method: 'PATCH', path: `/tenants/${tenantId}/owners/${owner}`, body: fields, headers };
+    }
+    case 'deleteOwner':
+      return { method: 'DELETE', path: `/tenants/${tenantId}/owners/${command.owner}`, headers };
     case 'rotate':
       return post(`/${command.key}/rotate`, { gracePeriodSeconds: command.grace / 1000, ...expiry(command.expiresIn) });
     case 'complete':
@@ -137,6 +148,12 @@ export async function observe(tenantId: string): Promise<Map<string, ModelKey & 
       },
     ]),
   );
+}
+
+/** All owners as the service lists them, by id. */
+export async function observeOwners(tenantId: string): Promise<Map<string, ModelOwner>> {
+  const rows = (await walk(`/tenants/${tenantId}/owners?limit=1`)).map((row) => v.parse(ownerResource, row));
+  return new Map(rows.map(({ id, name, enabled, version }) => [id, { name, enabled, version }]));
 }
 
 /** The model's state in the form that `observe` returns. */

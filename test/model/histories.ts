@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { api, createTenant, walk } from '../support/api.ts';
 import { advance } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
-import { type Executed, execute, expected, observe, type Run, repeat } from './driver.ts';
+import { type Executed, execute, expected, observe, observeOwners, type Run, repeat } from './driver.ts';
 import { apply, type Command, copyModel, emptyModel, type Model } from './model.ts';
 
 /** The context in which a command is generated: all ids made so far, in order, and the versions of the keys. */
@@ -37,10 +37,29 @@ function weighted<T>(...choices: readonly (readonly [weight: number, fc.Arbitrar
 
 const newKey = fc.record({ name: fc.constantFrom('a', 'ab', 'b'), owner, expiresIn, enabled: fc.boolean() });
 
+const ownerPatch = fc.record({ name: fc.constantFrom(null, 'n'), enabled: fc.boolean() }, { requiredKeys: [] });
+
 const onTenant = weighted<Command>(
   [4, newKey.map((input) => ({ type: 'create', ...input }))],
   [1, fc.array(newKey, { minLength: 1, maxLength: 3 }).map((keys) => ({ type: 'createMany', keys }))],
   [1, fc.constantFrom('o1', 'o2').map((of) => ({ type: 'revokeOwner', owner: of }))],
+  [
+    2,
+    fc.tuple(fc.constantFrom('o1', 'o2'), ownerPatch).map(([of, fields]) => ({
+      ...{ type: 'patchOwner', owner: of, ...fields },
+    })),
+  ],
+  [
+    1,
+    fc.oneof(
+      fc.record({
+        type: fc.constant('createOwner' as const),
+        owner: fc.constantFrom('o1', 'o2'),
+        enabled: fc.boolean(),
+      }),
+      fc.record({ type: fc.constant('deleteOwner' as const), owner: fc.constantFrom('o1', 'o2') }),
+    ),
+  ],
 );
 
 const patch = fc.record(
@@ -181,10 +200,10 @@ export async function checkInterleaving(
     const scene = sceneOf(model, born);
     const results = await Promise.all(actions.map((step) => carryOut(run, step, scene)));
     const calls = results.filter((call) => call !== null);
-    const state = await observe(run.tenantId);
-    const explained = explain(model, calls, (candidate) => sameState(state, candidate));
-    const start = JSON.stringify([...model.keys]);
-    const end = JSON.stringify([...state]);
+    const [state, owners] = [await observe(run.tenantId), await observeOwners(run.tenantId)];
+    const explained = explain(model, calls, (candidate) => sameState(state, owners, candidate));
+    const start = JSON.stringify([[...model.keys], [...model.owners]]);
+    const end = JSON.stringify([[...state], [...owners]]);
     expect(explained, `no serial order explains ${JSON.stringify(calls)} from ${start} to ${end}`).not.toBeNull();
     model = explained ?? model;
     born.push(...calls.flatMap(({ executed }) => executed.born));
@@ -221,9 +240,12 @@ function explain(model: Model, calls: readonly CallMade[], accepts: (model: Mode
   return null;
 }
 
-function sameState(state: ReadonlyMap<string, object>, model: Model): boolean {
-  const wanted = expected(model, Date.now());
-  return state.size === wanted.size && [...wanted].every(([id, key]) => canonical(key) === canonical(state.get(id)));
+type State = ReadonlyMap<string, object>;
+
+function sameState(keys: State, owners: State, model: Model): boolean {
+  const same = (found: State, wanted: State) =>
+    found.size === wanted.size && [...wanted].every(([id, of]) => canonical(of) === canonical(found.get(id)));
+  return same(keys, expected(model, Date.now())) && same(owners, model.owners);
 }
 
 const canonical = (value: object | undefined) => JSON.stringify(Object.entries(value ?? {}).sort());
@@ -242,6 +264,7 @@ async function runDueAlarms(tenantId: string): Promise<void> {
 async function checkState(run: Run, model: Model): Promise<void> {
   const now = Date.now();
   expect(await observe(run.tenantId)).toEqual(expected(model, now));
+  expect(await observeOwners(run.tenantId)).toEqual(model.owners);
   for (const status of ['active', 'rotating', 'rotated', 'disabled', 'expired', 'revoked']) {
     const listed = await walk(`/tenants/${run.tenantId}/keys?limit=3&status=${status}`);
     const wanted = [...expected(model, now)].filter(([, key]) => key.status === status).map(([id]) => id);

@@ -16,9 +16,12 @@ export type ModelKey = {
   version: number;
 };
 
-export type Model = { keys: Map<string, ModelKey>; mutations: number };
+/** Owners by id. */
+export type ModelOwner = { name: string | null; enabled: boolean; version: number };
 
-export const emptyModel = (): Model => ({ keys: new Map(), mutations: 0 });
+export type Model = { keys: Map<string, ModelKey>; owners: Map<string, ModelOwner>; mutations: number };
+
+export const emptyModel = (): Model => ({ keys: new Map(), owners: new Map(), mutations: 0 });
 
 export const copyModel = (model: Model): Model => structuredClone(model);
 
@@ -47,6 +50,9 @@ export type Mutation =
   | { type: 'createMany'; keys: NewKey[] }
   | { type: 'revokeIds'; keys: string[] }
   | { type: 'revokeOwner'; owner: string }
+  | { type: 'createOwner'; owner: string; enabled: boolean }
+  | { type: 'patchOwner'; owner: string; name?: string | null; enabled?: boolean }
+  | { type: 'deleteOwner'; owner: string }
   | (OnKey & { ifVersion?: number });
 
 export type Command = Mutation | { type: 'verify'; key: string };
@@ -93,8 +99,30 @@ export function apply(model: Model, command: Command, born: readonly string[], n
       const key = model.keys.get(command.key);
       if (key === undefined) return { status: 200, code: 'NOT_FOUND' };
       const status = statusOf(key, now);
-      const codes: Record<string, string> = { active: 'VALID', rotating: 'VALID' };
-      return { status: 200, code: codes[status] ?? status.toUpperCase() };
+      if (status !== 'active' && status !== 'rotating') return { status: 200, code: status.toUpperCase() };
+      const isStopped = model.owners.get(key.owner ?? '')?.enabled === false;
+      return { status: 200, code: isStopped ? 'OWNER_DISABLED' : 'VALID' };
+    }
+    case 'createOwner': {
+      if (model.owners.has(command.owner)) return { status: 409, code: 'owner_exists' };
+      model.owners.set(command.owner, { name: null, enabled: command.enabled, version: 1 });
+      model.mutations += 1;
+      return { status: 201 };
+    }
+    case 'patchOwner': {
+      const owner = model.owners.get(command.owner);
+      if (owner === undefined) return { status: 404, code: 'owner_not_found' };
+      const { name = owner.name, enabled = owner.enabled } = command;
+      change(model, owner, { name, enabled });
+      return { status: 200 };
+    }
+    case 'deleteOwner': {
+      if (!model.owners.has(command.owner)) return { status: 404, code: 'owner_not_found' };
+      const keys = [...model.keys.values()].filter(({ owner }) => owner === command.owner);
+      if (!keys.every((key) => hasEnded(key, now))) return { status: 409, code: 'owner_has_keys' };
+      model.owners.delete(command.owner);
+      model.mutations += 1;
+      return { status: 204 };
     }
     default: {
       const key = model.keys.get(command.key);
@@ -114,6 +142,7 @@ function create(model: Model, keys: readonly NewKey[], born: readonly string[], 
       ...{ name, owner, scopes: [], enabled, expiresAt: timeIn(expiresIn, now), revokedAt: null },
       ...{ replaces: null, replacedBy: null, graceEndsAt: null, version: 1 },
     });
+    named(model, owner);
   }
   model.mutations += keys.length;
   return { status: 201 };
@@ -121,7 +150,6 @@ function create(model: Model, keys: readonly NewKey[], born: readonly string[], 
 
 function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly string[], now: number): Observation {
   const status = statusOf(key, now);
-  const hasEnded = ['revoked', 'rotated', 'expired'].includes(status);
   const successor = model.keys.get(key.replacedBy ?? '');
   switch (command.type) {
     case 'rotate': {
@@ -139,11 +167,11 @@ function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly 
     }
     case 'complete':
       if (status === 'rotated') return { status: 200 };
-      if (key.replacedBy === null || hasEnded) return { status: 409, code: 'key_not_rotating' };
+      if (key.replacedBy === null || hasEnded(key, now)) return { status: 409, code: 'key_not_rotating' };
       change(model, key, { graceEndsAt: now });
       return { status: 200 };
     case 'cancel':
-      if (key.replacedBy === null || hasEnded) return { status: 409, code: 'key_not_rotating' };
+      if (key.replacedBy === null || hasEnded(key, now)) return { status: 409, code: 'key_not_rotating' };
       if (successor !== undefined && successor.replacedBy !== null) return { status: 409, code: 'successor_rotated' };
       change(model, key, { replacedBy: null, graceEndsAt: null });
       revoke([successor], now);
@@ -157,7 +185,9 @@ function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly 
       const { type: _type, key: _key, expiresIn, ...fields } = command;
       const expiresAt = expiresIn === undefined ? key.expiresAt : timeIn(expiresIn, now);
       const graceEndsAt = key.graceEndsAt && Math.min(key.graceEndsAt, expiresAt ?? Number.POSITIVE_INFINITY);
-      change(model, key, { ...only(fields), expiresAt, graceEndsAt });
+      const { owner } = key;
+      const isChanged = change(model, key, { ...only(fields), expiresAt, graceEndsAt });
+      if (isChanged && (key.owner !== owner || !hasEnded(key, now))) named(model, key.owner);
       return { status: 200 };
     }
     case 'delete':
@@ -167,13 +197,22 @@ function applyToKey(model: Model, key: ModelKey, command: OnKey, born: readonly 
   }
 }
 
-/** Makes a new version if anything is different. */
-function change(model: Model, key: ModelKey, fields: Partial<ModelKey>): void {
-  const before = JSON.stringify(key);
-  Object.assign(key, fields);
-  if (JSON.stringify(key) === before) return;
-  key.version += 1;
+/** Makes an owner that a key is the first to name. */
+function named(model: Model, owner: string | null): void {
+  if (owner === null || model.owners.has(owner)) return;
+  model.owners.set(owner, { name: null, enabled: true, version: 1 });
+}
+
+const hasEnded = (key: ModelKey, now: number) => ['revoked', 'rotated', 'expired'].includes(statusOf(key, now));
+
+/** Makes a new version if anything is different. Returns whether it is. */
+function change<T extends { version: number }>(model: Model, thing: T, fields: Partial<T>): boolean {
+  const before = JSON.stringify(thing);
+  Object.assign(thing, fields);
+  if (JSON.stringify(thing) === before) return false;
+  thing.version += 1;
   model.mutations += 1;
+  return true;
 }
 
 /** Counts those that were not revoked before. */

@@ -227,6 +227,12 @@ describe('the tables name what the program has', () => {
     expect(shown).toEqual(Object.entries(DEFAULT_SETTINGS).map(([name, value]) => [`\`${name}\``, `\`${value}\``]));
   });
 
+  test('every attribute of an owner', async () => {
+    const { ownerResource } = await load('src/api/owners/schemas.ts');
+    const fields = Object.keys((ownerResource as { entries: object }).entries);
+    expect(rowsOf(API, 'Attribute').map(([name]) => name)).toEqual(fields.map((name) => `\`${name}\``));
+  });
+
   test('every field of a key, and every status', async () => {
     const { keyResource } = await load('src/api/keys/schemas.ts');
     const fields = Object.keys((keyResource as { entries: object }).entries);

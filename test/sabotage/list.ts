@@ -21,6 +21,8 @@ const TENANT = 'durable-objects/tenant/tenant.ts';
 const TABLE = 'durable-objects/tenant/keys/key-table.ts';
 const MUTATIONS = 'durable-objects/tenant/keys/key-mutations.ts';
 
+const OWNER_MUTATIONS = 'durable-objects/tenant/owners/owner-mutations.ts';
+
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
@@ -98,6 +100,45 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: MUTATIONS,
     patches: [["return { revoked, audit: null, concerns: 'everything' };", 'return { revoked, audit: null };']],
     noticedBy: [CHANGES],
+  },
+  {
+    name: 'disabling an owner does not wait',
+    file: TABLE,
+    patches: [['for (const { id } of ids) this.#touch(id);', 'for (const { id } of ids) this.#hot.delete(id);']],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'disabling an owner does not concern the keys of a large owner',
+    file: OWNER_MUTATIONS,
+    patches: [['return concerns === null ? {} : { concerns };', "return concerns === 'everything' ? {} : {};"]],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'disabling an owner leaves its keys in the memory of the object',
+    file: TABLE,
+    patches: [
+      ['for (const { id } of ids) this.#touch(id);', 'for (const { id } of ids) this.#changed.add(id);'],
+      ["      this.forgetHot();\n      return 'everything';", "      return 'everything';"],
+    ],
+    noticedBy: ['test/owners/verification.test.ts'],
+  },
+  {
+    name: 'what tells of an owner does not wait for a change of it',
+    file: TENANT,
+    patches: [['ok(record);\n      },\n      anyKey,', 'ok(record);\n      },\n      () => null,']],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'a change of an owner that has just lost its last key does not wait for the change of that key',
+    file: GRANTER,
+    patches: [["if (changed.length === 0 && about !== 'everything') return 0;", 'if (changed.length === 0) return 0;']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'an expired key lives again without its owner',
+    file: MUTATIONS,
+    patches: [['if (lives || updated.value.owner !== record.owner)', 'if (updated.value.owner !== record.owner)']],
+    noticedBy: ['test/owners/owners.test.ts'],
   },
   {
     name: 'a change of the tenant does not wait',

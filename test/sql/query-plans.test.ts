@@ -13,6 +13,7 @@ import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/grou
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
 import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/stored-counts.ts';
+import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.ts';
 import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
 import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
 import { createTenant } from '../support/api.ts';
@@ -34,7 +35,7 @@ const expectIndexed = (query: string, plan: readonly string[]) => {
   for (const step of plan) {
     // A scan of an index in the wanted order stops at the limit. A SCAN of a table without an index does not.
     expect(step, query).not.toMatch(
-      /^SCAN (?:keys|audit|tenants|rotations|idempotency|key_counts|walks)(?! USING (?:COVERING )?INDEX)/,
+      /^SCAN (?:keys|audit|tenants|rotations|idempotency|key_counts|walks|owners(?!_))(?! USING (?:COVERING )?INDEX)/,
     );
     expect(step, query).not.toContain('TEMP B-TREE');
   }
@@ -68,6 +69,7 @@ describe('queries', () => {
         GROUP_REVOCATION_QUERIES,
         RESULT_QUERIES,
         IDEMPOTENCY_QUERIES,
+        OWNER_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

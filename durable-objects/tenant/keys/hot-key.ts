@@ -3,6 +3,7 @@ import type { KeyRecord, UsedKey } from '../../../domain/keys/record.ts';
 import { verifiedKeyOf } from '../../../domain/keys/status.ts';
 import type { DecidedKey } from '../../../domain/keys/verification.ts';
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
+import type { OwnerState } from '../../../domain/owners/record.ts';
 
 /**
  * A key that is verified often: the fields that decide a verification and record its use, and what verifications
@@ -29,8 +30,8 @@ const HOT_KEY_BYTES = 650;
 export const hotBytes = ({ record, verifiedJson }: HotKey) =>
   HOT_KEY_BYTES + asciiListBytes(record.scopes) + textBytes(verifiedJson);
 
-/** The hot key of a record, with the use that is stored. */
-export function hotKeyOf(record: KeyRecord): HotKey {
+/** The hot key of a record, with the use that is stored and the state of its owner. */
+export function hotKeyOf(record: KeyRecord, owner: OwnerState): HotKey {
   return {
     record: {
       seq: record.seq,
@@ -44,8 +45,9 @@ export function hotKeyOf(record: KeyRecord): HotKey {
       replaces: record.replaces,
       replacedBy: record.replacedBy,
       graceEndsAt: record.graceEndsAt,
+      ...(owner.ownerDisabled === undefined ? {} : { ownerDisabled: true }),
     },
-    verifiedJson: JSON.stringify(verifiedKeyOf(record)),
+    verifiedJson: JSON.stringify({ ...verifiedKeyOf(record), ...owner }),
     usedAt: record.lastUsedAt,
   };
 }

@@ -13,7 +13,7 @@ import type {
   NewRecord,
   StoredKey,
 } from '../../../domain/keys/record.ts';
-import { viewOf } from '../../../domain/keys/status.ts';
+import { hasEnded, statusOf, viewOf } from '../../../domain/keys/status.ts';
 import {
   cancelRotation,
   completeRotation,
@@ -25,6 +25,7 @@ import {
   updateKey,
 } from '../../../domain/keys/transitions.ts';
 import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../../domain/outcome.ts';
+import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { TenantRecord } from '../../../domain/tenants/record.ts';
 import type { AuditSubject } from '../../audit-log.ts';
 import type { Change, Mutation, MutationContext } from '../mutation.ts';
@@ -75,6 +76,7 @@ export function creation<T>(
       }
       const records = made(context, now);
       if (!records.ok) return records;
+      ensureOwners(context, records.value);
       for (const record of records.value) store.keys.insert(record, now);
       return ok({
         value: records.value.map((record) => toResult(record, now)),
@@ -101,11 +103,15 @@ export function createdView(record: NewRecord, now: number): KeyView {
 
 /** Changes attributes of a key. Writes nothing when none differs. */
 export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
-  return onKey(keyId, ({ store, now }, record) => {
+  return onKey(keyId, (context, record) => {
+    const { store, now } = context;
     const updated = updateKey(record, patch, now);
     if (!updated.ok) return updated;
     const changes = changesBetween(record, updated.value);
     if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
+    // An expired key that lives again may have an owner that was deleted meanwhile.
+    const lives = !hasEnded(statusOf(updated.value, now));
+    if (lives || updated.value.owner !== record.owner) ensureOwners(context, [updated.value]);
     store.keys.updateAttributes(record, updated.value, now);
     return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
   });
@@ -228,6 +234,7 @@ export function rotation(
       const rotated = rotateKey(found.value, stored(minted, tenant), input, command.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;
+      if (successor.owner !== predecessor.owner) ensureOwners(context, [successor]);
       store.keys.update(predecessor, now);
       store.keys.insert(toNew(successor), now);
       const { graceEndsAt } = predecessor;
@@ -322,6 +329,16 @@ function keyFor({ store, command: { ifVersions } }: MutationContext, keyId: stri
   if (record === undefined) return fail({ code: 'key_not_found' });
   if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
   return ok(record);
+}
+
+/**
+ * Makes the records of owners that these keys are the first to name. It has no audit entry of its own: the key's entry
+ * tells of it. The owners of management keys are no customers.
+ */
+function ensureOwners({ store, tenant, now, command }: MutationContext, keys: readonly Pick<KeyRecord, 'owner'>[]) {
+  if (tenant.id === SYSTEM_TENANT_ID) return;
+  const owners = new Set(keys.flatMap(({ owner }) => (owner === null ? [] : [owner])));
+  store.owners.ensure([...owners], command.actor.id, now);
 }
 
 function successorOf({ replacedBy }: KeyRecord): { successorId?: string } {

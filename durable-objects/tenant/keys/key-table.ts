@@ -3,6 +3,7 @@ import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
+import { OwnerTable } from '../owners/owner-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
 import { KEY_QUERIES } from './queries.ts';
@@ -26,7 +27,8 @@ export class KeyTable {
   readonly counts: Counts;
   readonly groupRevocations: GroupRevocations;
   readonly scan: KeyScan;
-  /** Ids of existing records that were changed since the last `takeWritten`. */
+  readonly owners: OwnerTable;
+  /** Ids of existing records that were changed since the last `takeWritten`, by themselves or with their owner. */
   readonly #changed = new Set<string>();
   /** Ids of records that were purged since then. */
   readonly #purged: string[] = [];
@@ -41,6 +43,7 @@ export class KeyTable {
     this.counts = new Counts(sql);
     this.groupRevocations = new GroupRevocations(sql);
     this.scan = new KeyScan(sql, this.counts, this.groupRevocations);
+    this.owners = new OwnerTable(sql);
   }
 
   /** The record with this id; undefined when there is none. Ids compare case-sensitively. */
@@ -50,14 +53,15 @@ export class KeyTable {
 
   /**
    * The record for a verification, from memory if it was verified lately. Memory never differs from storage: every
-   * write to a row drops the key from memory, and a transaction that does not commit drops all (`forgetHot`).
+   * write to a row drops the key from memory, a change of an owner drops its keys (`ownerChanged`), and a transaction
+   * that does not commit drops all (`forgetHot`).
    */
   getHot(id: string): HotKey | undefined {
     const known = this.#hot.get(id);
     if (known !== undefined) return known;
     const record = this.get(id);
     if (record === undefined) return undefined;
-    const hot = hotKeyOf(record);
+    const hot = hotKeyOf(record, record.owner === null ? {} : this.owners.stateOf(record.owner));
     this.#hot.set(id, hot, hotBytes(hot));
     return hot;
   }
@@ -112,6 +116,20 @@ export class KeyTable {
     this.#touch(record.id);
     this.counts.follow(storedStateOf(record), null);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
+  }
+
+  /**
+   * Call this when something of an owner has changed that verifications of its keys tell or depend on. Returns what
+   * that concerns when the owner has more than `max` keys, ended ones included; null when it concerns these keys.
+   */
+  ownerChanged(owner: string, max: number): 'everything' | null {
+    const ids = this.#sql.exec<{ id: string }>(KEY_QUERIES.idsOfOwner, owner, max + 1).toArray();
+    if (ids.length > max) {
+      this.forgetHot();
+      return 'everything';
+    }
+    for (const { id } of ids) this.#touch(id);
+    return null;
   }
 
   #touch(id: string): void {

@@ -52,6 +52,7 @@ export const KEY_QUERIES = {
     owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ?',
     lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
   },
+  idsOfOwner: 'SELECT id FROM keys WHERE owner = ? LIMIT ?',
   revocableBySeq: `SELECT ${REVOCABLE_COLUMNS} FROM keys WHERE seq = ?`,
   revocable: `SELECT ${REVOCABLE_COLUMNS}
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN keys ON id = wanted`,

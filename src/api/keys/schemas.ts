@@ -13,6 +13,7 @@ import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../
 import { boundedArray, closedObject, listBody } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
 import {
+  clearable,
   cursor,
   gracePeriodSeconds,
   keyId,
@@ -20,14 +21,13 @@ import {
   metadata,
   name,
   order,
+  ownerId as owner,
   pageLimit,
   pageOut,
   scopes,
   time,
   timeOut,
 } from '../fields.ts';
-
-const owner = line(128);
 
 export const createKeyBody = closedObject({
   name,
@@ -80,14 +80,6 @@ export const revokeKeyBody = v.optional(
   }),
   {},
 );
-
-/** Accepts null in place of the empty value. */
-function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
-  return v.pipe(
-    v.nullable(schema),
-    v.transform((value): v.InferOutput<S> => value ?? empty),
-  );
-}
 
 const STATUSES_LENGTH_MAX = KEY_STATUSES.join().length;
 
@@ -146,7 +138,7 @@ export const rotationOut = v.strictObject({
 });
 
 /** Who did something; null when that was not recorded yet, or nobody has done it. */
-const actorOut = v.nullable(
+export const actorOut = v.nullable(
   v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'system']), id: v.string() }),
 );
 
@@ -276,7 +268,7 @@ export function toLifecycle(key: Omit<ShownKey, 'metadata'>) {
 }
 
 /** A result that an earlier version kept may lack the field, since that version did not record actors. */
-function toActor(id: string | null | undefined): v.InferOutput<typeof actorOut> {
+export function toActor(id: string | null | undefined): v.InferOutput<typeof actorOut> {
   return id === null || id === undefined ? null : actorOf(id);
 }
 

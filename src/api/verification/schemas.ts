@@ -26,6 +26,7 @@ export const VERIFICATION_CODES = [
   'ROTATED',
   'DISABLED',
   'TENANT_DISABLED',
+  'OWNER_DISABLED',
   'INSUFFICIENT_SCOPES',
 ] as const;
 
@@ -46,6 +47,8 @@ export const verification = v.strictObject({
   tenantId: v.exactOptional(v.string()),
   name: v.exactOptional(v.string()),
   owner: v.exactOptional(v.nullable(v.string())),
+  /** Of keys that have an owner. */
+  ownerMetadata: v.exactOptional(v.record(v.string(), v.unknown())),
   scopes: v.exactOptional(v.array(v.string())),
   metadata: v.exactOptional(v.record(v.string(), v.unknown())),
   expiresAt: v.exactOptional(v.nullable(timeOut)),
@@ -64,6 +67,7 @@ export function toVerificationResource(verified: Verification): VerificationReso
     tenantId,
     name: key.name,
     owner: key.owner,
+    ...(key.owner === null ? {} : { ownerMetadata: parseMetadata(key.ownerMetadata ?? '{}') }),
     scopes: [...key.scopes],
     metadata: parseMetadata(key.metadata),
     expiresAt: isoTime(key.expiresAt),

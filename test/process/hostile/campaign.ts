@@ -170,7 +170,7 @@ class Stage implements AsyncDisposable {
     demand(path !== undefined && more.length === 0, 'the database of a new tenant cannot be told');
     const [plain, rotating, revoked] = await this.#client.createKeys(
       tenant,
-      [1, 2, 3].map((i) => ({ name: `key ${i}`, owner: 'o' })),
+      [1, 2, 3].map((i) => ({ name: `key ${i}`, owner: i === 3 ? 'ended' : 'o' })),
     );
     demand(plain !== undefined && rotating !== undefined && revoked !== undefined, 'three keys were asked for');
     await this.#client.rotateKey(tenant, rotating.id);

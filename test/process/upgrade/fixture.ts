@@ -12,7 +12,12 @@ export const FIXTURE = join(import.meta.dirname, 'data-0.1.0');
 export type ExpectedVerification = {
   readonly about: string;
   readonly secret: string;
-  readonly answer: { readonly valid: boolean; readonly code: string; readonly keyId?: string };
+  readonly answer: {
+    readonly valid: boolean;
+    readonly code: string;
+    readonly keyId?: string;
+    readonly owner?: string | null;
+  };
 };
 
 /** A read and its complete response. */

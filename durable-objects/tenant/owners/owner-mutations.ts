@@ -1,0 +1,104 @@
+/**
+ * The mutations of owners. An owner that comes into being with a key does so in the key's mutation.
+ *
+ * They tell of every key that has this owner for anybody, also of one that is just being given to another owner. So
+ * they wait for all changes that are under way.
+ */
+import { hasEnded, statusOf } from '../../../domain/keys/status.ts';
+import { fail, ok, type Result } from '../../../domain/outcome.ts';
+import {
+  newOwner,
+  type OwnerAttributes,
+  type OwnerPatch,
+  type OwnerRecord,
+  type OwnerState,
+  ownerChanges,
+  ownerState,
+  sameState,
+  updateOwner,
+} from '../../../domain/owners/record.ts';
+import { DIRECT_MAX } from '../keys/key-mutations.ts';
+import type { Mutation, MutationContext } from '../mutation.ts';
+
+const NO_STATE: OwnerState = {};
+
+/** Creates an owner. Fails with `owner_exists` when there is one of this id, made by a key for example. */
+export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation<OwnerRecord> {
+  return {
+    about: 'everything',
+    run: (context) => {
+      const { store, now, command } = context;
+      if (store.owners.get(id) !== undefined) return fail({ code: 'owner_exists' });
+      const created = store.owners.insert(newOwner(id, attributes, command.actor.id, now));
+      const { name, enabled } = attributes;
+      return ok({
+        value: created,
+        audit: [{ action: 'owner.create', changes: { owner: id, name, enabled } }],
+        // Keys that ended before may have this owner.
+        ...concernedBy(context, id, NO_STATE, ownerState(created)),
+      });
+    },
+  };
+}
+
+/** Changes attributes of an owner. Writes nothing when none differs. */
+export function ownerUpdate(id: string, patch: OwnerPatch): Mutation<OwnerRecord> {
+  return {
+    about: 'everything',
+    run: (context) => {
+      const { store, now } = context;
+      const found = ownerFor(context, id);
+      if (!found.ok) return found;
+      const updated = updateOwner(found.value, patch, now);
+      const changes = ownerChanges(found.value, updated);
+      if (Object.keys(changes).length === 0) return ok({ value: found.value, audit: [] });
+      return ok({
+        value: store.owners.update(updated),
+        audit: [{ action: 'owner.update', changes: { owner: id, ...changes } }],
+        ...concernedBy(context, id, ownerState(found.value), ownerState(updated)),
+      });
+    },
+  };
+}
+
+/**
+ * Deletes an owner. Its ended keys go on to name it. Fails with `owner_has_keys` while one of its keys lives, or more
+ * than `DIRECT_MAX` are not revoked: it would take too long to see whether one of those lives.
+ */
+export function ownerDeletion(id: string): Mutation<null> {
+  return {
+    about: 'everything',
+    run: (context) => {
+      const { store, now } = context;
+      const found = ownerFor(context, id);
+      if (!found.ok) return found;
+      // The row could be made again from a key that has ended.
+      if (!store.owners.isFilled) return fail({ code: 'owners_not_filled' });
+      const unrevoked = store.keys.livingOf({ kind: 'owner', value: id }, DIRECT_MAX + 1);
+      const keys = unrevoked.length > DIRECT_MAX ? null : store.keys.listed(unrevoked.map(({ seq }) => seq));
+      if (keys === null || keys.some((key) => !hasEnded(statusOf(key, now)))) return fail({ code: 'owner_has_keys' });
+      store.owners.remove(found.value);
+      const { name } = found.value;
+      return ok({
+        value: null,
+        audit: [{ action: 'owner.delete', changes: { owner: id, name } }],
+        ...concernedBy(context, id, ownerState(found.value), NO_STATE),
+      });
+    },
+  };
+}
+
+/** The owner, if it exists in a version that the caller accepts. */
+function ownerFor({ store, command: { ifVersions } }: MutationContext, id: string): Result<OwnerRecord> {
+  const record = store.owners.get(id);
+  if (record === undefined) return fail({ code: 'owner_not_found' });
+  if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
+  return ok(record);
+}
+
+/** What a change of an owner concerns: nothing if no verification can tell the difference, otherwise all its keys. */
+function concernedBy({ store }: MutationContext, id: string, before: OwnerState, after: OwnerState) {
+  if (sameState(before, after)) return {};
+  const concerns = store.keys.ownerChanged(id, DIRECT_MAX);
+  return concerns === null ? {} : { concerns };
+}

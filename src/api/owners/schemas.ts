@@ -1,0 +1,62 @@
+/** Schemas of owners, and how a record becomes a resource. */
+import * as v from 'valibot';
+import type { OwnerRecord } from '../../../domain/owners/record.ts';
+import { closedObject } from '../../http/bounded-schemas.ts';
+import { clearable, cursor, metadata, name, order, ownerId, pageLimit, pageOut, timeOut } from '../fields.ts';
+import { actorOut, parseMetadata, toActor } from '../keys/schemas.ts';
+
+export const createOwnerBody = closedObject({
+  id: ownerId,
+  name: v.optional(v.nullable(name), null),
+  metadata: v.optional(metadata, {}),
+  enabled: v.optional(v.boolean(), true),
+});
+
+/** A field that is absent stays as it is; null clears it. */
+export const updateOwnerBody = closedObject({
+  name: v.exactOptional(v.nullable(name)),
+  metadata: v.exactOptional(clearable(metadata, '{}')),
+  enabled: v.exactOptional(v.boolean()),
+});
+
+const trueOrFalse = v.pipe(
+  v.picklist(['true', 'false']),
+  v.transform((text) => text === 'true'),
+);
+
+export const listOwnersQuery = closedObject({
+  limit: pageLimit,
+  cursor,
+  order,
+  enabled: v.exactOptional(trueOrFalse),
+  search: v.exactOptional(ownerId),
+});
+
+export const ownerResource = v.strictObject({
+  id: v.string(),
+  tenantId: v.string(),
+  name: v.nullable(v.string()),
+  metadata: v.record(v.string(), v.unknown()),
+  enabled: v.boolean(),
+  createdAt: timeOut,
+  createdBy: actorOut,
+  updatedAt: timeOut,
+  version: v.number(),
+});
+export type OwnerResource = v.InferOutput<typeof ownerResource>;
+
+export const ownerList = v.strictObject({ data: v.array(ownerResource), page: pageOut });
+
+export function toOwnerResource(tenantId: string, owner: OwnerRecord): OwnerResource {
+  return {
+    id: owner.id,
+    tenantId,
+    name: owner.name,
+    metadata: parseMetadata(owner.metadata),
+    enabled: owner.enabled,
+    createdAt: new Date(owner.createdAt).toISOString(),
+    createdBy: toActor(owner.createdBy),
+    updatedAt: new Date(owner.updatedAt).toISOString(),
+    version: owner.version,
+  };
+}
