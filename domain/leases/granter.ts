@@ -132,8 +132,9 @@ export class LeaseGranter {
   mutation(changed: Concerned | null, about: Concerned, inForceMs: number, now: number): number {
     const othersMs = this.telling(about, inForceMs, now);
     if (changed === null) return othersMs;
-    // Nothing was changed that existed before: at most, keys were added. Nobody has a record of them.
-    if (changed.length === 0) return 0;
+    // Nothing was changed that existed before: at most, keys were added. Nobody has a record of them. But a result
+    // about everything may tell of keys whose own change is under way: an owner has lost its last one, for example.
+    if (changed.length === 0 && about !== 'everything') return 0;
     return Math.max(this.change(changed, inForceMs, now), othersMs);
   }
 

@@ -84,9 +84,3 @@ export function ownerState({ enabled, metadata, plan }: Omit<OwnerAttributes, 'n
 export function sameState(a: OwnerState, b: OwnerState): boolean {
   return a.ownerDisabled === b.ownerDisabled && a.ownerMetadata === b.ownerMetadata && a.ownerPlan === b.ownerPlan;
 }
-
-/**
- * Stands for the owner itself among the keys that a change concerns (domain/leases), so that what tells of the owner
- * waits for changes of it. No key id has this form.
- */
-export const ownerMark = (ownerId: string) => `owner/${ownerId}`;

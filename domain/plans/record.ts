@@ -65,9 +65,3 @@ export function planValues({ name, rateLimits, quotas, allowedScopes }: PlanAttr
     allowedScopes: allowedScopes === null ? null : JSON.parse(allowedScopes),
   };
 }
-
-/**
- * Stands for the plan itself among what a change concerns (domain/leases), so that what tells of the plan waits for
- * changes of it. No key id has this form.
- */
-export const planMark = (planId: string) => `plan/${planId}`;

@@ -31,8 +31,7 @@ export type Change<T> = {
 
 export type Mutation<T, F = Failure> = {
   /**
-   * What the result tells something about, changed or not: keys by id, owners by `ownerMark`, or everything of the
-   * tenant. A refusal, or a
+   * What the result tells something about, changed or not: keys by id, or everything of the tenant. A refusal, or a
    * result without a change of its own, waits until changes of these that are under way have returned.
    */
   readonly about: readonly string[] | 'everything';

@@ -19,8 +19,8 @@ import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
 import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import { type OwnerAttributes, type OwnerPatch, type OwnerRecord, ownerMark } from '../../domain/owners/record.ts';
-import { type PlanAttributes, type PlanPatch, type PlanRecord, planMark } from '../../domain/plans/record.ts';
+import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
+import type { PlanAttributes, PlanPatch, PlanRecord } from '../../domain/plans/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } from '../../domain/tenants/record.ts';
@@ -338,7 +338,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
         const record = this.#state.store.owners.get(ownerId);
         return record === undefined ? fail({ code: 'owner_not_found' }) : ok(record);
       },
-      () => [ownerMark(ownerId)],
+      anyKey,
     );
   }
 
@@ -380,12 +380,12 @@ export class Tenant extends DurableObject<ObjectBindings> {
         const record = this.#state.store.plans.get(planId);
         return record === undefined ? fail({ code: 'plan_not_found' }) : ok(record);
       },
-      () => [planMark(planId)],
+      ofPlans,
     );
   }
 
   listPlans(target: TenantTarget, query: PlanListQuery): Later<Result<Page<PlanRecord>>> {
-    return this.#state.read(target, () => ok(this.#state.store.plans.list(query)), anyKey);
+    return this.#state.read(target, () => ok(this.#state.store.plans.list(query)), ofPlans);
   }
 
   /** Changes a plan. When this has returned, the change counts for all keys of the plan. */
@@ -462,5 +462,11 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 }
 
-/** A list depends on every key (or owner) of the tenant, also on those that it does not contain. */
+/**
+ * A list depends on every key of the tenant, also on those that it does not contain. What is told of an owner depends
+ * on those that it has lost just now, too.
+ */
 const anyKey = () => 'everything' as const;
+
+/** Changes of plans concern everything, and all that is told waits for those. */
+const ofPlans = () => [];

@@ -27,14 +27,15 @@ import type { Sabotage } from './sabotages.ts';
 
 export const KEYS = 2;
 
-/** Kinds of changes: of one key, of both in one step, of the tenant. */
+/** Kinds of changes: of one key, of both in one step, of their owner, of the tenant. */
 export const CHANGES = [
-  ...['rename', 'suspend', 'revoke', 'rotate', 'delete'],
+  ...['rename', 'suspend', 'give away', 'revoke', 'rotate', 'delete'],
   ...['revoke both', 'revoke the owner'],
+  ...['describe the owner', 'disable the owner'],
   ...['disable the tenant', 'enable the tenant'],
 ] as const;
 export type ChangeKind = (typeof CHANGES)[number];
-export const READS = ['key', 'list', 'tenant'] as const;
+export const READS = ['key', 'list', 'owner', 'tenant'] as const;
 
 type Sent = {
   /** How long the message takes to the object (ms). */
@@ -59,8 +60,9 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'clock back'; readonly isolate: number; readonly by: number }
 );
 
-/** What versions are counted of: each key, and the tenant's status. */
+/** What versions are counted of: each key, the tenant's status, and the owner that all keys have at first. */
 const STATUS = KEYS;
+const OWNER_STATE = KEYS + 1;
 /** Version of a key that was deleted. */
 const GONE = Number.MAX_SAFE_INTEGER;
 
@@ -190,6 +192,9 @@ export class World {
   /** The latest version of a subject, as committed. */
   #versionOf(subject: number): number {
     if (subject === STATUS) return this.#statuses.length - 1;
+    if (subject === OWNER_STATE) {
+      return ownerVersionOf(this.#state.storage.sql.exec<{ metadata: string | null }>(OWNER_ROW).one().metadata);
+    }
     const [row] = this.#state.storage.sql.exec<Versioned>(VERSIONED, idOf(subject)).toArray();
     return row === undefined ? GONE : versionOf(row.name, row.revoked_at, row.rotated_at);
   }
@@ -241,6 +246,7 @@ export class World {
     const ofKey: Partial<Record<ChangeKind, () => unknown>> = {
       rename: () => object.updateKey(TARGET, id, { name }, by),
       suspend: () => object.updateKey(TARGET, id, { name, enabled: false }, by),
+      'give away': () => object.updateKey(TARGET, id, { name, owner: `${OWNER} 2` }, by),
       revoke: () => object.revokeKey(TARGET, id, { reason: null, lineage: false }, by),
       rotate: () => object.rotateKey(TARGET, id, minted(`${id}_${by.id}`), AT_ONCE, by),
       delete: () => object.deleteKey(TARGET, id, by),
@@ -249,8 +255,14 @@ export class World {
       'revoke both': () => object.revokeKeys(TARGET, { ids: [idOf(0), idOf(1)] }, by),
       'revoke the owner': () => object.revokeKeys(TARGET, { owner: OWNER }, by),
     };
+    const metadata = `{"version":${this.#versionOf(OWNER_STATE) + 1}}`;
+    const ofOwner: Partial<Record<ChangeKind, () => unknown>> = {
+      'describe the owner': () => object.updateOwner(TARGET, OWNER, { metadata, enabled: true }, by),
+      'disable the owner': () => object.updateOwner(TARGET, OWNER, { metadata, enabled: false }, by),
+    };
     if (ofKey[kind] !== undefined) this.#call([key], ofKey[kind]);
     else if (ofBoth[kind] !== undefined) this.#call([0, 1], ofBoth[kind]);
+    else if (ofOwner[kind] !== undefined) this.#call([OWNER_STATE], ofOwner[kind]);
     else this.#updateTenant({ status: kind === 'disable the tenant' ? 'disabled' : 'active' }, by);
   }
 
@@ -266,6 +278,7 @@ export class World {
   #read(what: (typeof READS)[number], key: number): void {
     if (what === 'key') this.#call([key], () => this.#object.getKey(TARGET, idOf(key)));
     else if (what === 'list') this.#call([0, 1], () => this.#object.countKeys(TARGET));
+    else if (what === 'owner') this.#call([OWNER_STATE], () => this.#object.getOwner(TARGET, OWNER));
     else this.#call([STATUS], () => this.#object.describe(TARGET));
   }
 
@@ -300,7 +313,8 @@ export class World {
       this.answers.push({ startedAt, subject: key, version: GONE });
       return;
     }
-    const { name, revokedAt, rotatedAt } = verified.key;
+    const { name, owner, revokedAt, rotatedAt, ownerMetadata = null } = verified.key;
+    if (owner === OWNER) this.answers.push({ startedAt, subject: OWNER_STATE, version: ownerVersionOf(ownerMetadata) });
     this.answers.push({ startedAt, subject: key, version: versionOf(name, revokedAt, rotatedAt) });
     const status: TenantStatus = verified.code === 'TENANT_DISABLED' ? 'disabled' : 'active';
     this.answers.push({ startedAt, subject: STATUS, version: this.#statuses.lastIndexOf(status) });
@@ -344,12 +358,16 @@ const AT_ONCE = { gracePeriodSeconds: 0, overrides: {}, rights: { mayWiden: true
 const TABLES =
   "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'schema_version' AND substr(name, 1, 1) <> '_'";
 const VERSIONED = 'SELECT name, revoked_at, rotated_at FROM keys WHERE id = ?';
+const OWNER_ROW = `SELECT metadata FROM owners WHERE id = 'owner'`;
 type Versioned = { name: string; revoked_at: number | null; rotated_at: number | null };
 
 /** Each change of a key makes a higher version: it gives the key its version as a name, or ends it in a further way. */
 function versionOf(name: string, revokedAt: number | null, rotatedAt: number | null): number {
   return Number(name) + (revokedAt === null ? 0 : 1) + (rotatedAt === null ? 0 : 1);
 }
+
+/** Each change of the owner writes its version into the metadata. */
+const ownerVersionOf = (metadata: string | null): number => (metadata === null ? 0 : JSON.parse(metadata).version);
 
 const idOf = (key: number) => `key_${key}`;
 const signed = (key: number): SignedKey => ({

@@ -25,7 +25,7 @@ async function upgrade(tenantId: string): Promise<void> {
   for (const statement of UNDO_LATER) await sqlIn(tenantId, statement);
   await sqlIn(tenantId, 'DROP TABLE owners');
   await sqlIn(tenantId, 'DROP TABLE owners_filled');
-  await sqlIn(tenantId, `UPDATE schema_version SET version = ${TENANT_MIGRATIONS.indexOf(OWNER_TABLES)}`);
+  await sqlIn(tenantId, 'UPDATE schema_version SET version = ?', TENANT_MIGRATIONS.indexOf(OWNER_TABLES));
   await evict(tenantId);
 }
 
@@ -130,11 +130,11 @@ describe('while records are made', () => {
   });
 
   it('a change that does not commit leaves the place to go on', async () => {
-    const { id } = await upgradeOfMany('undone');
-    await sqlIn('undone', "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
-    expect((await api('PATCH', `/tenants/undone/keys/${id}`, { owner: 'y' })).status).toBe(503);
-    await sqlIn('undone', 'DROP TRIGGER refuse');
-    while (await runDueAlarm('undone'));
-    expect((await sqlIn('undone', 'SELECT count(*) AS n FROM owners'))[0]?.n).toBe(MANY + 2);
+    const { id } = await upgradeOfMany('unfinished');
+    await sqlIn('unfinished', "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
+    expect((await api('PATCH', `/tenants/unfinished/keys/${id}`, { owner: 'y' })).status).toBe(503);
+    await sqlIn('unfinished', 'DROP TRIGGER refuse');
+    while (await runDueAlarm('unfinished'));
+    expect((await sqlIn('unfinished', 'SELECT count(*) AS n FROM owners'))[0]?.n).toBe(MANY + 2);
   });
 });

@@ -105,7 +105,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'disabling an owner does not wait',
     file: TABLE,
     patches: [['for (const { id } of ids) this.#touch(id);', 'for (const { id } of ids) this.#hot.delete(id);']],
-    noticedBy: [CHANGES],
+    noticedBy: [CHANGES, PROMISE],
   },
   {
     name: 'disabling an owner does not concern the keys of a large owner',
@@ -124,8 +124,14 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'what tells of an owner does not wait for a change of it',
-    file: TABLE,
-    patches: [['if (ids.length > 0) this.#changed.add(ownerMark(owner));', '']],
+    file: TENANT,
+    patches: [['ok(record);\n      },\n      anyKey,', 'ok(record);\n      },\n      () => null,']],
+    noticedBy: [CHANGES, PROMISE],
+  },
+  {
+    name: 'a change of an owner that has just lost its last key does not wait for the change of that key',
+    file: GRANTER,
+    patches: [["if (changed.length === 0 && about !== 'everything') return 0;", 'if (changed.length === 0) return 0;']],
     noticedBy: [CHANGES],
   },
   {

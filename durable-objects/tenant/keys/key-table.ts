@@ -2,7 +2,6 @@
 import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
-import { ownerMark } from '../../../domain/owners/record.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
 import { OwnerTable } from '../owners/owner-table.ts';
 import { PlanTable } from '../plans/plan-table.ts';
@@ -31,7 +30,7 @@ export class KeyTable {
   readonly scan: KeyScan;
   readonly owners: OwnerTable;
   readonly plans: PlanTable;
-  /** Ids of existing records that were changed since the last `takeWritten`, and marks of owners (`ownerMark`). */
+  /** Ids of existing records that were changed since the last `takeWritten`, by themselves or with their owner. */
   readonly #changed = new Set<string>();
   /** Ids of records that were purged since then. */
   readonly #purged: string[] = [];
@@ -135,7 +134,6 @@ export class KeyTable {
       return 'everything';
     }
     for (const { id } of ids) this.#touch(id);
-    if (ids.length > 0) this.#changed.add(ownerMark(owner));
     return null;
   }
 
@@ -145,8 +143,8 @@ export class KeyTable {
   }
 
   /**
-   * What was written since the last call: what was changed (`#changed`), the ids of purged records, when time changes
-   * the first of the written records next (ms), and when the first of them ended (ms).
+   * What was written since the last call: the ids of changed records and of purged ones, when time changes the first of
+   * the written records next (ms), and when the first of them ended (ms).
    */
   takeWritten(): {
     readonly changed: readonly string[];

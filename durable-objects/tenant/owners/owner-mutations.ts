@@ -1,4 +1,9 @@
-/** The mutations of owners. An owner that comes into being with a key does so in the key's mutation. */
+/**
+ * The mutations of owners. An owner that comes into being with a key does so in the key's mutation.
+ *
+ * They tell of every key that has this owner for anybody, also of one that is just being given to another owner. So
+ * they wait for all changes that are under way.
+ */
 import { hasEnded, statusOf } from '../../../domain/keys/status.ts';
 import { fail, ok, type Result } from '../../../domain/outcome.ts';
 import {
@@ -8,7 +13,6 @@ import {
   type OwnerRecord,
   type OwnerState,
   ownerChanges,
-  ownerMark,
   ownerState,
   sameState,
   updateOwner,
@@ -21,7 +25,7 @@ const NO_STATE: OwnerState = {};
 /** Creates an owner. Fails with `owner_exists` when there is one of this id, made by a key for example. */
 export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation<OwnerRecord> {
   return {
-    about: [ownerMark(id)],
+    about: 'everything',
     run: (context) => {
       const { store, now, command } = context;
       if (store.owners.get(id) !== undefined) return fail({ code: 'owner_exists' });
@@ -41,7 +45,7 @@ export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation
 /** Changes attributes of an owner. Writes nothing when none differs. */
 export function ownerUpdate(id: string, patch: OwnerPatch): Mutation<OwnerRecord> {
   return {
-    about: [ownerMark(id)],
+    about: 'everything',
     run: (context) => {
       const { store, now } = context;
       const found = ownerFor(context, id);
@@ -67,7 +71,7 @@ export function ownerUpdate(id: string, patch: OwnerPatch): Mutation<OwnerRecord
  */
 export function ownerDeletion(id: string): Mutation<null> {
   return {
-    about: [ownerMark(id)],
+    about: 'everything',
     run: (context) => {
       const { store, now } = context;
       const found = ownerFor(context, id);

@@ -1,4 +1,7 @@
-/** The mutations of plans. A change of a plan is one write, whatever number of keys has it. */
+/**
+ * The mutations of plans. A change of a plan is one write, whatever number of keys has it, and concerns everything. So
+ * whatever tells of a plan waits until changes of plans have returned, without naming them.
+ */
 import { limitsBreach } from '../../../domain/limits/named-limit.ts';
 import { fail, ok, type Result } from '../../../domain/outcome.ts';
 import {
@@ -8,7 +11,6 @@ import {
   type PlanPatch,
   type PlanRecord,
   planChanges,
-  planMark,
   planValues,
   samePlanState,
   updatePlan,
@@ -18,7 +20,7 @@ import type { Mutation, MutationContext } from '../mutation.ts';
 /** Creates a plan. Fails with `plan_exists`, with `too_many_plans`, and when its limits do not go together. */
 export function planCreation(id: string, attributes: PlanAttributes): Mutation<PlanRecord> {
   return {
-    about: [planMark(id)],
+    about: [],
     run: ({ store, now, command }) => {
       if (store.plans.get(id) !== undefined) return fail({ code: 'plan_exists' });
       const breach = limitsBreach(attributes);
@@ -37,7 +39,7 @@ export function planCreation(id: string, attributes: PlanAttributes): Mutation<P
 /** Changes attributes of a plan, for all its keys at once. Writes nothing when none differs. */
 export function planUpdate(id: string, patch: PlanPatch): Mutation<PlanRecord> {
   return {
-    about: [planMark(id)],
+    about: [],
     run: (context) => {
       const { store, now } = context;
       const found = planFor(context, id);
@@ -60,14 +62,16 @@ export function planUpdate(id: string, patch: PlanPatch): Mutation<PlanRecord> {
 /** Deletes a plan. Fails with `plan_in_use` while an owner names it, or a key that is not revoked. */
 export function planDeletion(id: string): Mutation<null> {
   return {
-    about: [planMark(id)],
+    // It tells of every key and owner that had the plan just now.
+    about: 'everything',
     run: (context) => {
       const { store } = context;
       const found = planFor(context, id);
       if (!found.ok) return found;
       if (store.plans.isUsed(id)) return fail({ code: 'plan_in_use' });
       store.plans.remove(found.value);
-      return ok({ value: null, audit: [{ action: 'plan.delete', changes: { plan: id, name: found.value.name } }] });
+      const audit = [{ action: 'plan.delete', changes: { plan: id, name: found.value.name } }] as const;
+      return ok({ value: null, audit, concerns: 'everything' });
     },
   };
 }

@@ -47,6 +47,7 @@ type Told = Verification & {
   readonly scopes?: readonly string[];
   readonly owner?: string;
   readonly metadata?: { readonly is?: string };
+  readonly ownerMetadata?: { readonly is?: string };
   readonly expiresAt?: string | null;
 };
 
@@ -96,6 +97,17 @@ const byPatch = (name: string, patch: () => object, isOld: (told: Told) => boole
   },
 });
 
+/** A change of a key's owner. */
+const byOwner = (name: string, isOld: (told: Told) => boolean, body: object, before?: object): KeyChange => ({
+  name,
+  prepare: async (client, tenant, owner) => {
+    const { secret } = await client.createKey(tenant.id, { owner });
+    const path = `/tenants/${tenant.id}/owners/${owner}`;
+    if (before !== undefined) await client.send('PATCH', path, before);
+    return keySubject(tenant, secret, isOld, [{ method: 'PATCH', path, body }]);
+  },
+});
+
 /** One of the two keys of a rotation with grace. */
 const byRotation = (name: string, watch: 'predecessor' | 'successor', action: string, body?: object): KeyChange => ({
   name,
@@ -131,6 +143,9 @@ export const KEY_CHANGES: readonly KeyChange[] = [
       return keySubject(tenant, secret, isValid, [request]);
     },
   },
+  byOwner('suspension of an owner', isValid, { enabled: false }),
+  byOwner("end of an owner's suspension", hasCode('OWNER_DISABLED'), { enabled: true }, { enabled: false }),
+  byOwner('metadata of an owner', ({ ownerMetadata }) => ownerMetadata?.is === undefined, { metadata: { is: 'b' } }),
   {
     name: 'deletion of a revoked key',
     prepare: async (client, tenant) => {
@@ -170,6 +185,20 @@ export const KEY_CHANGES: readonly KeyChange[] = [
     ({ expiresAt }) => expiresAt === null,
   ),
 ];
+
+/** A change of an owner of so many keys that it concerns all keys of the tenant. */
+const byLargeOwner = (name: string, request: (path: string) => Request): Change => ({
+  name,
+  waitsSeconds: 1,
+  prepare: async (client, id) => {
+    const tenant = await usedTenant(client, id, 1);
+    const keys = await client.createKeys(
+      id,
+      range(MANY).map((i) => ({ name: `key ${i}`, owner: 'o' })),
+    );
+    return keySubject(tenant, keys.at(-1)?.secret ?? '', isValid, [request(`/tenants/${id}`)]);
+  },
+});
 
 /** A change of a whole tenant, watched by one of its keys. */
 const byTenant = (
@@ -226,19 +255,12 @@ const TENANT_CHANGES: readonly Change[] = [
     leasesOf(path, 2),
     { method: 'POST', path: `${key}/revoke` },
   ]),
-  {
-    name: 'revocation of an owner of many keys',
-    waitsSeconds: 1,
-    prepare: async (client, id) => {
-      const tenant = await usedTenant(client, id, 1);
-      const keys = await client.createKeys(
-        id,
-        range(MANY).map((i) => ({ name: `key ${i}`, owner: 'o' })),
-      );
-      const request = { method: 'POST', path: `${keysOf(tenant)}/revoke`, body: { owner: 'o' } } as const;
-      return keySubject(tenant, keys.at(-1)?.secret ?? '', isValid, [request]);
-    },
-  },
+  byLargeOwner('revocation of an owner of many keys', (path) => {
+    return { method: 'POST', path: `${path}/keys/revoke`, body: { owner: 'o' } };
+  }),
+  byLargeOwner('suspension of an owner of many keys', (path) => {
+    return { method: 'PATCH', path: `${path}/owners/o`, body: { enabled: false } };
+  }),
 ];
 
 function leasesOf(path: string, leaseSeconds: number): Request {
