@@ -44,6 +44,7 @@ export class Counter {
   #isRowGood = false;
   /** Whether memory knows more than the row tells, beside what is outstanding. */
   #isAhead = false;
+  #hasLongerWindow = false;
   /** When the limit was nearly used up last (ms). */
   #tightAt = Number.NEGATIVE_INFINITY;
 
@@ -58,7 +59,9 @@ export class Counter {
 
   /** The counter of a row. What is open in the row may have been spent until `openUntil` (ms). */
   static ofRow(bytes: Uint8Array, limit: Limit, allowances: Allowances, openUntil: number, now: number): Counter {
-    return new Counter(limit, usedByRow(bytes, limit, allowances, openUntil, now));
+    const counter = new Counter(limit, usedByRow(bytes, limit, allowances, openUntil, now));
+    counter.change(limit);
+    return counter;
   }
 
   get limit(): Limit {
@@ -70,21 +73,24 @@ export class Counter {
   }
 
   /**
-   * Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back. Returns
-   * whether the window is the longest so far: then the row has to be written.
+   * Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back.
    */
-  change(limit: Limit): boolean {
+  change(limit: Limit): void {
     if (limit.kind !== this.#limit.kind) throw new Error('a rate limit and a quota never share a counter');
     this.#limit = limit;
     if (limit.kind === 'quota') {
       // The row states the kind of period that its open block is for.
       this.#isRowGood = false;
       (this.#used as UsedInPeriod).change(limit as Quota);
-      return false;
+      return;
     }
     const isLongest = (this.#used as UsedInWindow).change(limit as RateLimit);
-    this.#isAhead ||= isLongest;
-    return isLongest;
+    this.#hasLongerWindow ||= isLongest;
+  }
+
+  /** Whether the window is longer than the row knows, so that the row has to be written. */
+  get hasLongerWindow(): boolean {
+    return this.#hasLongerWindow;
   }
 
   // ---- questions ----
@@ -171,7 +177,7 @@ export class Counter {
 
   /** Whether the row is to be written before this counter is forgotten, lest more counts than was used. */
   get isOpen(): boolean {
-    return this.#isAhead || this.#rest > 0;
+    return this.#isAhead || this.#hasLongerWindow || this.#rest > 0;
   }
 
   /** Whether these units are written off already. */
@@ -195,6 +201,7 @@ export class Counter {
     write(this.#row(rest + lent, now), this.#used.overAt(now + BLOCK_LASTS_MS));
     this.#isRowGood = true;
     this.#writtenAt = now;
+    this.#hasLongerWindow = false;
     this.#isAhead = rest > 0;
     this.#era = this.#used.era(now);
     this.#rest = rest;

@@ -165,10 +165,11 @@ export class TenantLimits {
     const known = this.#counters.get(name) ?? this.#load(name, limit, now);
     const { counter, write } = known;
     if (!isSame(counter.limit, limit)) {
-      // A row that knows of a longer window than before keeps what is used from now on for as long.
-      if (counter.change(limit)) counter.close(now, write);
+      counter.change(limit);
       this.#counters.resized(name);
     }
+    // The row has to know of a window that is longer than any before, also where it was read for that one.
+    if (counter.hasLongerWindow) counter.rewrite(now, write);
     return known;
   }
 

@@ -208,8 +208,9 @@ export function noneUsed(limit: Limit, { windowDrift, clockStepMs }: Allowances)
 }
 
 /**
- * What a row tells, read at `now`. The clock may be ahead of the one that the times in the row were read off, so they are moved later; but nothing in the row was spent later
- * than now. What was open may have been spent until `openUntil`.
+ * What a row tells, read at `now`. The clock may be ahead of the one that the times in the row were read off, so they
+ * are moved later; but nothing in the row was spent later than now. What was open may have been spent until
+ * `openUntil`. The window is the longest that the row knows of, until the limit is told to `change`.
  */
 export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, openUntil: number, now: number): UsedUnits {
   const row = readRow(bytes);
@@ -220,9 +221,7 @@ export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, openU
   }
   const moved = (at: number) => Math.min(at + by.clockStepMs, now);
   const buckets = row.buckets.map(({ since, at, units }) => ({ since: moved(since), at: moved(at), units }));
-  const rate = limit as RateLimit;
-  const window = new SlidingWindow(rate.windowMs, by.windowDrift, { horizonMs: row.horizonMs, buckets });
-  const used = new UsedInWindow(rate, window);
+  const used = new UsedInWindow(limit as RateLimit, new SlidingWindow(row.horizonMs, by.windowDrift, { buckets }));
   used.addUnknown(row.open, openUntil);
   return used;
 }

@@ -84,6 +84,18 @@ describe('counters in memory', () => {
     expect(rows.get('q')?.overAt).toBe(Date.parse('2025-02-01T00:00Z'));
   });
 
+  it('are written anew when they are read for a longer window', () => {
+    const { rows, spend, pushOut } = limitsWith();
+    spend(1, START);
+    pushOut();
+    const hour: Limit = { ...MINUTE, windowMs: HOUR_MS };
+    expect(spend(0, START + 1000, 'c', hour).limits[0]?.remaining).toBe(99);
+    expect(rows.get('c')?.overAt).toBeGreaterThan(START + 2 * HOUR_MS);
+    spend(0, START + 2000);
+    pushOut();
+    expect(spend(0, START + 3_000_000, 'c', hour).limits[0]?.remaining).toBe(99);
+  });
+
   it('are dropped with their rows, unless memory knows more', () => {
     const { limits, rows, spend, remaining } = limitsWith();
     for (let i = 0; i < 2; i++) spend(1, START);
