@@ -92,16 +92,17 @@ export class CounterCache {
     if (entry.counter.isOpen) this.#open.add(entry);
   }
 
-  /** Closes up to `max` counters that were not used after `before` (ms). */
-  closeUnused(before: number, max: number, now: number): void {
+  /** Closes up to `max` counters that were not used after `before` (ms). Returns whether it stopped at `max`. */
+  closeUnused(before: number, max: number, now: number): boolean {
     let closed = 0;
     for (const entry of this.#open) {
       if (entry.usedAt > before && entry.counter.isOpen) continue;
       entry.counter.close(now, entry.write);
       this.#open.delete(entry);
       closed += 1;
-      if (closed === max) return;
+      if (closed === max) return true;
     }
+    return false;
   }
 
   // ---- memory ----

@@ -124,10 +124,12 @@ export class TenantLimits {
     return this.#counters.hasOpen;
   }
 
-  /** Writes up to `max` of these rows, of counters that were not used for `unusedMs`. */
-  closeUnused(unusedMs: number, max: number, at: number): void {
+  /**
+   * Writes up to `max` of these rows, of counters that were not used for `unusedMs`. Returns whether it stopped there.
+   */
+  closeUnused(unusedMs: number, max: number, at: number): boolean {
     const now = this.#see(at);
-    this.#counters.closeUnused(now - unusedMs, max, now);
+    return this.#counters.closeUnused(now - unusedMs, max, now);
   }
 
   /**

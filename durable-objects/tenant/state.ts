@@ -285,18 +285,20 @@ export class TenantState {
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
+    let areMoreUnused = false;
     if (uses.length > 0 || isOver || limits?.hasOpen) {
-      this.#transaction(() => {
+      areMoreUnused = this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now);
+        const areMore = limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now) ?? false;
         this.#armForCounters(now);
         if (isOver) leases.note(false);
+        return areMore;
       });
       lastUsed.written(uses);
     }
     leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (limits?.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
+    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
