@@ -92,8 +92,8 @@ export class BudgetGranter {
   ): BudgetAnswer {
     const grants = reports.flatMap(({ report, account, isNews }) => {
       const write = counterOf(account.budget)?.write;
-      if (isNews && report.wants && leaseMs > 0 && write !== undefined) account.lend(leaseMs, now, write);
-      const answer = account.answer(report, leaseMs, now);
+      if (isNews && report.wants && leaseMs > 0 && write !== undefined) account.lend(now, write);
+      const answer = account.answer(report, now);
       return answer === null ? [] : [answer];
     });
     return {

@@ -13,6 +13,9 @@ const RATE_MAX = 1.02;
 
 export const ALLOWED: Allowances = { windowDrift: 0.021, clockStepMs: 300, unknownLeaseMs: outlastMs(LEASE_MS) };
 
+/** More often than leases end, so that they last. */
+const RENEW_EVERY_MS = 600;
+
 /** A Monday and the first of a month: all periods end at once. */
 const BOUNDARY = Date.parse('2024-07-01T00:00Z');
 const BOUNDARY_AFTER_MS = 3000;
@@ -21,7 +24,7 @@ const limitUnits = fc.constantFrom(1, 3, 10, 30, 100, 100);
 const rateLimit: fc.Arbitrary<Limit> = fc.record({
   kind: fc.constant('rate' as const),
   limit: limitUnits,
-  windowMs: fc.constantFrom(300, 1200, 4500),
+  windowMs: fc.constantFrom(300, 1000, 1500, 4500),
 });
 const quota: fc.Arbitrary<Limit> = fc.record({
   kind: fc.constant('quota' as const),
@@ -30,7 +33,7 @@ const quota: fc.Arbitrary<Limit> = fc.record({
 });
 /** What one limit may be changed to. */
 const choices = fc.oneof(
-  { weight: 3, arbitrary: fc.array(rateLimit, { minLength: 1, maxLength: 3 }) },
+  { weight: 2, arbitrary: fc.array(rateLimit, { minLength: 1, maxLength: 3 }) },
   { weight: 1, arbitrary: fc.array(quota, { minLength: 1, maxLength: 2 }) },
 );
 const limitsOfRoot = fc.oneof(fc.tuple(choices), fc.array(choices, { minLength: 1, maxLength: 3 }));
@@ -58,7 +61,11 @@ const burst: fc.Arbitrary<ModelEvent[]> = fc
     root,
     successor: rarely(3),
     holder,
-    cost: fc.oneof(fc.constant(1), fc.integer({ min: 0, max: 6 })),
+    cost: fc.oneof(
+      { weight: 5, arbitrary: fc.constant(1) },
+      { weight: 2, arbitrary: fc.integer({ min: 0, max: 6 }) },
+      { weight: 1, arbitrary: fc.constantFrom(10, 25) },
+    ),
     there: delay,
     back: delay,
     again: fc.option(delay, { freq: 6 }),
@@ -70,8 +77,14 @@ const burst: fc.Arbitrary<ModelEvent[]> = fc
     Array.from({ length: times }, (_, i) => ({ ...verify, at: verify.at + i * gap })),
   );
 
+/** A holder whose tenant is in use by keys that have nothing to do with the limits. */
+const renewals: fc.Arbitrary<ModelEvent[]> = fc
+  .record({ at, type: of('renew'), holder, there: delay, back: delay, times: fc.integer({ min: 1, max: 8 }) })
+  .map(({ times, ...renew }) =>
+    Array.from({ length: times }, (_, i) => ({ ...renew, at: renew.at + i * RENEW_EVERY_MS })),
+  );
+
 const other: fc.Arbitrary<ModelEvent> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ at, type: of('renew'), holder, there: delay, back: delay }) },
   { weight: 3, arbitrary: fc.record({ at, type: of('change'), root, index: fc.nat(2), to: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ at, type: of('change all') }) },
   {
@@ -103,7 +116,7 @@ export const history = fc.record({
   settings,
   events: fc
     .tuple(
-      fc.array(burst, { minLength: 1, maxLength: 25, size: 'max' }),
+      fc.array(fc.oneof({ weight: 5, arbitrary: burst }, renewals), { minLength: 1, maxLength: 25, size: 'max' }),
       fc.array(other, { maxLength: 12, size: 'max' }),
     )
     .map(([bursts, others]) => [...bursts.flat(), ...others]),

@@ -50,10 +50,15 @@ export class Judge {
     for (const earlier of limits.slice(0, index)) earlier.until = Math.min(earlier.until, t);
   }
 
-  /** The object decides by this limit. */
-  decided(counter: string, limit: Limit, t: number, reading: number): void {
+  /** The object decides at this reading of its clock. */
+  decided(counter: string, reading: number): void {
     const counted = this.#of(counter);
     counted.decidedAt = Math.max(counted.decidedAt, reading);
+  }
+
+  /** The object knows of this window, and will after a start. */
+  knows(counter: string, limit: Limit, t: number): void {
+    const counted = this.#of(counter);
     if (limit.kind === 'quota' || limit.windowMs <= counted.horizonMs) return;
     if (counted.horizonMs > 0) counted.longer.push({ t, before: counted.horizonMs });
     counted.horizonMs = limit.windowMs;
