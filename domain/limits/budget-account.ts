@@ -132,7 +132,7 @@ export class BudgetAccount {
     const { counter } = this;
     if (this.#recall !== null) return;
     if (this.#lent.units === 0) this.#lent = new LentUnits(this.#holder, counter.used.spendableUntil(now));
-    if (this.#lent.end <= now || !this.#isOfPresentLimit || counter.wasTight(now)) return;
+    if (this.#lent.end <= now || !counter.mayLend || !this.#isOfPresentLimit || counter.wasTight(now)) return;
     const units = budgetUnits({
       limit: this.limit.limit,
       remaining: counter.remaining(now),

@@ -38,6 +38,8 @@ export class Counter {
   #isRowGood = false;
   /** Whether memory knows more than the row tells, beside what is outstanding. */
   #isAhead = false;
+  /** Whether the limit may have been changed since it was last told. */
+  #isDoubted = false;
   /** When the limit was nearly used up last (ms). */
   #tightAt = Number.NEGATIVE_INFINITY;
 
@@ -79,6 +81,20 @@ export class Counter {
     const isLongest = (this.#used as UsedInWindow).change(limit as RateLimit);
     this.#isAhead ||= isLongest;
     return isLongest;
+  }
+
+  /** Says that the limit may have been changed: nothing is lent by it before it is told again. */
+  doubtLimit(): void {
+    this.#isDoubted = true;
+  }
+
+  /** Says that the limit is as it is known. */
+  confirmLimit(): void {
+    this.#isDoubted = false;
+  }
+
+  get mayLend(): boolean {
+    return !this.#isDoubted;
   }
 
   // ---- questions ----

@@ -97,13 +97,10 @@ export class TenantLimits {
    * when all leases of before are over.
    */
   changed(counters: readonly string[] | 'everything'): void {
+    const concerned = counters === 'everything' ? [...this.#counters.keys()] : counters;
+    for (const name of concerned) this.#counters.get(name)?.counter.doubtLimit();
     if (counters === 'everything') this.#granter.recallAll();
-    else {
-      for (const name of counters) {
-        const known = this.#counters.get(name);
-        if (known !== undefined) this.#granter.recall(known.counter);
-      }
-    }
+    else for (const name of counters) this.#recall(name);
   }
 
   /** Writes all rows as they are. Call it when nobody has asked for some seconds, since the object may be evicted then. */
@@ -123,6 +120,11 @@ export class TenantLimits {
     for (const { counter } of this.#counters.values()) counter.distrustRow();
   }
 
+  #recall(name: string): void {
+    const known = this.#counters.get(name);
+    if (known !== undefined) this.#granter.recall(known.counter);
+  }
+
   // ---- counters ----
 
   #counter(name: string, limit: Limit, now: number): Known {
@@ -132,6 +134,7 @@ export class TenantLimits {
     this.#counters.set(name, known);
     // A row that knows of a longer window than before keeps what is used from now on for as long.
     if (!isSame(known.counter.limit, limit) && known.counter.change(limit)) known.counter.close(now, known.write);
+    known.counter.confirmLimit();
     this.#budgets.set(budgetName(name, limit), name);
     return known;
   }

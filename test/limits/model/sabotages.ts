@@ -120,9 +120,10 @@ export const CODE_SABOTAGES: Readonly<Record<string, () => void>> = {
     replace(HeldBudgets.prototype, 'receive', function (this: HeldBudgets, asking, answer, now) {
       receive.call(this, { ...asking, at: now }, answer, now);
     });
-  },
-  'instances of the object that share an epoch': () => {
-    replaceGetter(BudgetGranter.prototype, 'epoch', 'epoch');
+    const ofRecords = LeaseHolder.prototype.receive;
+    replace(LeaseHolder.prototype, 'receive', function (this: LeaseHolder<unknown>, tenant, asking, renewal, got, now) {
+      ofRecords.call(this, tenant, { ...asking, at: now }, renewal, got, now);
+    });
   },
   'an earlier instance of the object that is forgotten': () => {
     replace(UsedInWindow.prototype, 'addUnknown', () => {});
