@@ -115,6 +115,7 @@ export class BudgetAccount {
   report({ call, granted, spent, returned }: BudgetReport, leaseMs: number, now: number): boolean {
     if (call <= this.#call) return false;
     this.#call = call;
+    if (spent < this.#spent || returned < this.#returned) this.#startAnew();
     // The holder takes no answer to an earlier call any more. What such an answer would have brought comes back.
     const missed = this.#granted - granted;
     const used = spent - this.#spent;
@@ -125,6 +126,15 @@ export class BudgetAccount {
     this.#noteUse(used, leaseMs, now);
     if (granted === spent + returned) this.#recall = null;
     return true;
+  }
+
+  /** The holder had forgotten this budget. What it had counts until it cannot be spent any more. */
+  #startAnew(): void {
+    this.#lent.freeze();
+    this.#lent = new LentUnits(this.#holder, Number.POSITIVE_INFINITY);
+    this.#granted = 0;
+    this.#spent = 0;
+    this.#returned = 0;
   }
 
   /** Grants units in answer to a report that is news. */

@@ -167,11 +167,12 @@ export class Counter {
   /** Call this when a row may not have been written, because its transaction was rolled back. */
   distrustRow(): void {
     this.#isRowGood = false;
+    this.#isAhead = true;
   }
 
   /** Whether the row tells all, so that the counter may be forgotten. */
   isSettled(now: number): boolean {
-    return this.#isRowGood && !this.#isAhead && this.#rest === 0 && this.#used.outstandingUnits(now) === 0;
+    return !this.#isAhead && this.#rest === 0 && this.#used.outstandingUnits(now) === 0;
   }
 
   /** Whether these units are written off already. */
@@ -190,7 +191,7 @@ export class Counter {
 
   /** Writes off `rest` units to memory, and `lent` units that are about to be outstanding. */
   #open(rest: number, lent: number, now: number, write: WriteRow): void {
-    this.#isRowGood = false;
+    this.distrustRow();
     write(this.#row(rest + lent, now));
     this.#isRowGood = true;
     this.#isAhead = rest > 0;

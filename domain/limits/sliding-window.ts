@@ -91,6 +91,11 @@ export class SlidingWindow {
     while (this.#recent.length > RECENT_MAX) this.#join();
   }
 
+  /** When the last unit was used that is in the window. */
+  get lastAt(): number {
+    return this.#recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** When units leave the window, in order of time. */
   *leaving(): Generator<{ readonly at: number; readonly units: number }> {
     for (const { at, units } of this.#recent) yield { at: this.leavesAt(at), units };

@@ -155,9 +155,10 @@ export class TenantLimits {
 
   /** Forgets some counters that were not used for long, if there are too many. Their rows tell all. */
   #forget(now: number): void {
-    const excess = Math.min(this.#counters.size - this.#countersMax, FORGET_AT_ONCE);
-    if (excess <= 0) return;
-    for (const [name, known] of [...this.#counters].slice(0, excess)) {
+    let looks = Math.min(this.#counters.size - this.#countersMax, FORGET_AT_ONCE);
+    for (const [name, known] of this.#counters) {
+      if (looks <= 0) return;
+      looks -= 1;
       const { counter, write } = known;
       counter.close(now, write);
       this.#counters.delete(name);

@@ -51,8 +51,8 @@ export abstract class UsedUnits {
 
   *outstanding(now: number): Generator<Outstanding> {
     for (const each of this.#outstanding) {
-      if (this.isOver(each.end, now)) this.#outstanding.delete(each);
-      else if (each.units > 0 && this.counts(each.end, now)) yield each;
+      if (each.units === 0 || this.isOver(each.end, now)) this.#outstanding.delete(each);
+      else if (this.counts(each.end, now)) yield each;
     }
   }
 }
@@ -115,7 +115,9 @@ export class UsedInWindow extends UsedUnits {
   }
 
   override resetsAt(now: number): number {
-    return this.#leaving(now).at(-1)?.at ?? now;
+    let last = this.#window.used(now) > 0 ? this.#window.lastAt : Number.NEGATIVE_INFINITY;
+    for (const { end } of this.outstanding(now)) last = Math.max(last, end);
+    return Math.max(this.#window.leavesAt(last), now);
   }
 
   override spendableUntil(): number {

@@ -142,6 +142,26 @@ describe('a budget', () => {
     expect(tenant.spend(holder)).toBe('ask');
   });
 
+  it('starts anew when its holder has forgotten it', () => {
+    const tenant = new Tenant();
+    const holder = holderOf(tenant);
+    for (let i = 0; i < 100; i += 1) {
+      tenant.now += 600;
+      if (i === 98) tenant.spendAll(holder);
+      tenant.renew(holder);
+    }
+    const { remaining } = tenant;
+    for (let i = 0; i < 110; i += 1) {
+      tenant.now += 600;
+      tenant.renew(holder);
+    }
+    expect(tenant.ask(holder).call.reports).toMatchObject([{ granted: 0, spent: 0, returned: 0 }]);
+    expect(remaining).toBeLessThan(100);
+    tenant.limits.sweep(tenant.now);
+    tenant.call(holder);
+    expect(tenant.remaining).toBeLessThanOrEqual(99);
+  });
+
   it('is not granted or kept when little remains', () => {
     const tenant = new Tenant();
     const holder = holderOf(tenant);

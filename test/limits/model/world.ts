@@ -237,7 +237,6 @@ export class World {
     if (verify === null || record === null) budgets = this.#limits.renew(turn, now);
     else {
       const charges = record.charges.map((charge) => ({ ...charge, cost: verify.cost }));
-      for (const { counter } of charges) this.judge.decided(counter, now);
       const decision = this.#limits.decide(charges, null, turn, now);
       for (const { counter, limit } of charges) if (this.#rows.has(counter)) this.judge.knows(counter, limit, t);
       this.decided += 1;
@@ -262,6 +261,7 @@ export class World {
     const instance = this.#instance;
     const write = (counter: string, row: Uint8Array) => {
       this.rowBytes = Math.max(this.rowBytes, row.length);
+      this.judge.written(sameCounter(counter), this.#lastNow);
       if (this.#sabotage !== 'memory that is spent before its block is written') this.#rows.set(counter, row);
       else this.#later(t + WRITTEN_LATE_MS, () => instance === this.#instance && this.#rows.set(counter, row));
     };
