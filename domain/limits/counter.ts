@@ -54,7 +54,14 @@ export class Counter {
 
   /** The counter of a row, in an instance of the object that was started at `startedAt`. */
   static ofRow(bytes: Uint8Array, limit: Limit, allowances: Allowances, startedAt: number, now: number): Counter {
-    return new Counter(limit, usedByRow(bytes, limit, allowances, startedAt, now));
+    const counter = new Counter(limit, usedByRow(bytes, limit, allowances, startedAt, now));
+    counter.change(limit);
+    return counter;
+  }
+
+  /** Whether memory knows more than the row tells, beside what is outstanding. */
+  get isAhead(): boolean {
+    return this.#isAhead;
   }
 
   get limit(): Limit {
@@ -66,21 +73,20 @@ export class Counter {
   }
 
   /**
-   * Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back. Returns
-   * whether the window is the longest so far: then the row has to be written.
+   * Changes the limit. What was used stays used: a higher limit counts at once, a lower one brings nothing back. If its
+   * window is the longest so far, the row has to be written for nothing to be forgotten: `isAhead` tells.
    */
-  change(limit: Limit): boolean {
+  change(limit: Limit): void {
     if (limit.kind !== this.#limit.kind) throw new Error('a rate limit and a quota never share a counter');
     this.#limit = limit;
     if (limit.kind === 'quota') {
       // The row states the kind of period that its open block is for.
       this.#isRowGood = false;
       (this.#used as UsedInPeriod).change(limit as Quota);
-      return false;
+      return;
     }
     const isLongest = (this.#used as UsedInWindow).change(limit as RateLimit);
     this.#isAhead ||= isLongest;
-    return isLongest;
   }
 
   /** Says that the limit may have been changed: nothing is lent by it before it is told again. */

@@ -10,6 +10,7 @@ import type { BudgetGranter } from './budget-granter.ts';
 import { Counter, type WriteRow } from './counter.ts';
 import { type CreditCharge, type Decision, decide } from './decision.ts';
 import type { Allowances, Limit } from './limit.ts';
+import { isRowOver } from './used-units.ts';
 
 /** Counters that are kept in memory, at most 15 MB. Those with open budgets come on top. */
 const COUNTERS_MAX = 4000;
@@ -115,6 +116,23 @@ export class TenantLimits {
     for (const [budget, counter] of this.#budgets) if (!this.#counters.has(counter)) this.#budgets.delete(budget);
   }
 
+  /**
+   * Whether the row of this counter can be removed: it tells nothing that counts, whatever the limit is changed to. Then
+   * memory forgets the counter too, so the row must be removed in the same turn.
+   */
+  isOver(name: string, at: number): boolean {
+    const now = this.#see(at);
+    const known = this.#counters.get(name);
+    if (known === undefined) {
+      const row = this.#rows.read(name);
+      return row === null || isRowOver(row, this.#allowances, this.#startedAt, now);
+    }
+    if (!known.counter.used.isUnused(now)) return false;
+    this.#granter.forget(known.counter);
+    this.#counters.delete(name);
+    return true;
+  }
+
   /** Call this when the transaction around a turn did not commit: rows may not be what was written. */
   rolledBack(): void {
     for (const { counter } of this.#counters.values()) counter.distrustRow();
@@ -128,12 +146,15 @@ export class TenantLimits {
   // ---- counters ----
 
   #counter(name: string, limit: Limit, now: number): Known {
-    const known = this.#counters.get(name) ?? this.#load(name, limit, now);
+    const kept = this.#counters.get(name);
+    const known = kept ?? this.#load(name, limit, now);
     // The most recently used is last.
     this.#counters.delete(name);
     this.#counters.set(name, known);
+    const isTold = kept === undefined || !isSame(kept.counter.limit, limit);
+    if (isTold) known.counter.change(limit);
     // A row that knows of a longer window than before keeps what is used from now on for as long.
-    if (!isSame(known.counter.limit, limit) && known.counter.change(limit)) known.counter.close(now, known.write);
+    if (isTold && known.counter.isAhead) known.counter.close(now, known.write);
     known.counter.confirmLimit();
     this.#budgets.set(budgetName(name, limit), name);
     return known;

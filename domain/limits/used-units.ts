@@ -45,6 +45,14 @@ export abstract class UsedUnits {
     return units;
   }
 
+  /** Whether nothing is known that would count, even if the limit is changed. */
+  isUnused(now: number): boolean {
+    for (const _ of this.outstanding(now)) return false;
+    return this.hasNoneSpent(now) && this.#outstanding.size === 0;
+  }
+
+  protected abstract hasNoneSpent(now: number): boolean;
+
   lend(outstanding: Outstanding): void {
     this.#outstanding.add(outstanding);
   }
@@ -103,6 +111,10 @@ export class UsedInWindow extends UsedUnits {
 
   override isOver(at: number, now: number): boolean {
     return this.#window.isOver(at, now);
+  }
+
+  protected override hasNoneSpent(now: number): boolean {
+    return this.spent(now) === 0 && this.#window.isEmpty(now);
   }
 
   override freeIn(units: number, now: number): number {
@@ -171,6 +183,10 @@ export class UsedInPeriod extends UsedUnits {
     return !PERIODS.some((period) => this.#count.isPresent(period, at, now));
   }
 
+  protected override hasNoneSpent(now: number): boolean {
+    return this.#count.isOver(now);
+  }
+
   override freeIn(_units: number, now: number): number {
     return Math.max(this.resetsAt(now) - now, 1);
   }
@@ -202,7 +218,8 @@ export function noneUsed(limit: Limit, { windowDrift, clockStepMs }: Allowances)
 /**
  * What a row tells, read at `now` by an instance of the object that was started at `startedAt`. Its clock may be ahead
  * of the one that the times in the row were read off, so they are moved later; but nothing in the row was spent later
- * than now. What was open may have been spent until the last lease of the earlier instance was over.
+ * than now. What was open may have been spent until the last lease of the earlier instance was over. The window is the
+ * longest that the row knows of, until the limit is told to `change`.
  */
 export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, startedAt: number, now: number): UsedUnits {
   const row = readRow(bytes);
@@ -213,9 +230,17 @@ export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, start
   }
   const moved = (at: number) => Math.min(at + by.clockStepMs, now);
   const buckets = row.buckets.map(({ since, at, units }) => ({ since: moved(since), at: moved(at), units }));
-  const rate = limit as RateLimit;
-  const window = new SlidingWindow(rate.windowMs, by.windowDrift, { horizonMs: row.horizonMs, buckets });
-  const used = new UsedInWindow(rate, window);
+  const used = new UsedInWindow(limit as RateLimit, new SlidingWindow(row.horizonMs, by.windowDrift, { buckets }));
   used.addUnknown(row.open, startedAt + by.unknownLeaseMs);
   return used;
+}
+
+/** Whether a row tells nothing that would count, whatever the limit is. */
+export function isRowOver(bytes: Uint8Array, by: Allowances, startedAt: number, now: number): boolean {
+  const row = readRow(bytes);
+  const limit: Limit =
+    row.kind === 'quota'
+      ? { kind: 'quota', limit: 0, period: row.period }
+      : { kind: 'rate', limit: 0, windowMs: row.horizonMs };
+  return usedByRow(bytes, limit, by, startedAt, now).isUnused(now);
 }

@@ -59,6 +59,13 @@ export class Judge {
     counted.writtenAt = Math.max(counted.writtenAt, reading);
   }
 
+  /** The row is removed, since nothing of it counts. With it goes what the longest window was. */
+  removed(counter: string, t: number): void {
+    const counted = this.#of(counter);
+    counted.longer.push({ t, before: counted.horizonMs });
+    counted.horizonMs = 0;
+  }
+
   /** The object knows of this window, and will after a start. */
   knows(counter: string, limit: Limit, t: number): void {
     const counted = this.#of(counter);

@@ -130,8 +130,7 @@ export class World {
   run(events: readonly ModelEvent[]): void {
     for (const event of events) this.#later(event.at, (t) => this.#start(event, t));
     const end = events.reduce((latest, { at }) => Math.max(latest, at), 0);
-    for (let t = SWEEP_EVERY_MS; t < end; t += SWEEP_EVERY_MS)
-      this.#later(t, (then) => this.#limits.sweep(this.#now(then)));
+    for (let t = SWEEP_EVERY_MS; t < end; t += SWEEP_EVERY_MS) this.#later(t, (then) => this.#sweep(then));
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) next.run(next.t);
   }
 
@@ -286,6 +285,16 @@ export class World {
     this.#ahead = ahead;
     [this.#leases, this.#limits] = this.#newObject(t);
     this.#leases.assumeLeased(this.#clock.now(t) + this.#settings.allowances.unknownLeaseMs);
+  }
+
+  #sweep(t: number): void {
+    const now = this.#now(t);
+    this.#limits.sweep(now);
+    for (const counter of [...this.#rows.keys()]) {
+      if (!this.#limits.isOver(counter, now)) continue;
+      this.#rows.delete(counter);
+      this.judge.removed(sameCounter(counter), t);
+    }
   }
 
   #changeAll(t: number): void {
