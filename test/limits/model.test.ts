@@ -32,7 +32,6 @@ afterEach(() => {
 describe('a limit', () => {
   it('is never exceeded in any interval, whatever happens to calls, holders and the object', () => {
     const { result, ...did } = check(RUNS);
-    console.log(did);
     expect(fc.defaultReportMessage(result)).toBeUndefined();
     expect(did.admittedFromMemory).toBeGreaterThan(RUNS / 4);
   });

@@ -54,7 +54,11 @@ const anyRoot = fc.integer({ min: 0, max: ROOTS - 1 });
 const rarely = (one: number) => fc.nat(one).map((n) => n === 0);
 const of = <const T extends ModelEvent['type']>(type: T) => fc.constant(type);
 
-const burst = (root: fc.Arbitrary<number>, cost: fc.Arbitrary<number>): fc.Arbitrary<ModelEvent[]> =>
+const burst = (
+  root: fc.Arbitrary<number>,
+  cost: fc.Arbitrary<number>,
+  at: fc.Arbitrary<number>,
+): fc.Arbitrary<ModelEvent[]> =>
   fc
     .record({
       at,
@@ -82,7 +86,16 @@ const renewals: fc.Arbitrary<ModelEvent[]> = fc
   );
 
 const other: fc.Arbitrary<ModelEvent> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ at, type: of('change'), root: anyRoot, index: fc.nat(2), to: fc.nat(2) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      at,
+      type: of('change'),
+      root: fc.constantFrom(0, 0, 1),
+      index: fc.constantFrom(0, 0, 1, 2),
+      to: fc.nat(2),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ at, type: of('change all') }) },
   {
     weight: 2,
@@ -103,6 +116,7 @@ const historyOf = (
   limits: fc.Arbitrary<readonly (readonly Limit[])[]>,
   root: fc.Arbitrary<number>,
   cost: fc.Arbitrary<number>,
+  when = at,
 ) =>
   fc.record({
     settings: fc.record<ModelSettings>({
@@ -116,7 +130,7 @@ const historyOf = (
     }),
     events: fc
       .tuple(
-        fc.array(fc.oneof({ weight: 5, arbitrary: burst(root, cost) }, renewals), {
+        fc.array(fc.oneof({ weight: 5, arbitrary: burst(root, cost, when) }, renewals), {
           minLength: 1,
           maxLength: 25,
           size: 'max',
@@ -125,6 +139,12 @@ const historyOf = (
       )
       .map(([bursts, others]) => [...bursts.flat(), ...others]),
   });
+
+const smallAndLarge = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(1) },
+  { weight: 3, arbitrary: fc.constantFrom(10, 20) },
+);
+const aroundBoundary = fc.integer({ min: BOUNDARY_AFTER_MS - 1000, max: BOUNDARY_AFTER_MS + 800 });
 
 /** All that can happen; and one large limit that is used in small steps and in large ones, so that budgets matter. */
 export const history = fc.oneof(
@@ -137,11 +157,16 @@ export const history = fc.oneof(
     fc.tuple(
       fc.oneof(
         fc.tuple(fc.constantFrom<Limit>(...[1000, 1500].map((ms) => ({ ...LARGE, windowMs: ms })))),
-        fc.tuple(fc.constant<Limit>({ kind: 'quota', limit: LARGE.limit, period: 'day' })),
         fc.tuple(fc.constant<Limit>(LARGE), fc.constant<Limit>({ ...LARGE, limit: 1 })),
       ),
     ),
     fc.constant(0),
-    fc.oneof({ weight: 5, arbitrary: fc.constant(1) }, { weight: 3, arbitrary: fc.constantFrom(10, 20) }),
+    smallAndLarge,
+  ),
+  historyOf(
+    fc.tuple(fc.tuple(fc.constant<Limit>({ kind: 'quota', limit: LARGE.limit, period: 'day' }))),
+    fc.constant(0),
+    smallAndLarge,
+    aroundBoundary,
   ),
 );
