@@ -2,8 +2,8 @@
  * The object's half of budgets (budget.ts): what it has left with which holder. Each method is one turn: what it reads,
  * notes and decides belongs together, so callers must not wait in between.
  *
- * All of it is in memory. What it wrote off before it granted anything is in the rows of the counters, so an instance of
- * the object that knows nothing of the holders counts all of it as spent.
+ * All of it is in memory. What it wrote off before it granted anything is in the rows of the counters, so an instance
+ * of the object that knows nothing of the holders counts all of it as spent.
  *
  * Pure: times are passed in (ms), and must never go back.
  */

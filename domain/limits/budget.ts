@@ -5,12 +5,12 @@
  * late, lost or repeated, no unit is spent twice.
  *
  * A budget travels on the call that renews the lease on the tenant (domain/leases), and lasts as long as that lease:
- * each renewal lasts for all budgets of the holder. The object takes a budget back by *recalling* it: it lets no further
- * renewal last for it and names it in every answer until the holder has returned it. A change of a limit recalls, and
- * waits for the leases of before anyway; so when it has returned, nobody has a unit of before.
+ * each renewal lasts for all budgets of the holder. The object takes a budget back by *recalling* it: it lets no
+ * further renewal last for it and names it in every answer until the holder has returned it. A change of a limit
+ * recalls, and waits for the leases of before anyway; so when it has returned, nobody has a unit of before.
  *
- * The clocks of two machines are never compared: the holder counts from before it sent its call, the object from when it
- * processed it, and the object adds the margin of leases.
+ * The clocks of two machines are never compared: the holder counts from before it sent its call, the object from when
+ * it processed it, and the object adds the margin of leases.
  */
 import { outlastMs } from '../leases/lease.ts';
 import type { Limit, Standing } from './limit.ts';

@@ -1,7 +1,7 @@
 /**
- * All that a tenant's object knows of limits: counters with their rows, what is left with holders, and the decision of a
- * verification. Each method is one turn and belongs in one transaction: what it writes, and what its caller writes. If
- * that transaction does not commit, call `rolledBack`.
+ * All that a tenant's object knows of limits: counters with their rows, what is left with holders, and the decision of
+ * a verification. Each method is one turn and belongs in one transaction: what it writes, and what its caller writes.
+ * If that transaction does not commit, call `rolledBack`.
  *
  * Pure: times are passed in (ms). A time that is earlier than one before counts as that one.
  */
@@ -94,8 +94,8 @@ export class TenantLimits {
   }
 
   /**
-   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may return
-   * when all leases of before are over.
+   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may
+   * return when all leases of before are over.
    */
   changed(counters: readonly string[] | 'everything'): void {
     const concerned = counters === 'everything' ? [...this.#counters.keys()] : counters;
@@ -104,7 +104,9 @@ export class TenantLimits {
     else for (const name of counters) this.#recall(name);
   }
 
-  /** Writes all rows as they are. Call it when nobody has asked for some seconds, since the object may be evicted then. */
+  /**
+   * Writes all rows as they are. Call it when nobody has asked for some seconds, since the object may be evicted then.
+   */
   close(at: number): void {
     const now = this.#see(at);
     for (const { counter, write } of this.#counters.values()) counter.close(now, write);
@@ -117,8 +119,8 @@ export class TenantLimits {
   }
 
   /**
-   * Whether the row of this counter can be removed: it tells nothing that counts, whatever the limit is changed to. Then
-   * memory forgets the counter too, so the row must be removed in the same turn.
+   * Whether the row of this counter can be removed: it tells nothing that counts, whatever the limit is changed to.
+   * Then memory forgets the counter too, so the row must be removed in the same turn.
    */
   isOver(name: string, at: number): boolean {
     const now = this.#see(at);

@@ -1,6 +1,6 @@
 /**
- * How much less than an exact log in one place is admitted, and how often the object is needed, when nothing goes wrong:
- * quick calls, no restarts, clocks that go right.
+ * How much less than an exact log in one place is admitted, and how often the object is needed, when nothing goes
+ * wrong: quick calls, no restarts, clocks that go right.
  */
 import { describe, expect, it } from 'vitest';
 import { ALLOWANCES, type Limit } from '../../domain/limits/limit.ts';
@@ -49,6 +49,7 @@ function run(limit: Limit & { windowMs: number }, load: number, durationMs: numb
   });
   world.run(events);
   expect(world.judge.excesses).toEqual([]);
+  expect(world.rowBytes).toBeLessThan(400);
   const log: number[] = [];
   for (const { at, type } of events.toSorted((a, b) => a.at - b.at)) {
     if (type !== 'verify') continue;
@@ -73,8 +74,8 @@ describe('in well-behaved histories', () => {
     [1000, 10_000],
     [1000, 60_000],
   ])('limit %i in %i ms: nearly all that an exact log admits', (limit, windowMs) => {
-    for (const load of [0.8, 1, 1.5, 3]) {
-      const { admitted } = run(rate(limit, windowMs), load, Math.max(8 * windowMs, 60_000));
+    for (const load of [1, 3]) {
+      const { admitted } = run(rate(limit, windowMs), load, Math.max(5 * windowMs, 30_000));
       expect(admitted).toBeGreaterThan(limit < 5 ? 0.9 : 0.95);
     }
   });

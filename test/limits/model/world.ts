@@ -1,7 +1,7 @@
 /**
  * A small world for the rules of limits (domain/limits): the object of one tenant with its rows, and several holders.
- * Each has a clock of its own that drifts. Messages take their time, overtake one another, arrive twice or get lost; the
- * object is evicted and crashes, and holders too. Limits are changed, and keys are rotated.
+ * Each has a clock of its own that drifts. Messages take their time, overtake one another, arrive twice or get lost;
+ * the object is evicted and crashes, and holders too. Limits are changed, and keys are rotated.
  *
  * `TenantLimits` and `HeldBudgets` are those of production, and so are the leases on the records, which tell the limits
  * of a key. What is pretended is what is around them. Times named `t` are true time (ms), which nobody can read.
