@@ -1,12 +1,17 @@
 /** What the object knows of one budget of one holder. */
-import { outlastMs } from '../leases/lease.ts';
-import { type BudgetGrant, type BudgetReport, budgetMs, budgetUnits, inlastMs } from './budget.ts';
+import { type BudgetGrant, type BudgetReport, budgetUnits, inlastMs } from './budget.ts';
 import type { Counter, WriteRow } from './counter.ts';
 import type { Limit } from './limit.ts';
 import type { Outstanding } from './used-units.ts';
 
 /** A budget of which a holder has nothing is remembered for so long, to know how much it used. */
 const FORGET_AFTER_MS = 60_000;
+
+/**
+ * How much of the use in earlier leases counts in the next one. Use at random times varies from lease to lease, and who
+ * gets too few units needs a call.
+ */
+const USE_KEPT = 0.9;
 
 /** A holder as the object knows it. */
 export type KnownHolder = {
@@ -31,10 +36,6 @@ class LentUnits implements Outstanding {
 
   get notAfter(): number {
     return this.#notAfter;
-  }
-
-  extend(notAfter: number): void {
-    this.#notAfter = Math.max(this.#notAfter, notAfter);
   }
 
   /** Lets no further lease last for these units. */
@@ -114,6 +115,7 @@ export class BudgetAccount {
   report({ call, granted, spent, returned }: BudgetReport, leaseMs: number, now: number): boolean {
     if (call <= this.#call) return false;
     this.#call = call;
+    if (spent < this.#spent || returned < this.#returned) this.#startAnew();
     // The holder takes no answer to an earlier call any more. What such an answer would have brought comes back.
     const missed = this.#granted - granted;
     const used = spent - this.#spent;
@@ -126,15 +128,21 @@ export class BudgetAccount {
     return true;
   }
 
+  /** The holder had forgotten this budget. What it had counts until it cannot be spent any more. */
+  #startAnew(): void {
+    this.#lent.freeze();
+    this.#lent = new LentUnits(this.#holder, Number.POSITIVE_INFINITY);
+    this.#granted = 0;
+    this.#spent = 0;
+    this.#returned = 0;
+  }
+
   /** Grants units in answer to a report that is news. */
-  lend(leaseMs: number, now: number, write: WriteRow): void {
+  lend(now: number, write: WriteRow): void {
     const { counter } = this;
     if (this.#recall !== null) return;
-    const forMs = budgetMs(this.limit, leaseMs);
-    const until = forMs === null ? counter.used.spendableUntil(now) : now + outlastMs(forMs);
-    if (this.#lent.units === 0) this.#lent = new LentUnits(this.#holder, until);
-    else this.#lent.extend(until);
-    if (this.#lent.end <= now || !this.#isOfPresentLimit || counter.wasTight(now)) return;
+    if (this.#lent.units === 0) this.#lent = new LentUnits(this.#holder, counter.used.spendableUntil(now));
+    if (this.#lent.end <= now || !counter.mayLend || !this.#isOfPresentLimit || counter.wasTight(now)) return;
     const units = budgetUnits({
       limit: this.limit.limit,
       remaining: counter.remaining(now),
@@ -148,10 +156,9 @@ export class BudgetAccount {
   }
 
   /** What the answer to this report says; null if nothing. */
-  answer({ call }: BudgetReport, leaseMs: number, now: number): BudgetGrant | null {
+  answer({ call }: BudgetReport, now: number): BudgetGrant | null {
     if (this.#recall !== null || call !== this.#call) return null;
-    const untilEnd = Number.isFinite(this.#lent.notAfter) ? inlastMs(this.#lent.notAfter - now) : null;
-    const forMs = budgetMs(this.limit, leaseMs) ?? untilEnd;
+    const forMs = this.limit.kind === 'quota' ? inlastMs(this.#lent.notAfter - now) : null;
     return { budget: this.budget, call, granted: this.#granted, forMs, standing: this.counter.standing(now) };
   }
 
@@ -166,7 +173,7 @@ export class BudgetAccount {
 
   #noteUse(used: number, leaseMs: number, now: number): void {
     const leases = Math.max((now - this.#reportedAt) / leaseMs, 1);
-    this.#use = Math.max(used / leases, 1);
+    this.#use = Math.max(used / leases, this.#use * USE_KEPT, 1);
     this.#reportedAt = now;
   }
 }

@@ -2,8 +2,8 @@
  * The object's half of budgets (budget.ts): what it has left with which holder. Each method is one turn: what it reads,
  * notes and decides belongs together, so callers must not wait in between.
  *
- * All of it is in memory. What it wrote off before it granted anything is in the rows of the counters, so an instance of
- * the object that knows nothing of the holders counts all of it as spent.
+ * All of it is in memory. What it wrote off before it granted anything is in the rows of the counters, so an instance
+ * of the object that knows nothing of the holders counts all of it as spent.
  *
  * Pure: times are passed in (ms), and must never go back.
  */
@@ -20,6 +20,8 @@ type Holder = {
   /** The recall of all that the holder had. */
   recall: number;
   readonly accounts: Map<string, BudgetAccount>;
+  /** Those that were recalled, and perhaps have been returned since. */
+  readonly recalled: Set<BudgetAccount>;
 };
 
 /** Where the counter of a budget is. */
@@ -70,7 +72,7 @@ export class BudgetGranter {
       const account = holder.accounts.get(report.budget);
       if (account !== undefined) {
         const isNews = account.report(report, leaseMs || 1, now);
-        if (account.isOverdue(now)) account.recallBy(this.#nextSeq());
+        if (account.isOverdue(now)) recallOne(holder, account, this.#nextSeq());
         reports.push({ report, account, isNews });
         continue;
       }
@@ -92,8 +94,8 @@ export class BudgetGranter {
   ): BudgetAnswer {
     const grants = reports.flatMap(({ report, account, isNews }) => {
       const write = counterOf(account.budget)?.write;
-      if (isNews && report.wants && leaseMs > 0 && write !== undefined) account.lend(leaseMs, now, write);
-      const answer = account.answer(report, leaseMs, now);
+      if (isNews && report.wants && leaseMs > 0 && write !== undefined) account.lend(now, write);
+      const answer = account.answer(report, now);
       return answer === null ? [] : [answer];
     });
     return {
@@ -110,11 +112,10 @@ export class BudgetGranter {
 
   /** Takes back what was left with holders out of this counter: its limit was changed, or little remains. */
   recall(counter: Counter): void {
-    const all = this.#ofCounter.get(counter)?.keys() ?? [];
-    const accounts = [...all].filter(({ recall, units }) => recall === null && units > 0);
+    const accounts = [...(this.#ofCounter.get(counter) ?? [])].filter(([account]) => isOut(account));
     if (accounts.length === 0) return;
     const seq = this.#nextSeq();
-    for (const account of accounts) account.recallBy(seq);
+    for (const [account, holder] of accounts) recallOne(holder, account, seq);
   }
 
   /** Takes back all that was left with holders. */
@@ -143,7 +144,12 @@ export class BudgetGranter {
     // Its lease was over: whatever it had then, it may not have any more when the lease is renewed.
     if (known !== undefined && known.end <= now) recallAllOf(known, this.#nextSeq());
     if (known !== undefined) return known;
-    const holder = { end: 0, recall: isOfThis ? this.#nextSeq() : 0, accounts: new Map() };
+    const holder = {
+      end: 0,
+      recall: isOfThis ? this.#nextSeq() : 0,
+      accounts: new Map(),
+      recalled: new Set<BudgetAccount>(),
+    };
     this.#holders.set(name, holder);
     return holder;
   }
@@ -162,6 +168,7 @@ export class BudgetGranter {
 
   #close(holder: Holder, account: BudgetAccount): void {
     holder.accounts.delete(account.budget);
+    holder.recalled.delete(account);
     this.#accounts -= 1;
     const others = this.#ofCounter.get(account.counter);
     others?.delete(account);
@@ -174,14 +181,28 @@ export class BudgetGranter {
   }
 }
 
+/** Whether the holder has units of this budget that it was not told to return. */
+function isOut({ recall, units }: BudgetAccount): boolean {
+  return recall === null && units > 0;
+}
+
+function recallOne(holder: Holder, account: BudgetAccount, seq: number): void {
+  account.recallBy(seq);
+  holder.recalled.add(account);
+}
+
 function recallAllOf(holder: Holder, seq: number): void {
   holder.recall = seq;
-  for (const account of holder.accounts.values()) if (account.units > 0) account.recallBy(seq);
+  for (const account of holder.accounts.values()) if (isOut(account)) recallOne(holder, account, seq);
 }
 
 /** The budgets of a holder that were recalled after `heard`. */
 function recalled(holder: Holder, heard: number, unknown: readonly string[]): readonly string[] | 'everything' {
   if (holder.recall > heard) return 'everything';
-  const names = [...holder.accounts.values()].filter(({ recall }) => recall !== null && recall > heard);
-  return [...names.map(({ budget }) => budget), ...unknown];
+  const names = [...unknown];
+  for (const account of holder.recalled) {
+    if (account.recall === null) holder.recalled.delete(account);
+    else if (account.recall > heard) names.push(account.budget);
+  }
+  return names;
 }

@@ -5,12 +5,12 @@
  * late, lost or repeated, no unit is spent twice.
  *
  * A budget travels on the call that renews the lease on the tenant (domain/leases), and lasts as long as that lease:
- * each renewal lasts for all budgets of the holder. The object takes a budget back by *recalling* it: it lets no further
- * renewal last for it and names it in every answer until the holder has returned it. A change of a limit recalls, and
- * waits for the leases of before anyway; so when it has returned, nobody has a unit of before.
+ * each renewal lasts for all budgets of the holder. The object takes a budget back by *recalling* it: it lets no
+ * further renewal last for it and names it in every answer until the holder has returned it. A change of a limit
+ * recalls, and waits for the leases of before anyway; so when it has returned, nobody has a unit of before.
  *
- * The clocks of two machines are never compared: the holder counts from before it sent its call, the object from when it
- * processed it, and the object adds the margin of leases.
+ * The clocks of two machines are never compared: the holder counts from before it sent its call, the object from when
+ * it processed it, and the object adds the margin of leases.
  */
 import { outlastMs } from '../leases/lease.ts';
 import type { Limit, Standing } from './limit.ts';
@@ -45,7 +45,7 @@ export type BudgetGrant = {
   readonly call: number;
   /** Units granted in all. */
   readonly granted: number;
-  /** For how long they may be spent (ms), if the lease lasts; null for as long as it does. */
+  /** For how long they may be spent (ms), if the lease lasts: those of a quota end with its period. Else null. */
   readonly forMs: number | null;
   readonly standing: Standing;
 };
@@ -76,25 +76,11 @@ export function budgetName(counter: string, limit: Limit): string {
   return `${counter} ${limit.limit} ${limit.kind === 'rate' ? limit.windowMs : limit.period}`;
 }
 
-/**
- * The part of a window for which a budget may last. Spent units are counted when they are reported, so they count up to
- * so much too long.
- */
-const WINDOW_SHARE = 1 / 4;
-
-/** For how long a budget of this limit lasts (ms); null for as long as the lease does. */
-export function budgetMs(limit: Limit, leaseMs: number): number | null {
-  if (limit.kind === 'quota') return null;
-  const longest = Math.floor(limit.windowMs * WINDOW_SHARE);
-  return longest < leaseMs ? longest : null;
-}
-
-/** The longest time (ms) for which the object can grant something that has to be over in `ms`: turns `outlastMs` round. */
+/** How long (ms) a holder may spend what has to be over in `ms` by the object's clock: turns `outlastMs` round. */
 export function inlastMs(ms: number): number {
-  const margin = outlastMs(1000) - 1000;
-  let guess = Math.floor(ms / 1.05 - margin);
-  while (guess > 0 && outlastMs(guess) > ms) guess -= 1;
-  return Math.max(guess, 0);
+  const unitMs = outlastMs(2) - outlastMs(1);
+  const marginMs = outlastMs(1) - unitMs;
+  return Math.max(Math.floor((ms - marginMs) / unitMs) - 1, 0);
 }
 
 /** Share of the limit that all holders together may have. */

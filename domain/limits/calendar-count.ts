@@ -7,6 +7,9 @@
  */
 import { endOfPeriod, PERIODS, type Period, startOfPeriod } from './calendar.ts';
 
+/** By how much the clock may be set back without a period being counted twice (ms). */
+const SET_BACK_MAX_MS = 86_400_000;
+
 /** One for each of `PERIODS`: when the period started (ms), and the units that were used in it. */
 export type Tally = { start: number; units: number };
 
@@ -38,6 +41,18 @@ export class CalendarCount {
   /** When the last of the periods ends in which units count that are used until `at` (ms). */
   overAt(at: number): number {
     return Math.max(...PERIODS.map((period) => endOfPeriod(period, Math.max(at, this.#tally(period).start))));
+  }
+
+  /**
+   * Whether nothing counts any more, and would not even if the clock were set back by less than a day: a period that is
+   * forgotten could be counted once more.
+   */
+  isOver(now: number): boolean {
+    return PERIODS.every((period) => {
+      const { start, units } = this.#tally(period);
+      const since = units > 0 ? endOfPeriod(period, start) : start;
+      return since + SET_BACK_MAX_MS <= now;
+    });
   }
 
   /** Counts units as used at `at`, not later than `now`, in those present periods that `at` falls into. */

@@ -73,6 +73,10 @@ export class CounterCache {
     this.#gone(entry.counter);
   }
 
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
   *all(): Generator<KnownCounter> {
     yield* this.#entries.values();
   }

@@ -7,7 +7,7 @@
  *     rate:     horizon (ms), then for each bucket: ms since the bucket before it ended, its length (ms), its units
  *     quota:    for hour, day, week and month: start (ms), units
  *
- * At most `ROW_BYTES_MAX` bytes; a busy rate limit in a window of a minute takes about 600.
+ * At most `ROW_BYTES_MAX` bytes; a busy rate limit in a window of a minute takes about 300.
  */
 import { PERIODS, type Period } from './calendar.ts';
 import { CalendarCount } from './calendar-count.ts';

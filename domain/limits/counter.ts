@@ -45,6 +45,8 @@ export class Counter {
   /** Whether memory knows more than the row tells, beside what is outstanding. */
   #isAhead = false;
   #hasLongerWindow = false;
+  /** Whether the limit may have been changed since it was last told. */
+  #isDoubted = false;
   /** When the limit was nearly used up last (ms). */
   #tightAt = Number.NEGATIVE_INFINITY;
 
@@ -91,6 +93,20 @@ export class Counter {
   /** Whether the window is longer than the row knows, so that the row has to be written. */
   get hasLongerWindow(): boolean {
     return this.#hasLongerWindow;
+  }
+
+  /** Says that the limit may have been changed: nothing is lent by it before it is told again. */
+  doubtLimit(): void {
+    this.#isDoubted = true;
+  }
+
+  /** Says that the limit is as it is known. */
+  confirmLimit(): void {
+    this.#isDoubted = false;
+  }
+
+  get mayLend(): boolean {
+    return !this.#isDoubted;
   }
 
   // ---- questions ----
@@ -168,11 +184,12 @@ export class Counter {
   /** Call this when a row may not have been written, because its transaction was rolled back. */
   distrustRow(): void {
     this.#isRowGood = false;
+    this.#isAhead = true;
   }
 
   /** Whether the row tells all, so that the counter may be forgotten. */
   isSettled(now: number): boolean {
-    return this.#isRowGood && !this.isOpen && this.#used.outstandingUnits(now) === 0;
+    return !this.isOpen && this.#used.outstandingUnits(now) === 0;
   }
 
   /** Whether the row is to be written before this counter is forgotten, lest more counts than was used. */
@@ -197,7 +214,7 @@ export class Counter {
 
   /** Writes off `rest` units to memory, and `lent` units that are about to be outstanding. */
   #open(rest: number, lent: number, now: number, write: WriteRow): void {
-    this.#isRowGood = false;
+    this.distrustRow();
     write(this.#row(rest + lent, now), this.#used.overAt(now + BLOCK_LASTS_MS));
     this.#isRowGood = true;
     this.#writtenAt = now;

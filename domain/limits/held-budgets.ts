@@ -20,6 +20,7 @@ const EXPIRE_EVERY_MS = 1000;
 export type Spending = { readonly budget: string; readonly cost: number };
 
 type Held = {
+  readonly budget: string;
   // Running totals.
   granted: number;
   spent: number;
@@ -29,8 +30,6 @@ type Held = {
   /** The last call that reported this. */
   call: number;
   isAsking: boolean;
-  /** Whether there is something that the object has not been told. */
-  isNews: boolean;
   /** The units may be spent until then, if the lease lasts (ms). */
   until: number;
   usedAt: number;
@@ -59,6 +58,8 @@ export class HeldBudgets {
   #expiredAt = Number.NEGATIVE_INFINITY;
   #clockChanges = 0;
   readonly #budgets = new Map<string, Held>();
+  /** Those of which there is something that the object has not been told. */
+  readonly #news = new Set<Held>();
 
   /** `holder` names this holder: unlike any other, and never used again. */
   constructor(holder: string, budgetsMax = BUDGETS_MAX) {
@@ -84,7 +85,7 @@ export class HeldBudgets {
     for (const [held, cost] of sums) {
       held.spent += cost;
       held.usedAt = now;
-      held.isNews ||= cost > 0;
+      if (cost > 0) this.#news.add(held);
     }
     return { type: 'spent', standings: all.map(({ held }) => (held === undefined ? null : standingOf(held))) };
   }
@@ -96,8 +97,7 @@ export class HeldBudgets {
 
   /** Whether there is something to tell the object. */
   get hasNews(): boolean {
-    for (const { isNews } of this.#budgets.values()) if (isNews) return true;
-    return false;
+    return this.#news.size > 0;
   }
 
   // ---- calls ----
@@ -110,20 +110,18 @@ export class HeldBudgets {
   ask(spendings: readonly Spending[], now: number): BudgetAsking {
     this.#see(now);
     this.#expire(now);
-    const needed: Held[] = [];
+    const needed = new Set<Held>();
     for (const { budget, cost } of spendings) {
       const held = this.#open(budget, now);
       if (held === null || held.isAsking) continue;
       held.usedAt = now;
-      letGo(held, Math.min(cost, held.granted - held.spent - held.returned));
-      if (!needed.includes(held)) needed.push(held);
+      this.#letGo(held, Math.min(cost, unitsOf(held)));
+      needed.add(held);
     }
-    const reports: BudgetReport[] = [];
-    for (const [budget, held] of this.#budgets) {
-      const isNeeded = needed.includes(held);
-      if (held.isAsking || !(isNeeded || (held.isNews && reports.length < REPORTS_OF_CALL_MAX))) continue;
-      if (now >= held.until) letGoOfAll(held);
-      reports.push(this.#report(budget, held, isNeeded));
+    const reports = [...needed].map((held) => this.#report(held, true, now));
+    for (const held of this.#news) {
+      if (reports.length >= REPORTS_OF_CALL_MAX) break;
+      if (!held.isAsking) reports.push(this.#report(held, false, now));
     }
     const call = { holder: this.#holder, epoch: this.#epoch, seq: this.#seq, reports };
     return { at: now, call, clockChanges: this.#clockChanges };
@@ -146,21 +144,25 @@ export class HeldBudgets {
     for (const refusal of answer.refusals) this.#refuse(refusal, asking, answer);
   }
 
-  /** Call this when a call has failed. Another one reports again. */
+  /**
+   * Call this when a call has failed, or is not waited for any longer: another one reports again. Every call ends with
+   * this or with `receive`.
+   */
   failed({ call: { reports } }: BudgetAsking): void {
     for (const report of reports) {
       const held = this.#answered(report);
-      if (held !== null) held.isNews = true;
+      if (held !== null) this.#news.add(held);
     }
   }
 
-  #report(budget: string, held: Held, isNeeded: boolean): BudgetReport {
-    const { granted, spent, returned, told } = held;
+  #report(held: Held, isNeeded: boolean, now: number): BudgetReport {
+    if (now >= held.until) this.#letGo(held);
+    const { budget, granted, spent, returned, told } = held;
     this.#calls += 1;
     held.call = this.#calls;
     held.isAsking = true;
-    held.isNews = false;
     held.told = spent;
+    this.#news.delete(held);
     return { budget, call: held.call, granted, spent, returned, wants: isNeeded || spent > told };
   }
 
@@ -169,12 +171,15 @@ export class HeldBudgets {
     this.#seq = seq;
     this.#until = Number.NEGATIVE_INFINITY;
     this.#budgets.clear();
+    this.#news.clear();
   }
 
   #recall({ seq, recalled }: BudgetAnswer): void {
     this.#seq = seq;
     for (const [budget, held] of this.#budgets) {
-      if (recalled === 'everything' || recalled.includes(budget)) letGoOfAll(held);
+      if (recalled !== 'everything' && !recalled.includes(budget)) continue;
+      this.#letGo(held);
+      held.refusal = null;
     }
   }
 
@@ -193,7 +198,7 @@ export class HeldBudgets {
     held.standing = standing;
     held.until = forMs === null ? Number.POSITIVE_INFINITY : asking.at + forMs;
     // Overtaken by the answer to a later call: this may have been recalled since. Nor has a changed clock measured it.
-    if (seq < this.#seq || asking.clockChanges !== this.#clockChanges) letGoOfAll(held);
+    if (seq < this.#seq || asking.clockChanges !== this.#clockChanges) this.#letGo(held);
   }
 
   #refuse(refusal: HeldRefusal, { at }: BudgetAsking, { seq, leaseMs }: BudgetAnswer): void {
@@ -211,14 +216,21 @@ export class HeldBudgets {
     if (known !== undefined) return known;
     if (this.#budgets.size >= this.#budgetsMax) return null;
     const totals = { granted: 0, spent: 0, returned: 0, told: 0, call: -1 };
-    const made = { ...totals, isAsking: false, isNews: false, until: now, usedAt: now, refusal: null, standing: null };
+    const made = { budget, ...totals, isAsking: false, until: now, usedAt: now, refusal: null, standing: null };
     this.#budgets.set(budget, made);
     return made;
   }
 
   /** Units that may be spent. */
   #units(held: Held, now: number): number {
-    return now < this.#until && now < held.until ? held.granted - held.spent - held.returned : 0;
+    return now < this.#until && now < held.until ? unitsOf(held) : 0;
+  }
+
+  /** Counts units as returned. They may never be spent then. */
+  #letGo(held: Held, units = unitsOf(held)): void {
+    if (units <= 0) return;
+    held.returned += units;
+    this.#news.add(held);
   }
 
   /** Lets go of what may not be spent any more, and of what is not used. Forgets what there is nothing to tell of. */
@@ -228,8 +240,9 @@ export class HeldBudgets {
     this.#expiredAt = now;
     for (const [budget, held] of this.#budgets) {
       const isIdle = now - held.usedAt >= IDLE_MS;
-      if (isOver || now >= held.until || isIdle) letGoOfAll(held);
-      if (isIdle && !held.isAsking && !held.isNews && (held.refusal?.until ?? 0) <= now) this.#budgets.delete(budget);
+      if (isOver || now >= held.until || isIdle) this.#letGo(held);
+      if (isIdle && !held.isAsking && !this.#news.has(held) && (held.refusal?.until ?? 0) <= now)
+        this.#budgets.delete(budget);
     }
   }
 
@@ -240,7 +253,7 @@ export class HeldBudgets {
       this.#until = Number.NEGATIVE_INFINITY;
       this.#expiredAt = Number.NEGATIVE_INFINITY;
       for (const held of this.#budgets.values()) {
-        letGoOfAll(held);
+        this.#letGo(held);
         held.refusal = null;
         held.usedAt = Math.min(held.usedAt, now);
       }
@@ -249,16 +262,10 @@ export class HeldBudgets {
   }
 }
 
-function letGoOfAll(held: Held): void {
-  letGo(held, held.granted - held.spent - held.returned);
+function unitsOf({ granted, spent, returned }: Held): number {
+  return granted - spent - returned;
 }
 
-function letGo(held: Held, units: number): void {
-  if (units <= 0) return;
-  held.returned += units;
-  held.isNews = true;
-}
-
-function standingOf({ standing, granted, spent, returned }: Held): Standing | null {
-  return standing && { ...standing, remaining: standing.remaining + granted - spent - returned };
+function standingOf(held: Held): Standing | null {
+  return held.standing && { ...held.standing, remaining: held.standing.remaining + unitsOf(held) };
 }

@@ -23,8 +23,8 @@ export type Allowances = {
   readonly windowDrift: number;
   /**
    * How far the clock of a machine may be ahead of the clock of one that the object ran on before, at the same moment
-   * (ms). It bounds the clocks' error and is not for each start: a row may be older than several starts. A clock that is
-   * behind needs no allowance, since a stored time cannot be later than when it is read.
+   * (ms). It bounds the clocks' error and is not for each start: a row may be older than several starts. A clock that
+   * is behind needs no allowance, since a stored time cannot be later than when it is read.
    */
   readonly clockStepMs: number;
   /** How long after a start a holder may still spend what an earlier instance of the object granted it (ms). */

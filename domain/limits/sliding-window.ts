@@ -91,6 +91,17 @@ export class SlidingWindow {
     while (this.#recent.length > RECENT_MAX) this.#join();
   }
 
+  /** Whether nothing is known that the longest window would count. */
+  isEmpty(now: number): boolean {
+    this.#advance(now);
+    return this.#past.length + this.#recent.length === 0;
+  }
+
+  /** When the last unit was used that is in the window. */
+  get lastAt(): number {
+    return this.#recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** When units leave the window, in order of time. */
   *leaving(): Generator<{ readonly at: number; readonly units: number }> {
     for (const { at, units } of this.#recent) yield { at: this.leavesAt(at), units };

@@ -1,7 +1,7 @@
 /**
- * All that a tenant's object knows of limits: counters with their rows, what is left with holders, and the decision of a
- * verification. Each method is one turn and belongs in one transaction: what it writes, and what its caller writes. If
- * that transaction does not commit, call `rolledBack`.
+ * All that a tenant's object knows of limits: counters with their rows, what is left with holders, and the decision of
+ * a verification. Each method is one turn and belongs in one transaction: what it writes, and what its caller writes.
+ * If that transaction does not commit, call `rolledBack`.
  *
  * Pure: times are passed in (ms). A time that is earlier than one before counts as that one.
  */
@@ -13,6 +13,7 @@ import { Counter } from './counter.ts';
 import { CounterCache, type KnownCounter } from './counter-cache.ts';
 import { type CreditCharge, type Decision, decide } from './decision.ts';
 import type { Allowances, Limit } from './limit.ts';
+import { isRowOver } from './used-units.ts';
 
 /** The rows of counters. A row is worth nothing from `overAt` on (ms). */
 export type CounterRows = {
@@ -100,17 +101,14 @@ export class TenantLimits {
   }
 
   /**
-   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may return
-   * when all leases of before are over.
+   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may
+   * return when all leases of before are over.
    */
   changed(counters: readonly string[] | 'everything'): void {
+    const concerned = counters === 'everything' ? [...this.#counters.names()] : counters;
+    for (const name of concerned) this.#counters.get(name)?.counter.doubtLimit();
     if (counters === 'everything') this.#granter.recallAll();
-    else {
-      for (const name of counters) {
-        const known = this.#counters.get(name);
-        if (known !== undefined) this.#granter.recall(known.counter);
-      }
-    }
+    else for (const name of counters) this.#recall(name);
   }
 
   /** Writes all rows as they are, so that a sleep of the object loses nothing. */
@@ -156,9 +154,30 @@ export class TenantLimits {
     }
   }
 
+  /**
+   * Whether the row of this counter can be removed: it tells nothing that counts, whatever the limit is changed to.
+   * Then memory forgets the counter too, so the row must be removed in the same turn.
+   */
+  isOver(name: string, at: number): boolean {
+    const now = this.#see(at);
+    const known = this.#counters.get(name);
+    if (known === undefined) {
+      const row = this.#rows.read(name);
+      return row === null || isRowOver(row, this.#allowances, this.#openUntil, now);
+    }
+    if (!known.counter.used.isUnused(now)) return false;
+    this.#counters.delete(name);
+    return true;
+  }
+
   /** Call this when the transaction around a turn did not commit: rows may not be what was written. */
   rolledBack(): void {
     for (const { counter } of this.#counters.all()) counter.distrustRow();
+  }
+
+  #recall(name: string): void {
+    const known = this.#counters.get(name);
+    if (known !== undefined) this.#granter.recall(known.counter);
   }
 
   // ---- counters ----
@@ -172,6 +191,7 @@ export class TenantLimits {
     }
     // The row has to know of a window that is longer than any before, also where it was read for that one.
     if (counter.hasLongerWindow) counter.rewrite(now, write);
+    counter.confirmLimit();
     return known;
   }
 

@@ -47,14 +47,22 @@ export abstract class UsedUnits {
     return units;
   }
 
+  /** Whether nothing is known that would count, even if the limit is changed. */
+  isUnused(now: number): boolean {
+    for (const _ of this.outstanding(now)) return false;
+    return this.hasNoneSpent(now) && this.#outstanding.size === 0;
+  }
+
+  protected abstract hasNoneSpent(now: number): boolean;
+
   lend(outstanding: Outstanding): void {
     this.#outstanding.add(outstanding);
   }
 
   *outstanding(now: number): Generator<Outstanding> {
     for (const each of this.#outstanding) {
-      if (this.isOver(each.end, now)) this.#outstanding.delete(each);
-      else if (each.units > 0 && this.counts(each.end, now)) yield each;
+      if (each.units === 0 || this.isOver(each.end, now)) this.#outstanding.delete(each);
+      else if (this.counts(each.end, now)) yield each;
     }
   }
 }
@@ -107,6 +115,10 @@ export class UsedInWindow extends UsedUnits {
     return this.#window.isOver(at, now);
   }
 
+  protected override hasNoneSpent(now: number): boolean {
+    return this.spent(now) === 0 && this.#window.isEmpty(now);
+  }
+
   override freeIn(units: number, now: number): number {
     let free = 0;
     for (const leaving of this.#leaving(now)) {
@@ -117,7 +129,9 @@ export class UsedInWindow extends UsedUnits {
   }
 
   override resetsAt(now: number): number {
-    return this.#leaving(now).at(-1)?.at ?? now;
+    let last = this.#window.used(now) > 0 ? this.#window.lastAt : Number.NEGATIVE_INFINITY;
+    for (const { end } of this.outstanding(now)) last = Math.max(last, end);
+    return Math.max(this.#window.leavesAt(last), now);
   }
 
   override spendableUntil(): number {
@@ -175,6 +189,10 @@ export class UsedInPeriod extends UsedUnits {
     return !PERIODS.some((period) => this.#count.isPresent(period, at, now));
   }
 
+  protected override hasNoneSpent(now: number): boolean {
+    return this.#count.isOver(now);
+  }
+
   override freeIn(_units: number, now: number): number {
     return Math.max(this.resetsAt(now) - now, 1);
   }
@@ -224,4 +242,14 @@ export function usedByRow(bytes: Uint8Array, limit: Limit, by: Allowances, openU
   const used = new UsedInWindow(limit as RateLimit, new SlidingWindow(row.horizonMs, by.windowDrift, { buckets }));
   used.addUnknown(row.open, openUntil);
   return used;
+}
+
+/** Whether a row tells nothing that would count, whatever the limit is. */
+export function isRowOver(bytes: Uint8Array, by: Allowances, openUntil: number, now: number): boolean {
+  const row = readRow(bytes);
+  const limit: Limit =
+    row.kind === 'quota'
+      ? { kind: 'quota', limit: 0, period: row.period }
+      : { kind: 'rate', limit: 0, windowMs: row.horizonMs };
+  return usedByRow(bytes, limit, by, openUntil, now).isUnused(now);
 }

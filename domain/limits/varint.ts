@@ -1,4 +1,6 @@
-/** Whole numbers from 0 to 2^53 - 1 as bytes: seven bits each, the lowest first, the high bit set on all but the last. */
+/**
+ * Whole numbers from 0 to 2^53 - 1 as bytes: seven bits each, the lowest first, the high bit set on all but the last.
+ */
 
 export class VarintWriter {
   readonly #bytes: number[] = [];

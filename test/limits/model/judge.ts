@@ -5,7 +5,7 @@
 import { type Period, startOfPeriod } from '../../../domain/limits/calendar.ts';
 import type { Limit } from '../../../domain/limits/limit.ts';
 
-/** `t` is true time; `reading` is what the object's clock shows then, or what it has decided by at the latest. */
+/** `t` is true time; `reading` is what the object's clock shows then, or showed when it wrote if that is later. */
 type Unit = { readonly t: number; readonly reading: number; readonly units: number };
 
 /** A limit that is in force from when it was set until a change of it has returned (true time). */
@@ -17,8 +17,8 @@ type Counted = {
   /** When the object learnt of a longer window, and what the longest was before. */
   readonly longer: { readonly t: number; readonly before: number }[];
   horizonMs: number;
-  /** The latest time at which the object decided. */
-  decidedAt: number;
+  /** The latest time at which the row was written. */
+  writtenAt: number;
 };
 
 export type Excess = { readonly counter: string; readonly t: number; readonly limit: Limit; readonly units: number };
@@ -50,10 +50,25 @@ export class Judge {
     for (const earlier of limits.slice(0, index)) earlier.until = Math.min(earlier.until, t);
   }
 
-  /** The object decides by this limit. */
-  decided(counter: string, limit: Limit, t: number, reading: number): void {
+  /**
+   * The object writes the row, at this reading of its clock. It does so before the first unit of each period. If its
+   * clock goes back before that, the period before still counts.
+   */
+  written(counter: string, reading: number): void {
     const counted = this.#of(counter);
-    counted.decidedAt = Math.max(counted.decidedAt, reading);
+    counted.writtenAt = Math.max(counted.writtenAt, reading);
+  }
+
+  /** The row is removed, since nothing of it counts. With it goes what the longest window was. */
+  removed(counter: string, t: number): void {
+    const counted = this.#of(counter);
+    counted.longer.push({ t, before: counted.horizonMs });
+    counted.horizonMs = 0;
+  }
+
+  /** The object knows of this window, and will after a start. */
+  knows(counter: string, limit: Limit, t: number): void {
+    const counted = this.#of(counter);
     if (limit.kind === 'quota' || limit.windowMs <= counted.horizonMs) return;
     if (counted.horizonMs > 0) counted.longer.push({ t, before: counted.horizonMs });
     counted.horizonMs = limit.windowMs;
@@ -62,7 +77,7 @@ export class Judge {
   admit(counter: string, units: number, t: number, clock: number): void {
     if (units === 0) return;
     const counted = this.#of(counter);
-    counted.units.push({ t, reading: Math.max(clock, counted.decidedAt), units });
+    counted.units.push({ t, reading: Math.max(clock, counted.writtenAt), units });
     const results = counted.limits
       .filter(({ until }) => until >= t)
       .map(({ limit }) => ({ limit, units: sum(counted, limit) }));
@@ -74,7 +89,7 @@ export class Judge {
   #of(name: string): Counted {
     const known = this.#counters.get(name);
     if (known !== undefined) return known;
-    const made = { units: [], limits: [], longer: [], horizonMs: 0, decidedAt: 0 };
+    const made = { units: [], limits: [], longer: [], horizonMs: 0, writtenAt: 0 };
     this.#counters.set(name, made);
     return made;
   }

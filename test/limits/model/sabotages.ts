@@ -2,19 +2,19 @@
  * Rules of production that are taken out, to see that a history tells. They are not replaced by spies, which would
  * remember millions of calls.
  */
+import { LeaseHolder } from '../../../domain/leases/holder.ts';
 import type { BudgetReport } from '../../../domain/limits/budget.ts';
 import { BudgetAccount } from '../../../domain/limits/budget-account.ts';
 import { BudgetGranter } from '../../../domain/limits/budget-granter.ts';
 import { Counter } from '../../../domain/limits/counter.ts';
-import { HeldBudgets } from '../../../domain/limits/held-budgets.ts';
+import { type BudgetAsking, HeldBudgets } from '../../../domain/limits/held-budgets.ts';
 import { SlidingWindow } from '../../../domain/limits/sliding-window.ts';
-import { TenantLimits } from '../../../domain/limits/tenant-limits.ts';
 import { type Outstanding, UsedInPeriod, UsedInWindow } from '../../../domain/limits/used-units.ts';
 
 /** Puts replaced members back. */
 const undo: (() => void)[] = [];
 
-function replace<T extends object, K extends keyof T>(prototype: T, name: K, value: T[K]): void {
+export function replace<T extends object, K extends keyof T>(prototype: T, name: K, value: T[K]): void {
   define(prototype, name, { value });
 }
 
@@ -32,6 +32,15 @@ function define(prototype: object, name: PropertyKey, by: PropertyDescriptor): v
 /** Makes production whole again. */
 export function restore(): void {
   for (const put of undo.splice(0)) put();
+}
+
+/** Holders keep the records of keys that were changed, and renew the leases on them. */
+export function keepOldRecords(): void {
+  const { receive } = LeaseHolder.prototype;
+  replace(LeaseHolder.prototype, 'receive', function (this: LeaseHolder<unknown>, tenant, asking, renewal, got, now) {
+    const from = asking.call.known?.seq ?? renewal.from;
+    receive.call(this, tenant, asking, { ...renewal, from, changed: [] }, got, now);
+  });
 }
 
 /** The same units, with another time at which they can be spent at the latest. */
@@ -82,13 +91,22 @@ export const CODE_SABOTAGES: Readonly<Record<string, () => void>> = {
   'a quota budget that lasts beyond its period': () => {
     replace(UsedInPeriod.prototype, 'spendableUntil', () => Number.POSITIVE_INFINITY);
   },
-  'a budget that is extended after its limit was changed': () => {
+  'a budget that is extended, with an old record of its key, after its limit was changed': () => {
     replace(BudgetAccount.prototype, 'recallBy', () => {});
+    keepOldRecords();
   },
-  'answers that are believed after they were overtaken': () => {
-    const { receive } = HeldBudgets.prototype;
+  'answers to calls that were given up': () => {
+    const { ask, receive } = HeldBudgets.prototype;
+    const last = new Map<string, number>();
+    const nameOf = ({ call }: BudgetAsking, budget: string) => `${call.holder} ${budget}`;
+    replace(HeldBudgets.prototype, 'ask', function (this: HeldBudgets, ...args) {
+      const asking = ask.apply(this, args);
+      for (const { budget, call } of asking.call.reports) last.set(nameOf(asking, budget), call);
+      return asking;
+    });
     replace(HeldBudgets.prototype, 'receive', function (this: HeldBudgets, asking, answer, now) {
-      receive.call(this, asking, { ...answer, seq: Number.MAX_SAFE_INTEGER, recalled: [] }, now);
+      const grants = answer.grants.map((grant) => ({ ...grant, call: last.get(nameOf(asking, grant.budget)) ?? 0 }));
+      receive.call(this, asking, { ...answer, grants }, now);
     });
   },
   'holders that are not told of recalls': () => {
@@ -102,9 +120,10 @@ export const CODE_SABOTAGES: Readonly<Record<string, () => void>> = {
     replace(HeldBudgets.prototype, 'receive', function (this: HeldBudgets, asking, answer, now) {
       receive.call(this, { ...asking, at: now }, answer, now);
     });
-  },
-  'instances of the object that share an epoch': () => {
-    replaceGetter(BudgetGranter.prototype, 'epoch', 'epoch');
+    const ofRecords = LeaseHolder.prototype.receive;
+    replace(LeaseHolder.prototype, 'receive', function (this: LeaseHolder<unknown>, tenant, asking, renewal, got, now) {
+      ofRecords.call(this, tenant, { ...asking, at: now }, renewal, got, now);
+    });
   },
   'an earlier instance of the object that is forgotten': () => {
     replace(UsedInWindow.prototype, 'addUnknown', () => {});
@@ -115,8 +134,5 @@ export const CODE_SABOTAGES: Readonly<Record<string, () => void>> = {
   'counters that are forgotten with what their rows do not tell': () => {
     replace(Counter.prototype, 'isSettled', () => true);
     replace(Counter.prototype, 'close', () => {});
-  },
-  'limits that change without a recall': () => {
-    replace(TenantLimits.prototype, 'changed', () => {});
   },
 };

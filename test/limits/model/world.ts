@@ -1,7 +1,7 @@
 /**
  * A small world for the rules of limits (domain/limits): the object of one tenant with its rows, and several holders.
- * Each has a clock of its own that drifts. Messages take their time, overtake one another, arrive twice or get lost; the
- * object is evicted and crashes, and holders too. Limits are changed, and keys are rotated.
+ * Each has a clock of its own that drifts. Messages take their time, overtake one another, arrive twice or get lost;
+ * the object is evicted and crashes, and holders too. Limits are changed, and keys are rotated.
  *
  * `TenantLimits` and `HeldBudgets` are those of production, and so are the leases on the records, which tell the limits
  * of a key. What is pretended is what is around them. Times named `t` are true time (ms), which nobody can read.
@@ -68,12 +68,17 @@ export const WORLD_SABOTAGES = [
   'a block that is counted when it was written',
   'a clock step that is believed',
   'a change that does not wait',
-  'a plan whose change recalls nothing',
 ] as const;
 export type WorldSabotage = (typeof WORLD_SABOTAGES)[number] | null;
 
 type Record = { readonly charges: readonly Omit<LimitCharge, 'cost'>[] };
-type Holder = { readonly clock: Clock; readonly leases: LeaseHolder<Record>; budgets: HeldBudgets };
+type Holder = {
+  readonly clock: Clock;
+  readonly leases: LeaseHolder<Record>;
+  budgets: HeldBudgets;
+  /** Verifications that wait for a call of another. */
+  readonly waiting: ((t: number) => void)[];
+};
 type Verify = ModelEvent & { readonly type: 'verify' };
 
 const TENANT = 'tenant';
@@ -113,6 +118,7 @@ export class World {
       clock: new Clock(5_000_000 * (i + 1), rate),
       leases: new LeaseHolder<Record>(new MemoryBudget(1_000_000)),
       budgets: this.#newBudgets(),
+      waiting: [],
     }));
     [this.#leases, this.#limits] = this.#newObject(0);
     settings.limits.forEach((of, root) => {
@@ -124,9 +130,8 @@ export class World {
 
   run(events: readonly ModelEvent[]): void {
     for (const event of events) this.#later(event.at, (t) => this.#start(event, t));
-    const end = Math.max(...events.map(({ at }) => at));
-    for (let t = SWEEP_EVERY_MS; t < end; t += SWEEP_EVERY_MS)
-      this.#later(t, (then) => this.#limits.sweep(this.#now(then)));
+    const end = events.reduce((latest, { at }) => Math.max(latest, at), 0);
+    for (let t = SWEEP_EVERY_MS; t < end; t += SWEEP_EVERY_MS) this.#later(t, (then) => this.#sweep(then));
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) next.run(next.t);
   }
 
@@ -150,7 +155,7 @@ export class World {
     return new HeldBudgets(`holder ${this.#names}`, this.#settings.budgetsMax);
   }
 
-  #verify(event: Verify, holder: Holder, t: number): void {
+  #verify(event: Verify, holder: Holder, t: number, hasWaited = false): void {
     const now = holder.clock.now(t);
     const record = holder.leases.get(TENANT, keyId(event.root, event.successor), now);
     if (record === null) {
@@ -162,6 +167,10 @@ export class World {
       cost: event.cost,
     }));
     const decision = holder.budgets.spend(spendings, now);
+    if (decision.type === 'ask' && !hasWaited && holder.budgets.isAsking(spendings.map(({ budget }) => budget))) {
+      holder.waiting.push((then) => this.#verify(event, holder, then, true));
+      return;
+    }
     if (decision.type === 'ask') {
       this.#call(event, spendings, holder, event, t);
       return;
@@ -184,17 +193,25 @@ export class World {
     const { budgets } = holder;
     const asking = holder.leases.ask(TENANT, sentAt);
     const asked = budgets.ask(spendings, sentAt);
+    let isAnswered = false;
     const arrive = (arrived: number, isLost: boolean) => {
       const answer = this.#answer(asking, asked, verify, arrived);
       if (isLost) return;
       this.#later(arrived + back, (then) => {
+        isAnswered = true;
         const now = holder.clock.now(then);
         holder.leases.receive(TENANT, asking, answer.renewal, answer.got, now);
         if (holder.budgets === budgets) budgets.receive(asked, answer.budgets, now);
+        for (const run of holder.waiting.splice(0)) run(then);
       });
     };
     this.#later(t + there, (then) => arrive(then, verify?.lost === true));
-    if (verify?.lost === true) this.#later(t + there + GIVE_UP_AFTER_MS, () => budgets.failed(asked));
+    // An answer may come all the same, later.
+    this.#later(t + GIVE_UP_AFTER_MS, (then) => {
+      if (isAnswered) return;
+      budgets.failed(asked);
+      for (const run of holder.waiting.splice(0)) run(then);
+    });
     const again = verify?.again ?? null;
     if (again !== null) this.#later(t + there + again, (then) => arrive(then, false));
   }
@@ -220,8 +237,8 @@ export class World {
     if (verify === null || record === null) budgets = this.#limits.renew(turn, now);
     else {
       const charges = record.charges.map((charge) => ({ ...charge, cost: verify.cost }));
-      for (const { counter, limit } of charges) this.judge.decided(counter, limit, t, now);
       const decision = this.#limits.decide(charges, null, turn, now);
+      for (const { counter, limit } of charges) if (this.#rows.has(counter)) this.judge.knows(counter, limit, t);
       this.decided += 1;
       if (decision.refusal === null) this.#admit(charges, verify.cost, t);
       budgets = decision.budgets;
@@ -244,6 +261,7 @@ export class World {
     const instance = this.#instance;
     const write = (counter: string, row: Uint8Array) => {
       this.rowBytes = Math.max(this.rowBytes, row.length);
+      this.judge.written(sameCounter(counter), this.#lastNow);
       if (this.#sabotage !== 'memory that is spent before its block is written') this.#rows.set(counter, row);
       else this.#later(t + WRITTEN_LATE_MS, () => instance === this.#instance && this.#rows.set(counter, row));
     };
@@ -270,6 +288,16 @@ export class World {
     this.#leases.assumeLeased(this.#clock.now(t) + this.#settings.allowances.unknownLeaseMs);
   }
 
+  #sweep(t: number): void {
+    const now = this.#now(t);
+    this.#limits.sweep(now);
+    for (const counter of [...this.#rows.keys()]) {
+      if (!this.#limits.isOver(counter, now)) continue;
+      this.#rows.delete(counter);
+      this.judge.removed(sameCounter(counter), t);
+    }
+  }
+
   #changeAll(t: number): void {
     const changes = this.#settings.limits.flatMap((of, root) =>
       of.map((_, index) => [root, index, (this.#chosen.get(`${root} ${index}`) ?? 0) + 1] as const),
@@ -288,7 +316,7 @@ export class World {
     });
     for (const { counter, limit } of changed) this.judge.setLimit(counter, limit);
     const recalled = changes.length > 1 ? 'everything' : changed.map(({ counter }) => counter);
-    if (this.#sabotage !== 'a plan whose change recalls nothing') this.#limits.changed(recalled);
+    this.#limits.changed(recalled);
     const waitMs = this.#leases.change(keys, this.#settings.leaseMs, this.#now(t));
     const wait = this.#sabotage === 'a change that does not wait' ? 0 : waitMs;
     // A caller is told nothing by an object that dies; but every lease of before is over then too.
