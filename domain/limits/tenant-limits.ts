@@ -100,8 +100,8 @@ export class TenantLimits {
   }
 
   /**
-   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may return
-   * when all leases of before are over.
+   * Takes back what was left with holders, since limits are changed: of these counters, or of all. The change may
+   * return when all leases of before are over.
    */
   changed(counters: readonly string[] | 'everything'): void {
     if (counters === 'everything') this.#granter.recallAll();
