@@ -16,8 +16,8 @@ import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './recor
 import { hasEnded, statusOf } from './status.ts';
 
 /**
- * A new record at version 1. Fails with `expiry_in_past` unless `expiresAt` lies after `now`, and when its limits do not
- * go together.
+ * A new record at version 1. Fails with `expiry_in_past` unless `expiresAt` lies after `now`, and when its limits do
+ * not go together.
  */
 export function createKey(minted: StoredKey, attributes: NewAttributes, by: string, now: number) {
   if (attributes.expiresAt !== null && attributes.expiresAt <= now) return fail({ code: 'expiry_in_past' });
@@ -31,8 +31,8 @@ export type KeyPatch = Partial<KeyAttributes>;
 
 /**
  * Changes the attributes that the caller named. Fails with `key_not_active` for a revoked or rotated-out key, and with
- * `expiry_in_past` unless a new expiry lies after `now`, and when its limits do not go together. On a key in grace an earlier expiry brings the end of grace
- * forward; a later one does not extend it.
+ * `expiry_in_past` unless a new expiry lies after `now`. Fails when its limits do not go together. On a key in grace an
+ * earlier expiry brings the end of grace forward; a later one does not extend it.
  */
 export function updateKey(record: KeyRecord, patch: KeyPatch, now: number) {
   const status = statusOf(record, now);

@@ -43,11 +43,16 @@ export function limitsBreach(texts: LimitTexts): 'too_many_limits' | 'limit_name
   return new Set(all.map(({ name }) => name)).size < all.length ? 'limit_name_repeated' : null;
 }
 
-/** Whether `after` may allow anything that `before` does not. Further limits and lower ones allow less. */
+/**
+ * Whether a key may do anything with the limits `after` that it may not with those `before`. Lower limits of the same
+ * names allow less. A further one may allow more, since it replaces a limit of the plan that has its name.
+ */
 export function allowsMore(before: LimitTexts, after: LimitTexts): boolean {
-  if (isNone(before)) return false;
+  if (isNone(before) && isNone(after)) return false;
+  const earlier = parse(before);
   const later = new Map(parse(after).map((limit) => [limit.name, limit]));
-  return parse(before).some((limit) => {
+  if (later.size !== earlier.length) return true;
+  return earlier.some((limit) => {
     const then = later.get(limit.name);
     return then === undefined || !isAsTight(limit, then);
   });

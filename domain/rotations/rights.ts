@@ -1,7 +1,8 @@
 /**
  * What the caller of a rotation may give to the successor. A rotation hands out a new key string, so it must not be a
  * way around the permissions to create and to change keys. With the permission to rotate alone, a caller may take
- * scopes away, add limits and lower them, rename, and shorten the life. A caller whose own right ends may hand out nothing that lasts longer.
+ * scopes away, lower limits, rename, and shorten the life. A caller whose own right ends may hand out nothing that
+ * lasts longer.
  *
  * The Worker says what the caller may do. The object decides in the rotation's own transaction, by the record as it is
  * then.
@@ -39,8 +40,9 @@ export function endsWithin(expiresAt: number | null, endsBy: number | null): boo
 }
 
 /**
- * Whether `after` has more than `before`: a scope that the old scopes do not cover, a later end, a limit that allows
- * more, another plan, or different metadata. Callers and verifiers agree on what metadata mean (a plan, a limit), so any difference may be more.
+ * Whether `after` has more than `before`: a scope that the old scopes do not cover, a later end, limits that may allow
+ * more, another plan, or different metadata. Callers and verifiers agree on what metadata mean, so any difference may
+ * be more.
  */
 export function isWider(before: Grants, after: Grants): boolean {
   if (!scopesSatisfied(before.scopes, after.scopes)) return true;

@@ -186,14 +186,15 @@ describe('the keys of a plan', () => {
     expect(await codesOf(successor.secret, 1)).toEqual(['RATE_LIMITED']);
   });
 
-  it('cannot be moved to another plan by whoever may only rotate', async () => {
+  it('cannot be moved to another plan, or get more than theirs, by whoever may only rotate', async () => {
     await createTenant('rights');
     for (const each of [FREE, PRO]) await createPlan('rights', each);
     const { id } = await createKey('rights', { plan: 'pro' });
     const rotator = as((await managementKey({ permissions: ['keys:rotate'] })).secret);
-    for (const to of ['free', null]) {
-      const rotated = await api('POST', `/tenants/rights/keys/${id}/rotate`, { plan: to }, rotator);
-      expect(outcomeOf(rotated)).toBe('403 forbidden keys:update');
+    const replacing = { rateLimits: [{ name: 'calls', limit: 1000, windowSeconds: 60 }] };
+    for (const wider of [{ plan: 'free' }, { plan: null }, replacing]) {
+      const rotated = await api('POST', `/tenants/rights/keys/${id}/rotate`, wider, rotator);
+      expect(outcomeOf(rotated), JSON.stringify(wider)).toBe('403 forbidden keys:update');
     }
   });
 });

@@ -56,8 +56,8 @@ export class KeyTable {
 
   /**
    * The record for a verification, from memory if it was verified lately. Memory never differs from storage: every
-   * write to a row drops the key from memory, a change of an owner drops its keys (`ownerChanged`), that of a plan drops all, and a transaction
-   * that does not commit drops all (`forgetHot`).
+   * write to a row drops the key from memory, and a change of an owner drops its keys (`ownerChanged`). A change of a
+   * plan drops all, and so does a transaction that does not commit (`forgetHot`).
    */
   getHot(id: string): HotKey | undefined {
     const known = this.#hot.get(id);

@@ -1,6 +1,7 @@
 /** Minting for the operations that make keys: the object takes the minted keys, the response gets the key strings. */
 
 import type { MintedKey } from '../../../domain/keys/record.ts';
+import { NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import type { Failure, Mutated, PrefixMismatch } from '../../../domain/outcome.ts';
 import type { RotationRights } from '../../../domain/rotations/rights.ts';
 import type {
@@ -91,7 +92,11 @@ export async function mintSuccessor(
   return { result: result.ok ? { ...result, value: pairOf(result.value) } : result, secret };
 }
 
-/** A result that an earlier version kept for an `Idempotency-Key` is no text. */
+/** What keys lack in results that an earlier version kept for an `Idempotency-Key`. */
+const WITHOUT_LIMITS = { plan: null, rateLimits: NO_LIMITS, quotas: NO_LIMITS };
+
+/** A result that an earlier version kept may be no text. */
 function pairOf(pair: RotatedPairJson | RotatedPair): RotatedPair {
-  return typeof pair === 'string' ? JSON.parse(pair) : pair;
+  const { successor, predecessor }: RotatedPair = typeof pair === 'string' ? JSON.parse(pair) : pair;
+  return { successor: { ...WITHOUT_LIMITS, ...successor }, predecessor: { ...WITHOUT_LIMITS, ...predecessor } };
 }
