@@ -65,6 +65,9 @@ export function ownerChanges(before: OwnerAttributes, after: OwnerAttributes): R
  */
 export type OwnerState = { readonly ownerDisabled?: true; readonly ownerMetadata?: string };
 
+/** The state of no owner, or of one of which no more is known than that it has keys. */
+export const NO_OWNER_STATE: OwnerState = {};
+
 /** The part of an owner's record that verifications of its keys depend on. */
 export function ownerState({ enabled, metadata }: Pick<OwnerAttributes, 'enabled' | 'metadata'>): OwnerState {
   return {

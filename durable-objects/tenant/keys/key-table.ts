@@ -2,6 +2,7 @@
 import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
+import { NO_OWNER_STATE } from '../../../domain/owners/record.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
 import { OwnerTable } from '../owners/owner-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
@@ -61,7 +62,7 @@ export class KeyTable {
     if (known !== undefined) return known;
     const record = this.get(id);
     if (record === undefined) return undefined;
-    const hot = hotKeyOf(record, record.owner === null ? {} : this.owners.stateOf(record.owner));
+    const hot = hotKeyOf(record, record.owner === null ? NO_OWNER_STATE : this.owners.stateOf(record.owner));
     this.#hot.set(id, hot, hotBytes(hot));
     return hot;
   }

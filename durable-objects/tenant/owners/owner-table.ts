@@ -5,6 +5,7 @@
  * index of owners of keys. Until it is done, such an owner reads as if its row were there.
  */
 import {
+  NO_OWNER_STATE,
   newOwner,
   type OwnerAttributes,
   type OwnerRecord,
@@ -109,8 +110,6 @@ export type OwnerListQuery = {
   readonly after: number | null;
 };
 
-const NO_STATE: OwnerState = {};
-
 export class OwnerTable {
   readonly #sql: SqlStorage;
   #isFilled = true;
@@ -139,7 +138,9 @@ export class OwnerTable {
   stateOf(id: string): OwnerState {
     type Row = Pick<OwnerRow, 'enabled' | 'metadata'>;
     const row = this.#sql.exec<Row>(OWNER_QUERIES.state, id).toArray()[0];
-    return row === undefined ? NO_STATE : ownerState({ enabled: row.enabled === 1, metadata: row.metadata ?? '{}' });
+    return row === undefined
+      ? NO_OWNER_STATE
+      : ownerState({ enabled: row.enabled === 1, metadata: row.metadata ?? '{}' });
   }
 
   /** One page of the owners that match all filters, in the order in which their rows were made. */
