@@ -32,19 +32,22 @@ function isNews(text: string): boolean {
 const root = `${import.meta.dirname}/..`;
 
 /**
- * Test files at a time. One more than a small machine has cores, because many tests really wait: for leases, evictions
+ * Test files at a time. Two more than a small machine has cores, because many tests really wait: for leases, evictions
  * and alarms.
  */
-const MAX_WORKERS = 3;
+const MAX_WORKERS = 4;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
   'process/first-run',
   'process/docs',
   'process/eviction',
+  'process/upgrade/upgrade',
+  'process/durability',
   'process/leases/leases',
   'process/leases/calls',
   'process/full-disk/full-disk',
+  'leases/promise',
   'http/hostile',
   'model/deletion',
   'model/histories',

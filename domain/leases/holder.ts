@@ -6,7 +6,7 @@
  */
 import { isolateMemory, type MemoryBudget } from '../memory/budget.ts';
 import { LruCache } from '../memory/lru-cache.ts';
-import type { HolderCall, Known, Renewal, ReportedUse } from './lease.ts';
+import type { HolderCall, Known, Renewal } from './lease.ts';
 import { UnreportedUses } from './unreported-uses.ts';
 
 /** A call on its way to a tenant's object. A lease that comes back with its result counts from `at`. */
@@ -70,7 +70,7 @@ export class LeaseHolder<R> {
     return this.#tenancies.get(tenant) !== undefined;
   }
 
-  /** Whether the record is of this tenant as it is known now. Void ones are removed when they are met. */
+  /** Whether the record is of this tenant as it is known now. A void one stays until memory is short. */
   #isOf(tenant: string, held: Held<R>): boolean {
     return this.#tenancies.get(tenant) === held.tenancy;
   }
@@ -115,7 +115,7 @@ export class LeaseHolder<R> {
     // A lease that was granted earlier covers later states too: the latest end counts, and `seq` never goes back.
     const until = Math.max(tenancy.until, at + leaseMs);
     const latest = Math.max(tenancy.seq, seq);
-    if (from > tenancy.seq || changed === 'everything') return this.#begin(tenant, { epoch, seq: latest, until });
+    if (from > tenancy.seq) return this.#begin(tenant, { epoch, seq: latest, until });
     for (const keyId of changed) this.#records.delete(keyId);
     tenancy.seq = latest;
     tenancy.until = until;
@@ -161,5 +161,3 @@ export class LeaseHolder<R> {
     this.#lastNow = now;
   }
 }
-
-export type { ReportedUse };

@@ -45,7 +45,7 @@ export type Known = {
 export type Renewal = Known & {
   /** `changed` names all that was changed after this one. A holder that knows less has to drop all that it holds. */
   readonly from: number;
-  readonly changed: Concerned;
+  readonly changed: readonly string[];
   /** Length of the lease (ms), more than 0. */
   readonly leaseMs: number;
 };

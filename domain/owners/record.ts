@@ -71,6 +71,9 @@ export type OwnerState = {
   readonly ownerPlan?: string;
 };
 
+/** The state of no owner, or of one of which no more is known than that it has keys. */
+export const NO_OWNER_STATE: OwnerState = {};
+
 /** The part of an owner's record that verifications of its keys depend on. */
 export function ownerState({ enabled, metadata, plan }: Omit<OwnerAttributes, 'name'>): OwnerState {
   return {

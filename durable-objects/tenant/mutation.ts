@@ -5,7 +5,7 @@
  */
 
 import type { Command } from '../../domain/command.ts';
-import type { Failure, Result } from '../../domain/outcome.ts';
+import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import type { AuditSubject } from '../audit-log.ts';
 import type { TenantStore } from './store.ts';
@@ -43,3 +43,14 @@ export type Mutation<T, F = Failure> = {
    */
   readonly again?: (context: MutationContext, at: number) => Result<T, F>;
 };
+
+/** The record, if it exists in a version that the caller accepts. Fails with `missing` when it does not exist. */
+export function inAcceptedVersion<T extends { readonly version: number }>(
+  record: T | undefined,
+  missing: 'key_not_found' | 'owner_not_found',
+  { ifVersions }: Command,
+): Result<T> {
+  if (record === undefined) return fail({ code: missing });
+  if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
+  return ok(record);
+}

@@ -135,6 +135,14 @@ export const metadata = v.pipe(
   ),
 );
 
+/**
+ * Whether a patch only switches something off. Keys and owners must be able to be stopped even when there is no room
+ * for more data, so such a change does not count as one that grows.
+ */
+export function onlyDisables(patch: { readonly enabled?: boolean }): boolean {
+  return patch.enabled === false && Object.keys(patch).length === 1;
+}
+
 /** Accepts null in place of the empty value. */
 export function clearable<const S extends v.GenericSchema>(schema: S, empty: v.InferOutput<S>) {
   return v.pipe(

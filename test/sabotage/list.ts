@@ -353,7 +353,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'a renewal from an instance that was succeeded makes it current again',
     file: HOLDER,
     patches: [['return tenancy?.epoch === known?.epoch ? this', 'return tenancy?.epoch !== epoch ? this']],
-    noticedBy: [MODEL],
+    noticedBy: ['test/leases/holder.test.ts'],
   },
   {
     name: 'a holder goes back in the list of changes',

@@ -28,7 +28,7 @@ import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../
 import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { TenantRecord } from '../../../domain/tenants/record.ts';
 import type { AuditSubject } from '../../audit-log.ts';
-import type { Change, Mutation, MutationContext } from '../mutation.ts';
+import { type Change, inAcceptedVersion, type Mutation, type MutationContext } from '../mutation.ts';
 import type { KeyGroup } from './group-revocations.ts';
 import { toNew } from './rows.ts';
 
@@ -331,11 +331,8 @@ function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
 }
 
 /** The key, if it exists in a version that the caller accepts. */
-function keyFor({ store, command: { ifVersions } }: MutationContext, keyId: string): Result<KeyRecord> {
-  const record = store.keys.get(keyId);
-  if (record === undefined) return fail({ code: 'key_not_found' });
-  if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
-  return ok(record);
+function keyFor({ store, command }: MutationContext, keyId: string): Result<KeyRecord> {
+  return inAcceptedVersion(store.keys.get(keyId), 'key_not_found', command);
 }
 
 /** Whether a key is to have a plan that the tenant does not have. */

@@ -2,6 +2,7 @@
 import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
+import { NO_OWNER_STATE } from '../../../domain/owners/record.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
 import { OwnerTable } from '../owners/owner-table.ts';
 import { PlanTable } from '../plans/plan-table.ts';
@@ -64,7 +65,7 @@ export class KeyTable {
     if (known !== undefined) return known;
     const record = this.get(id);
     if (record === undefined) return undefined;
-    const owner = record.owner === null ? {} : this.owners.stateOf(record.owner);
+    const owner = record.owner === null ? NO_OWNER_STATE : this.owners.stateOf(record.owner);
     const plan = record.plan ?? owner.ownerPlan ?? null;
     const hot = hotKeyOf(record, owner, plan === null ? null : (this.plans.get(plan) ?? null));
     this.#hot.set(id, hot, hotBytes(hot));

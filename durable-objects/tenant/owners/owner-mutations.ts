@@ -7,6 +7,7 @@
 import { hasEnded, statusOf } from '../../../domain/keys/status.ts';
 import { fail, ok, type Result } from '../../../domain/outcome.ts';
 import {
+  NO_OWNER_STATE,
   newOwner,
   type OwnerAttributes,
   type OwnerPatch,
@@ -18,9 +19,7 @@ import {
   updateOwner,
 } from '../../../domain/owners/record.ts';
 import { DIRECT_MAX } from '../keys/key-mutations.ts';
-import type { Mutation, MutationContext } from '../mutation.ts';
-
-const NO_STATE: OwnerState = {};
+import { inAcceptedVersion, type Mutation, type MutationContext } from '../mutation.ts';
 
 /** Creates an owner. Fails with `owner_exists` when there is one of this id, made by a key for example. */
 export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation<OwnerRecord> {
@@ -36,7 +35,7 @@ export function ownerCreation(id: string, attributes: OwnerAttributes): Mutation
         value: created,
         audit: [{ action: 'owner.create', changes: { owner: id, name, enabled, ...(plan === null ? {} : { plan }) } }],
         // Keys that ended before may have this owner.
-        ...concernedBy(context, id, NO_STATE, ownerState(created)),
+        ...concernedBy(context, id, NO_OWNER_STATE, ownerState(created)),
       });
     },
   };
@@ -86,18 +85,15 @@ export function ownerDeletion(id: string): Mutation<null> {
       return ok({
         value: null,
         audit: [{ action: 'owner.delete', changes: { owner: id, name } }],
-        ...concernedBy(context, id, ownerState(found.value), NO_STATE),
+        ...concernedBy(context, id, ownerState(found.value), NO_OWNER_STATE),
       });
     },
   };
 }
 
 /** The owner, if it exists in a version that the caller accepts. */
-function ownerFor({ store, command: { ifVersions } }: MutationContext, id: string): Result<OwnerRecord> {
-  const record = store.owners.get(id);
-  if (record === undefined) return fail({ code: 'owner_not_found' });
-  if (ifVersions !== null && !ifVersions.includes(record.version)) return fail({ code: 'precondition_failed' });
-  return ok(record);
+function ownerFor({ store, command }: MutationContext, id: string): Result<OwnerRecord> {
+  return inAcceptedVersion(store.owners.get(id), 'owner_not_found', command);
 }
 
 /** Whether an owner is to have a plan that the tenant does not have. */

@@ -5,6 +5,7 @@
  * index of owners of keys. Until it is done, such an owner reads as if its row were there.
  */
 import {
+  NO_OWNER_STATE,
   newOwner,
   type OwnerAttributes,
   type OwnerRecord,
@@ -110,8 +111,6 @@ export type OwnerListQuery = {
   readonly after: number | null;
 };
 
-const NO_STATE: OwnerState = {};
-
 export class OwnerTable {
   readonly #sql: SqlStorage;
   #isFilled = true;
@@ -140,7 +139,7 @@ export class OwnerTable {
   stateOf(id: string): OwnerState {
     type Row = Pick<OwnerRow, 'enabled' | 'metadata' | 'plan'>;
     const row = this.#sql.exec<Row>(OWNER_QUERIES.state, id).toArray()[0];
-    if (row === undefined) return NO_STATE;
+    if (row === undefined) return NO_OWNER_STATE;
     return ownerState({ enabled: row.enabled === 1, metadata: row.metadata ?? '{}', plan: row.plan });
   }
 

@@ -6,6 +6,7 @@ import { formatKeyString } from '../../crypto/key-string.ts';
 import { LongList } from '../../http/long-list.ts';
 import { validationFailed } from '../../http/problem.ts';
 import { partsInTurns } from '../../http/turns.ts';
+import { onlyDisables } from '../fields.ts';
 import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
 import { changed, isReplayed, page } from '../outcomes.ts';
 import { problem, unwrap, wouldWiden } from '../problems.ts';
@@ -221,10 +222,8 @@ const updateKey = operation({
   response: { body: keyResource },
   errors: ['key_not_active', 'precondition_failed', 'storage_full'],
   run: (context, { tenantId, keyId, body: patch }) => {
-    // A key must be able to be switched off even when there is no room for more data.
-    const grows = !(patch.enabled === false && Object.keys(patch).length === 1);
     return changeKey(context, tenantId, (tenant, target, command) => tenant.updateKey(target, keyId, patch, command), {
-      grows,
+      grows: !onlyDisables(patch),
     });
   },
 });

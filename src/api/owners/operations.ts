@@ -1,4 +1,5 @@
 /** Operations on owners, the customers of a tenant. An owner also comes into being with the first key that names it. */
+import { onlyDisables } from '../fields.ts';
 import { BODY_BYTES, type Operation, operation, PATH_OF } from '../operation.ts';
 import { changed, changedVersion, page } from '../outcomes.ts';
 import {
@@ -73,12 +74,10 @@ const updateOwner = operation({
   response: { body: ownerResource },
   errors: ['precondition_failed', 'storage_full'],
   run: async (context, { tenantId, ownerId, body: patch }) => {
-    // An owner must be able to be stopped even when there is no room for more data.
-    const grows = !(patch.enabled === false && Object.keys(patch).length === 1);
     const updated = await context.change(
       tenantId,
       (tenant, target, command) => tenant.updateOwner(target, ownerId, patch, command),
-      { grows },
+      { grows: !onlyDisables(patch) },
     );
     return changedVersion(updated, (owner) => toOwnerResource(tenantId, owner));
   },
