@@ -84,7 +84,8 @@ describe('a plan', () => {
     await sqlIn(
       'many',
       `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 998)
-       INSERT INTO plans (id, created_at, created_by, updated_at, version) SELECT 'n' || value, 1, 'admin', 1, 1 FROM n`,
+       INSERT INTO plans (id, created_at, created_by, updated_at, version)
+       SELECT 'n' || value, 1, 'admin', 1, 1 FROM n`,
     );
     await createPlan('many', { id: 'last' });
     expect(await refused({ id: 'one-more' })).toBe('409 too_many_plans');
