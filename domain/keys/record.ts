@@ -5,7 +5,7 @@
  * is not a field. It follows from the record and the time (status.ts), so it is right even when no alarm has run.
  */
 
-import type { LimitTexts } from '../limits/named-limit.ts';
+import type { KeyLimit, LimitTexts } from '../limits/named-limit.ts';
 import type { OwnerState } from '../owners/record.ts';
 
 /** A key as the Worker mints it. Only the Worker holds the secrets that this takes. */
@@ -113,8 +113,8 @@ export type VerifiedKey = Pick<
     readonly plan?: string;
     /** What the plan allows at most. Absent when it allows whatever the key's scopes say. */
     readonly allowedScopes?: readonly string[];
-    /** Set when the key has limits: only its object can say whether it is valid. */
-    readonly isLimited?: true;
+    /** Absent when the key has none. */
+    readonly limits?: readonly KeyLimit[];
   };
 
 /** A record that is about to be stored. */

@@ -68,12 +68,11 @@ export function decide(
 
 /**
  * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
- * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. The record of a key
- * with limits does not say whether it is valid, so only its revocation is final for every holder and clock.
+ * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. What limits decide
+ * beside the record is held in budgets.
  */
-export function mayLease(code: DecisionCode, isLimited: boolean): boolean {
-  if (code === 'REVOKED') return true;
-  return !isLimited && (code === 'VALID' || code === 'ROTATED');
+export function mayLease(code: RecordCode): boolean {
+  return code === 'VALID' || code === 'REVOKED' || code === 'ROTATED';
 }
 
 function warningsFor(record: DecidedKey, now: number): Warning[] {

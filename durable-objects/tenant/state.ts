@@ -14,7 +14,8 @@ import {
   type ReportedUse,
 } from '../../domain/leases/lease.ts';
 import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
-import type { LimitCharge, LimitDecision } from '../../domain/limits/tenant-limits.ts';
+import type { BudgetAnswer } from '../../domain/limits/budget.ts';
+import type { HolderTurn, LimitCharge, LimitDecision, TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -221,15 +222,24 @@ export class TenantState {
   }
 
   /**
-   * Decides by limits. What is used is written before the answer leaves, unless a row has it written off already. When
+   * Decides by limits, and answers the holder that asked. What is used is written before the answer leaves, unless a row has it written off already. When
    * storage takes no write, this throws, or the platform keeps the answer back: never more is admitted than is written.
    */
-  spend(charges: readonly LimitCharge[], now: number): LimitDecision {
+  spend(charges: readonly LimitCharge[], turn: HolderTurn | null, now: number): LimitDecision {
+    return this.#withLimits((limits) => limits.decide(charges, null, turn, now), now);
+  }
+
+  /** Takes what a holder tells of its budgets with a call that charges no limits, and answers it. */
+  renewBudgets(turn: HolderTurn, now: number): BudgetAnswer {
+    return this.#withLimits((limits) => limits.renew(turn, now), now);
+  }
+
+  #withLimits<T>(run: (limits: TenantLimits) => T, now: number): T {
     const { limits } = this.store;
     try {
-      const decided = limits.decide(charges, null, null, now);
+      const done = run(limits);
       this.#armForCounters(now);
-      return decided;
+      return done;
     } catch (error) {
       limits.rolledBack();
       this.#alarm.forget();
@@ -297,6 +307,7 @@ export class TenantState {
       lastUsed.written(uses);
     }
     leases.sweep(now);
+    limits?.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
     else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));

@@ -16,8 +16,10 @@ import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/key
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import type { BudgetAnswer } from '../../domain/limits/budget.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
 import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
+import type { HolderTurn } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
 import type { PlanAttributes, PlanPatch, PlanRecord } from '../../domain/plans/record.ts';
@@ -66,6 +68,11 @@ export type VerifyResult =
       /** The lease that is granted with this result; null for none. */
       readonly renewal: Renewal | null;
     };
+
+/** A renewal with what becomes of budgets. Without a renewal the holder hears nothing, and tells of them again. */
+function withBudgets(renewal: Renewal | null, budgets: BudgetAnswer | null): Renewal | null {
+  return renewal === null || budgets === null ? renewal : { ...renewal, budgets };
+}
 
 /** Up to so many keys are received and stored in one turn. */
 const KEYS_PER_TURN = 50;
@@ -242,7 +249,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses }: HolderCall,
+    { known, uses, budgets }: HolderCall,
     wantsLease: boolean,
     spending?: Spending,
   ): VerifyResult {
@@ -254,29 +261,40 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
     const { warnings } = decided;
-    const limited = hot.limits === null || decided.code !== 'VALID' ? null : this.#spend(hot.limits, spending, now);
+    const renewal = wantsLease ? this.#state.renewLease(known, mayLease(decided.code) ? keyId : null, now) : null;
+    const turn = budgets === undefined || !wantsLease ? null : { call: budgets, leaseMs: renewal?.leaseMs ?? 0 };
+    const isLimited = hot.limits !== null && decided.code === 'VALID';
+    const limited = isLimited ? this.#spend(hot.limits, spending, turn, now) : null;
     const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
-    const isHeld = mayLease(code, hot.limits !== null);
-    const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
+    const answered = limited === null ? turn && this.#state.renewBudgets(turn, now) : limited.budgets;
     const { id, incarnation, createdAt } = tenant;
-    const result = { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
+    const result = {
+      code,
+      tenant: { id, incarnation, createdAt },
+      keyJson: hot.verifiedJson,
+      warnings,
+      renewal: withBudgets(renewal, answered),
+    };
     if (limited === null) return result;
     return { ...result, warnings: code === 'VALID' ? warnings : [], limits: limited.limits };
   }
 
   /** Charges the limits of a key that is valid otherwise. What refuses charges nothing. */
-  #spend({ all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
-    const { refusal, limits } = this.#state.spend(spending === undefined ? usual : charges(all, spending), now);
+  #spend({ all, usual }: KeyLimits, spending: Spending | undefined, turn: HolderTurn | null, now: number) {
+    const charged = spending === undefined ? usual : charges(all, spending);
+    const { refusal, limits, budgets } = this.#state.spend(charged, turn, now);
     if (refusal === 'INSUFFICIENT_CREDITS') throw new Error('no credits were charged');
-    return { refusal, limits };
+    return { refusal, limits, budgets };
   }
 
-  /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
-  renewLease({ known, uses }: HolderCall): Renewal | null {
+  /** Takes what a holder reports of uses and budgets, and renews its lease. Null when no lease is granted. */
+  renewLease({ known, uses, budgets }: HolderCall): Renewal | null {
     const now = Date.now();
     this.#state.noteUses(uses, now);
-    return this.#state.renewLease(known, null, now);
+    const renewal = this.#state.renewLease(known, null, now);
+    if (budgets === undefined) return renewal;
+    return withBudgets(renewal, this.#state.renewBudgets({ call: budgets, leaseMs: renewal?.leaseMs ?? 0 }, now));
   }
 
   // ---- rotation ----

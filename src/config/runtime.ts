@@ -1,6 +1,7 @@
 /** The services of an isolate: made once from the configuration, they hold the imported keys and the caches. */
 
 import { LeaseHolder } from '../../domain/leases/holder.ts';
+import { BudgetHolder } from '../../domain/limits/budget-holder.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { LogLevel } from '../../durable-objects/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
@@ -46,6 +47,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     cursors: new CursorSigner(hmac),
     signatures: new SignatureCache(),
     leases: new LeaseHolder(),
+    budgets: new BudgetHolder(),
     pending: new PendingCalls(),
     tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),

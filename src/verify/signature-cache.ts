@@ -20,8 +20,6 @@ export type SignedKey = {
   readonly system: boolean;
   /** 20 bytes, equal to the digest that the record keeps. */
   readonly digest: Uint8Array;
-  /** Whether the key had limits when its object was last asked. */
-  isLimited?: boolean;
 };
 
 /** What an entry takes (bytes). Measured: 470 on the heap, 150 outside for the digest. */

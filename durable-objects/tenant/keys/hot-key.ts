@@ -69,7 +69,7 @@ export function hotKeyOf(record: KeyRecord, { ownerPlan: _, ...owner }: OwnerSta
       ...owner,
       ...(plan === null ? {} : { plan: plan.id }),
       ...(allowedScopes === null ? {} : { allowedScopes }),
-      ...(limits === null ? {} : { isLimited: true }),
+      ...(limits === null ? {} : { limits: limits.all }),
     }),
     limits,
     usedAt: record.lastUsedAt,

@@ -116,9 +116,21 @@ export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
     // An expired key that lives again may have an owner that was deleted meanwhile.
     const lives = !hasEnded(statusOf(updated.value, now));
     if (lives || updated.value.owner !== record.owner) ensureOwners(context, [updated.value]);
+    if (changesLimits(record, updated.value)) recallBudgets(context, keyId);
     store.keys.updateAttributes(record, updated.value, now);
     return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
   });
+}
+
+function changesLimits(before: KeyRecord, after: KeyRecord): boolean {
+  const { rateLimits, quotas, plan, owner } = before;
+  return after.rateLimits !== rateLimits || after.quotas !== quotas || after.plan !== plan || after.owner !== owner;
+}
+
+/** Takes back what holders have of the limits of a key, as they are before the change. */
+function recallBudgets({ store }: MutationContext, keyId: string): void {
+  const limits = store.limitsInUse === null ? null : (store.keys.getHot(keyId)?.limits ?? null);
+  if (limits !== null) store.limitsInUse?.changed(limits.all.map(({ counter }) => counter));
 }
 
 /**

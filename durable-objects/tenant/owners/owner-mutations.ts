@@ -55,6 +55,7 @@ export function ownerUpdate(id: string, patch: OwnerPatch): Mutation<OwnerRecord
       }
       const changes = ownerChanges(found.value, updated);
       if (Object.keys(changes).length === 0) return ok({ value: found.value, audit: [] });
+      if (updated.plan !== found.value.plan) store.limitsInUse?.changed('everything');
       return ok({
         value: store.owners.update(updated),
         audit: [{ action: 'owner.update', changes: { owner: id, ...changes } }],

@@ -167,7 +167,7 @@ export class World {
       cost: event.cost,
     }));
     const decision = holder.budgets.spend(spendings, now);
-    if (decision.type === 'ask' && !hasWaited && holder.budgets.isAsking(spendings.map(({ budget }) => budget))) {
+    if (decision.type === 'ask' && !hasWaited && decision.mayWait) {
       holder.waiting.push((then) => this.#verify(event, holder, then, true));
       return;
     }
