@@ -132,7 +132,11 @@ export class HeldBudgets {
   /** Returns all that is held. Call this when nothing was spent for a while, so that the object has it again. */
   giveBack(now: number): void {
     this.#see(now);
-    for (const held of this.#budgets.values()) this.#letGo(held);
+    for (const held of this.#budgets.values()) {
+      this.#letGo(held);
+      // It is not to bring units again that it reports what was spent.
+      held.told = held.spent;
+    }
   }
 
   /** Number of budgets that are held. */
