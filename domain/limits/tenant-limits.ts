@@ -132,6 +132,12 @@ export class TenantLimits {
     return this.#counters.closeUnused(now - unusedMs, max, now);
   }
 
+  /** In how long the first row is to be written of a counter that was not used for `unusedMs` (ms); null for none. */
+  untilUnused(unusedMs: number, at: number): number | null {
+    const usedAt = this.#counters.firstUsedAt();
+    return usedAt === null ? null : usedAt + unusedMs - this.#see(at);
+  }
+
   /**
    * Drops a counter whose row is worth nothing any more by `overAt`. Returns whether the row may be deleted. It may not
    * if memory knows more: then it is written anew.

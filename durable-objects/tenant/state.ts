@@ -48,6 +48,8 @@ const ALARM_RETRY_MS = 30_000;
 
 /** Rows of counters that one step writes: a few milliseconds of work. */
 const COUNTERS_CLOSED_AT_ONCE = 200;
+/** Such steps are at least so far apart (ms) unless there is more to do. */
+const CLOSE_EVERY_MS = 500;
 
 /**
  * Cloudflare ends an object's database at 10 GB. Above this size only mutations that end something are accepted, so
@@ -309,7 +311,7 @@ export class TenantState {
     leases.sweep(now);
     limits?.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
+    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : untilUnused(limits, now));
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
@@ -492,6 +494,11 @@ export class TenantState {
       throw error;
     }
   }
+}
+
+/** When to look again for counters that are not used any more: together for those of one moment. */
+function untilUnused(limits: TenantLimits, now: number): number {
+  return Math.max(limits.untilUnused(FLUSH_AFTER_MS, now) ?? FLUSH_AFTER_MS, CLOSE_EVERY_MS);
 }
 
 type Applied<T, F> = {
