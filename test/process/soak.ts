@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
-import { histories, leaseHistories } from './histories/campaign.ts';
+import { histories, leaseHistories, limitHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leaseCalls } from './leases/calls-campaign.ts';
@@ -24,6 +24,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['kill9', { size: 'rounds', run: kill9 }],
   ['histories', { size: 'runs', run: histories }],
   ['lease-histories', { size: 'runs', run: leaseHistories }],
+  ['limit-histories', { size: 'runs', run: limitHistories }],
   ['leases', { size: 'changes', run: leases }],
   ['lease-calls', { size: 'keys', run: leaseCalls }],
   ['reseal', { size: 'keys', run: reseal }],
