@@ -11,7 +11,7 @@
  */
 
 import type { Command } from '../domain/command.ts';
-import type { HolderCall, Renewal } from '../domain/leases/lease.ts';
+import type { CallWithBudgets, RenewalWithBudgets } from '../domain/limits/call-with-budgets.ts';
 import type { Spending } from '../domain/limits/named-limit.ts';
 import { fail } from '../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
@@ -157,7 +157,7 @@ export class ObjectClient {
     keyId: string,
     digest: Uint8Array,
     scopes: readonly string[],
-    call: HolderCall,
+    call: CallWithBudgets,
     spending?: Spending,
   ): Promise<VerifyResult> {
     return this.#call(
@@ -167,7 +167,7 @@ export class ObjectClient {
   }
 
   /** Renews this isolate's lease on the tenant in this object, and reports uses. Null when no lease is granted. */
-  renewLease(objectName: string, call: HolderCall): Promise<Renewal | null> {
+  renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null> {
     return this.#call(() => tenantStub(this.#env, objectName).renewLease(call));
   }
 

@@ -11,8 +11,6 @@
  * it granted the lease, and the object adds a margin for clocks that run at different rates.
  */
 
-import type { BudgetAnswer, BudgetCall } from '../limits/budget.ts';
-
 /** Longest lease that a tenant can have (seconds). */
 export const LEASE_SECONDS_MAX = 10;
 
@@ -50,8 +48,6 @@ export type Renewal = Known & {
   readonly changed: readonly string[];
   /** Length of the lease (ms), more than 0. */
   readonly leaseMs: number;
-  /** What becomes of budgets, if the call told of some (domain/limits/budget.ts). */
-  readonly budgets?: BudgetAnswer;
 };
 
 /** Uses of keys that a holder has decided itself: when, in ms before the call that reports them was sent. */
@@ -62,6 +58,4 @@ export type HolderCall = {
   /** Null when it holds nothing of the tenant. */
   readonly known: Known | null;
   readonly uses: readonly ReportedUse[];
-  /** What it tells of the budgets that it holds; absent when it holds none. */
-  readonly budgets?: BudgetCall;
 };

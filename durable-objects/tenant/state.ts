@@ -224,8 +224,9 @@ export class TenantState {
   }
 
   /**
-   * Decides by limits, and answers the holder that asked. What is used is written before the answer leaves, unless a row has it written off already. When
-   * storage takes no write, this throws, or the platform keeps the answer back: never more is admitted than is written.
+   * Decides by limits, and answers the holder that asked. What is used is written before the answer leaves, unless a
+   * row has it written off already. When storage takes no write, this throws, or the platform keeps the answer back:
+   * never more is admitted than is written.
    */
   spend(charges: readonly LimitCharge[], turn: HolderTurn | null, now: number): LimitDecision {
     return this.#withLimits((limits) => limits.decide(charges, null, turn, now), now);

@@ -15,8 +15,9 @@ import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
-import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import type { Renewal } from '../../domain/leases/lease.ts';
 import type { BudgetAnswer } from '../../domain/limits/budget.ts';
+import type { CallWithBudgets, RenewalWithBudgets } from '../../domain/limits/call-with-budgets.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
 import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
 import type { HolderTurn } from '../../domain/limits/tenant-limits.ts';
@@ -66,11 +67,11 @@ export type VerifyResult =
       /** How the limits stand that decided; absent when none was asked. */
       readonly limits?: readonly LimitResult[];
       /** The lease that is granted with this result; null for none. */
-      readonly renewal: Renewal | null;
+      readonly renewal: RenewalWithBudgets | null;
     };
 
 /** A renewal with what becomes of budgets. Without a renewal the holder hears nothing, and tells of them again. */
-function withBudgets(renewal: Renewal | null, budgets: BudgetAnswer | null): Renewal | null {
+function withBudgets(renewal: Renewal | null, budgets: BudgetAnswer | null): RenewalWithBudgets | null {
   return renewal === null || budgets === null ? renewal : { ...renewal, budgets };
 }
 
@@ -249,7 +250,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses, budgets }: HolderCall,
+    { known, uses, budgets }: CallWithBudgets,
     wantsLease: boolean,
     spending?: Spending,
   ): VerifyResult {
@@ -289,7 +290,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes what a holder reports of uses and budgets, and renews its lease. Null when no lease is granted. */
-  renewLease({ known, uses, budgets }: HolderCall): Renewal | null {
+  renewLease({ known, uses, budgets }: CallWithBudgets): RenewalWithBudgets | null {
     const now = Date.now();
     this.#state.noteUses(uses, now);
     const renewal = this.#state.renewLease(known, null, now);

@@ -4,7 +4,8 @@
  * - A malformed or forged key string is refused here, without an object call.
  * - A key of which this isolate holds a record is decided here while the lease on its tenant is in force, by the same
  *   function that the object uses.
- * - The limits of such a key are decided here too, as far as this isolate holds units of them (domain/limits/budget.ts).
+ * - The limits of such a key are decided here too, as far as this isolate holds units of them
+ *   (domain/limits/budget.ts).
  * - Any other key costs one call to its object, which renews the lease on everything that is held of the tenant.
  *   Verifications that come while a call is under way which may decide them wait for that one.
  */
@@ -14,8 +15,8 @@ import { type HeldKey, heldBytes, heldKey } from '../../domain/keys/held-key.ts'
 import type { VerifiedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { Asking, LeaseHolder } from '../../domain/leases/holder.ts';
-import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import type { BudgetHolder } from '../../domain/limits/budget-holder.ts';
+import type { CallWithBudgets, RenewalWithBudgets } from '../../domain/limits/call-with-budgets.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
 import type { BudgetAsking, HeldBudgets } from '../../domain/limits/held-budgets.ts';
 import { decideByBudgets, type HeldCharge, heldCharges } from '../../domain/limits/held-limits.ts';
@@ -98,10 +99,10 @@ export type VerificationObjects = {
     keyId: string,
     digest: Uint8Array,
     scopes: readonly string[],
-    call: HolderCall,
+    call: CallWithBudgets,
     spending?: Spending,
   ): Promise<VerifyResult>;
-  renewLease(objectName: string, call: HolderCall): Promise<Renewal | null>;
+  renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null>;
   /** Does this work some time (ms) after the response. */
   afterwards(ms: number, work: () => Promise<unknown>): void;
 };
@@ -256,7 +257,7 @@ function prepare(objectName: string, charged: readonly HeldCharge[], { leases, b
   return { asking, held, asked };
 }
 
-const callOf = ({ asking, asked }: Sent): HolderCall =>
+const callOf = ({ asking, asked }: Sent): CallWithBudgets =>
   asked === null ? asking.call : { ...asking.call, budgets: asked.call };
 
 /** Notes that the call has failed. What it should have told is told by a later one. */
@@ -269,7 +270,7 @@ function failed(objectName: string, { asking, held, asked }: Sent, { leases }: L
 function received(
   objectName: string,
   { asking, held, asked }: Sent,
-  { renewal, record }: { readonly renewal: Renewal | null; readonly record: HeldKey | null },
+  { renewal, record }: { readonly renewal: RenewalWithBudgets | null; readonly record: HeldKey | null },
   { leases, budgets, now }: LeaseServices,
 ): void {
   const got = record === null ? null : { keyId: record.key.id, record, bytes: heldBytes(record) };

@@ -29,6 +29,7 @@ const SETTLING = 'test/keys/settling.test.ts';
 const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
 const MODEL = 'test/leases/model.test.ts';
+const BUDGETS = 'test/limits/isolates.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
 
@@ -458,5 +459,70 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'durable-objects/jobs/alarm-clock.ts',
     patches: [['if (this.#at !== null && this.#at <= wakeAt) return;', '']],
     noticedBy: [DELETION],
+  },
+  // ---- budgets of limits ----
+  {
+    name: 'budgets: the object does not hear what calls tell of budgets',
+    file: TENANT,
+    patches: [
+      ['const turn = budgets === undefined || !wantsLease ? null :', 'const turn = budgets !== undefined ? null :'],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: an isolate that falls quiet gives nothing back',
+    file: VERIFY,
+    patches: [['  giveBackWhenIdle(objectName, services, objects);\n  return', '  return']],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: what gives units back asks for others',
+    file: 'domain/limits/held-budgets.ts',
+    patches: [['      held.told = held.spent;\n    }', '    }']],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: a held key with limits is valid whatever is held of them',
+    file: 'domain/keys/held-key.ts',
+    patches: [
+      [
+        'limits: key.limits === undefined ? null : heldLimits(key.limits)',
+        'limits: key.limits === undefined ? heldLimits([]) : null',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: an isolate charges the usual limits, whatever a verification names',
+    file: 'domain/limits/held-limits.ts',
+    patches: [
+      [
+        'return spending === null ? usual : charges(all, spending);',
+        'return spending === null ? usual : usual.concat(charges(all.slice(0, 0), spending));',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: verifications do not wait for a call that may bring units',
+    file: VERIFY,
+    patches: [
+      [
+        'const underWay = undecided.mayWait ? decisiveCall',
+        'const underWay = undecided.charged.length === 99 ? decisiveCall',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: a row with what was given back is not written before the object sleeps',
+    file: 'domain/limits/tenant-limits.ts',
+    patches: [
+      [
+        '      if (counter !== undefined) this.#counters.used(counter, now);',
+        '      if (counter === undefined) this.#counters.used(budget, now);',
+      ],
+    ],
+    noticedBy: [BUDGETS],
   },
 ];
