@@ -17,6 +17,8 @@ export type Failure =
   | { readonly code: 'expiry_in_past'; readonly index?: number }
   | { readonly code: 'too_many_limits'; readonly index?: number }
   | { readonly code: 'limit_name_repeated'; readonly index?: number }
+  /** A balance is to be changed of a key or an owner that has no credits. */
+  | { readonly code: 'no_credits' }
   | { readonly code: 'would_widen' }
   | { readonly code: 'outlives_caller' }
   | { readonly code: 'not_for_confined'; readonly what: 'status' | 'settings' }

@@ -9,6 +9,7 @@
 import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrate.ts';
+import { CREDIT_TABLES } from './credits/credit-table.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
@@ -224,4 +225,6 @@ statusOf().
   `,
   // Plans.
   PLAN_TABLES,
+  // Credits.
+  CREDIT_TABLES,
 ];

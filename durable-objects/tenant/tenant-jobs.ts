@@ -64,8 +64,9 @@ const retention: TenantJob = {
   },
   run: ({ store, tenant, now }, limit) => {
     const purged = store.keys.purge(now - tenant.settings.retentionSeconds * 1000, limit);
-    for (const { id, seq, replacedBy } of purged) {
+    for (const { id, seq, replacedBy, lineage } of purged) {
       store.rotations.forget({ id, replacedBy });
+      store.forgetCredits({ id, lineage });
       // A new key may get the same `seq`.
       store.lastUsed.forget(seq);
     }

@@ -15,6 +15,7 @@ type TenantRow = {
   leases_out: number;
   has_group_revocations: number;
   has_unfilled_owners: number;
+  has_credits: number;
 };
 
 const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
@@ -31,11 +32,13 @@ export type StoredTenant = {
   readonly hasGroupRevocations: boolean;
   /** Whether owners of older keys are still without a row. */
   readonly hasUnfilledOwners: boolean;
+  /** Whether a key or an owner has credits. */
+  readonly hasCredits: boolean;
 };
 
 /** One statement for everything that an object needs at its start: preparing a statement costs more than running it. */
 const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
-  EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners,
+  EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners, EXISTS (SELECT 1 FROM credits) AS has_credits,
   (SELECT version FROM schema_version) AS schema_version FROM tenant`;
 
 /** What an object finds at its start, if its database is of version `version`; null otherwise. */
@@ -70,7 +73,8 @@ function toStored(row: TenantRow): StoredTenant {
   };
   const hasGroupRevocations = row.has_group_revocations !== 0;
   const hasUnfilledOwners = row.has_unfilled_owners !== 0;
-  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations, hasUnfilledOwners };
+  const hasCredits = row.has_credits !== 0;
+  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations, hasUnfilledOwners, hasCredits };
 }
 
 /** Writes the row of a new tenant. No lease is out. */

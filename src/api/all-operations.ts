@@ -1,6 +1,7 @@
 /** The list of all operations. */
 import { auditOperations } from './audit/operations.ts';
 import { cleanupOperations } from './cleanup/operations.ts';
+import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
 import { keyOperations } from './keys/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
@@ -17,6 +18,7 @@ export const operations: readonly Operation[] = [
   ...rotationOperations,
   ...ownerOperations,
   ...planOperations,
+  ...creditOperations,
   ...tenantOperations,
   ...managementKeyOperations,
   ...encryptionOperations,

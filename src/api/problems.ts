@@ -31,6 +31,7 @@ const OWN_PROBLEMS = problemTypes({
   key_already_rotating: { status: 409, title: 'The key is being rotated already' },
   key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
   successor_rotated: { status: 409, title: 'The successor has been rotated itself' },
+  no_credits: { status: 409, title: 'There are no credits that could be changed' },
   not_recoverable: { status: 409, title: 'The key string cannot be shown again' },
   precondition_failed: { status: 412, title: 'The resource has changed' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
@@ -95,6 +96,10 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
       });
     case 'owners_not_filled':
       return unavailable();
+    case 'no_credits':
+      return new Problem(PROBLEMS.no_credits, {
+        detail: 'It has no credits of its own. Give it some with a PATCH of its credits, with remaining.',
+      });
     case 'storage_full':
       return storageFull();
     case 'would_widen':

@@ -8,6 +8,7 @@ import type { Directory } from '../../durable-objects/directory/directory.ts';
 import { DIRECTORY_QUERIES } from '../../durable-objects/directory/entries.ts';
 import { IDEMPOTENCY_QUERIES } from '../../durable-objects/idempotency-store.ts';
 import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup-reports.ts';
+import { CREDIT_QUERIES } from '../../durable-objects/tenant/credits/credit-table.ts';
 import { ENVELOPE_QUERIES } from '../../durable-objects/tenant/keys/envelopes.ts';
 import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/group-revocations.ts';
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
@@ -75,6 +76,7 @@ describe('queries', () => {
         OWNER_QUERIES,
         COUNTER_QUERIES,
         PLAN_QUERIES,
+        CREDIT_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

@@ -4,21 +4,13 @@ import { PERIODS } from '../../../domain/limits/calendar.ts';
 import type { LimitResult } from '../../../domain/limits/decision.ts';
 import { LIMIT_UNITS_MAX, LIMITS_MAX, type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
-import { timeOut } from '../fields.ts';
+import { timeOut, wholeNumber } from '../fields.ts';
 
 /** 30 days. Quotas are for longer times. */
 const WINDOW_SECONDS_MAX = 2_592_000;
 
 const NAME = /^[A-Za-z0-9_.-]{1,50}$/;
 const limitName = v.pipe(v.string(), v.regex(NAME, 'must be 1 to 50 letters, digits, _, . or -'));
-
-const wholeNumber = (min: number, max: number) =>
-  v.pipe(
-    v.number(),
-    v.integer('must be a whole number'),
-    v.minValue(min, `must be at least ${min}`),
-    v.maxValue(max, `must be at most ${max}`),
-  );
 
 const units = wholeNumber(0, LIMIT_UNITS_MAX);
 const per = v.optional(v.picklist(['key', 'owner']), 'key');
