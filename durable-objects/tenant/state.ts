@@ -31,7 +31,7 @@ import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
 import { type Spent, TenantStore } from './store.ts';
-import { firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
+import { CHECKS_SLACK_MS, firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
 import {
   insertTenant,
   readTenant,
@@ -283,9 +283,26 @@ export class TenantState {
     }
   }
 
+  /** Decides a check of an identifier. Returns null when there is no room to count for it. */
+  check(charge: LimitCharge, now: number): LimitDecision | null {
+    const { identifiers } = this.store;
+    try {
+      const decided = identifiers.check(charge, now);
+      this.#armForCounters(now);
+      return decided;
+    } catch (error) {
+      identifiers.limits.rolledBack();
+      this.#alarm.forget();
+      throw error;
+    } finally {
+      if (identifiers.limits.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
+    }
+  }
+
   /** Sees that rows of counters are deleted when nothing in them counts any more. */
   #armForCounters(now: number): void {
-    const endsAt = this.store.counters.takeEnd();
+    const checksEndAt = this.store.checks.takeEnd();
+    const endsAt = earliest(this.store.counters.takeEnd(), checksEndAt === null ? null : checksEndAt + CHECKS_SLACK_MS);
     if (endsAt !== null) this.#alarm.arm(endsAt, now);
   }
 
@@ -325,24 +342,26 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, limitsInUse: limits } = this.store;
+    const { lastUsed, keys, rotations, limitsInUse, identifiersInUse } = this.store;
+    const counted = [limitsInUse, identifiersInUse].filter((limits) => limits !== null);
+    const haveOpen = () => counted.some((limits) => limits.hasOpen);
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
     let areMoreUnused = false;
-    if (uses.length > 0 || isOver || limits?.hasOpen) {
+    if (uses.length > 0 || isOver || haveOpen()) {
       areMoreUnused = this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        const areMore = limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now) ?? false;
+        const more = counted.map((limits) => limits.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now));
         this.#armForCounters(now);
         if (isOver) leases.note(false);
-        return areMore;
+        return more.some((areMore) => areMore);
       });
       lastUsed.written(uses);
     }
     leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
+    else if (haveOpen()) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
@@ -523,6 +542,7 @@ export class TenantState {
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();
       this.store.limitsInUse?.rolledBack();
+      this.store.identifiersInUse?.rolledBack();
       throw error;
     }
   }

@@ -17,7 +17,9 @@ import type { CreditTable } from './credits/credit-table.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
+import { CheckTable } from './limits/check-table.ts';
 import { CounterTable } from './limits/counter-table.ts';
+import { IdentifierLimits } from './limits/identifier-limits.ts';
 import type { OwnerTable } from './owners/owner-table.ts';
 import type { PlanTable } from './plans/plan-table.ts';
 import { Results } from './results.ts';
@@ -39,15 +41,18 @@ export class TenantStore {
   readonly idempotency: IdempotencyStore;
   readonly results: Results;
   readonly counters: CounterTable;
+  readonly checks: CheckTable;
   readonly lastUsed = new LastUsed();
   readonly recentSpends = new RecentSpends<Spent>();
   readonly #startedAt: number;
   #limits: TenantLimits | null = null;
+  #identifiers: IdentifierLimits | null = null;
 
   constructor(sql: SqlStorage, now: number) {
     this.sql = sql;
     this.#startedAt = now;
     this.counters = new CounterTable(sql);
+    this.checks = new CheckTable(sql);
     this.keys = new KeyTable(sql);
     this.owners = this.keys.owners;
     this.plans = this.keys.plans;
@@ -74,6 +79,17 @@ export class TenantStore {
   /** The same; null when nobody has asked for them. */
   get limitsInUse(): TenantLimits | null {
     return this.#limits;
+  }
+
+  /** The limits of the tenant for identifiers. Made when they are first asked for. */
+  get identifiers(): IdentifierLimits {
+    this.#identifiers ??= new IdentifierLimits(this.checks, this.#startedAt);
+    return this.#identifiers;
+  }
+
+  /** Counters of identifiers that are in memory; null when nobody has asked for them. */
+  get identifiersInUse(): TenantLimits | null {
+    return this.#identifiers?.limits ?? null;
   }
 
   /** A key with its latest use, which may not be stored yet. */

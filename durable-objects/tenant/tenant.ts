@@ -17,6 +17,7 @@ import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
 import { type BalanceChange, creditsOfKey, creditsOfOwner, type NewCredits } from '../../domain/limits/credits.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
+import { type Check, type CheckResult, checkCharge } from '../../domain/limits/identifiers.ts';
 import { charges, type Spending } from '../../domain/limits/named-limit.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import type { OwnerAttributes, OwnerView } from '../../domain/owners/record.ts';
@@ -302,6 +303,24 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const charged = limits === null ? [] : spending === undefined ? limits.usual : charges(limits.all, spending);
     if (holder === null) return this.#state.spend(charged, now);
     return this.#state.spendCredits(charged, { holder, cost: spending?.cost ?? 1, id }, now);
+  }
+
+  /**
+   * Counts a use by an identifier that is no key, by a limit of the tenant. What is counted is written before the answer
+   * leaves, unless a row has it written off already.
+   */
+  checkLimit(target: TenantTarget, check: Check): Later<Result<CheckResult>> {
+    return this.#state.read(target, (tenant, now): Result<CheckResult> => {
+      if (tenant.status === 'disabled') return ok({ code: 'TENANT_DISABLED' });
+      const charge = checkCharge(tenant.limits, check);
+      if (charge === null) return fail({ code: 'limit_not_found' });
+      const decided = this.#state.check(charge, now);
+      if (decided === null) return fail({ code: 'identifiers_full' });
+      const [limit] = decided.limits;
+      const { refusal } = decided;
+      if (limit === undefined || refusal === 'INSUFFICIENT_CREDITS') throw new Error('another check was decided');
+      return ok({ code: refusal ?? 'VALID', limit });
+    });
   }
 
   /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */

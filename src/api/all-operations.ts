@@ -4,6 +4,7 @@ import { cleanupOperations } from './cleanup/operations.ts';
 import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
 import { keyOperations } from './keys/operations.ts';
+import { limitOperations } from './limits/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
 import type { Operation } from './operation.ts';
 import { ownerOperations } from './owners/operations.ts';
@@ -19,6 +20,7 @@ export const operations: readonly Operation[] = [
   ...ownerOperations,
   ...planOperations,
   ...creditOperations,
+  ...limitOperations,
   ...tenantOperations,
   ...managementKeyOperations,
   ...encryptionOperations,

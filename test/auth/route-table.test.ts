@@ -35,6 +35,7 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/cancel': { permission: 'keys:rotate' },
   'POST /v1/tenants/:tenantId/keys/:keyId/credits': { permission: 'keys:update' },
   'POST /v1/tenants/:tenantId/owners/:ownerId/credits': { permission: 'owners:write' },
+  'POST /v1/tenants/:tenantId/limits/check': { permission: 'keys:verify' },
   'GET /v1/tenants/:tenantId/rotations': { permission: 'keys:read' },
   'POST /v1/tenants/:tenantId/owners': { permission: 'owners:write' },
   'GET /v1/tenants/:tenantId/owners': { permission: 'owners:read' },

@@ -146,7 +146,11 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
     { id: '{{tenant}}' },
   ],
   'GET /v1/tenants/:tenantId': [],
-  'PATCH /v1/tenants/:tenantId': [{ name: 'Renamed', settings: { retentionSeconds: 60 } }, { status: 'disabled' }],
+  'PATCH /v1/tenants/:tenantId': [
+    { name: 'Renamed', settings: { retentionSeconds: 60 } },
+    { status: 'disabled' },
+    { limits: { rateLimits: [{ name: 'signups', limit: 5, windowSeconds: 60 }], quotas: null } },
+  ],
   'DELETE /v1/tenants/:tenantId': [],
   'GET /v1/tenants/:tenantId/keys': [],
   'GET /v1/tenants/:tenantId/keys/counts': [],
@@ -175,6 +179,7 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/cancel': [],
   'POST /v1/tenants/:tenantId/keys/:keyId/credits': [{ operation: 'increment', amount: 5 }],
   'POST /v1/tenants/:tenantId/owners/:ownerId/credits': [{ operation: 'set', amount: 1e12 }],
+  'POST /v1/tenants/:tenantId/limits/check': [{ identifier: '192.0.2.1', name: 'signups', cost: 1 }],
   'GET /v1/tenants/:tenantId/rotations': [],
   'GET /v1/tenants/:tenantId/owners': [],
   'POST /v1/tenants/:tenantId/owners': [

@@ -14,6 +14,7 @@ import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/grou
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
 import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/stored-counts.ts';
+import { CHECK_QUERIES } from '../../durable-objects/tenant/limits/check-table.ts';
 import { COUNTER_QUERIES } from '../../durable-objects/tenant/limits/counter-table.ts';
 import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.ts';
 import { PLAN_QUERIES } from '../../durable-objects/tenant/plans/plan-table.ts';
@@ -77,6 +78,7 @@ describe('queries', () => {
         COUNTER_QUERIES,
         PLAN_QUERIES,
         CREDIT_QUERIES,
+        CHECK_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));
