@@ -23,7 +23,8 @@ import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
 
-const TABLES = 'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans';
+const TABLES =
+  'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans|credits|checks(?!_)';
 /** A scan of an index in the wanted order stops at the limit. A scan of a table without an index does not. */
 const SCAN_OF_TABLE = new RegExp(`^SCAN (?:${TABLES})(?! USING (?:COVERING )?INDEX)`);
 
