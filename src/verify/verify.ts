@@ -13,7 +13,7 @@
 import { sameBytes } from '../../domain/bytes.ts';
 import { type HeldKey, heldBytes, heldKey } from '../../domain/keys/held-key.ts';
 import type { VerifiedKey } from '../../domain/keys/record.ts';
-import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
+import { type DecisionCode, decide, mayLease, type RecordCode, type Warning } from '../../domain/keys/verification.ts';
 import type { Asking, LeaseHolder } from '../../domain/leases/holder.ts';
 import type { BudgetHolder } from '../../domain/limits/budget-holder.ts';
 import type { CallWithBudgets, RenewalWithBudgets } from '../../domain/limits/call-with-budgets.ts';
@@ -59,6 +59,8 @@ export type Verification =
       readonly warnings: readonly Warning[];
       /** How the limits stand that decided; absent when none was asked. */
       readonly limits?: readonly LimitResult[];
+      /** What is left of the credits; absent when the key has none or none were asked. */
+      readonly credits?: { readonly remaining: number };
       /** Whether a held record decided. Then `key` is the same object at each verification as long as it is held. */
       readonly leased: boolean;
     };
@@ -197,7 +199,9 @@ function decideByCall(
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
-  const underWay = undecided.mayWait ? decisiveCall(signed, undecided, services) : undefined;
+  // A call about a key with credits decides no other verification of it.
+  const mayWait = undecided.mayWait && !signed.isMetered;
+  const underWay = mayWait ? decisiveCall(signed, undecided, services) : undefined;
   return underWay === undefined
     ? callObject(signed, undecided, options, services, objects)
     : waitForCall(underWay, signed, options, services, objects);
@@ -307,7 +311,7 @@ async function askObject(
     received(objectName, sent, NOTHING, services);
     return result;
   }
-  const { code, tenant, warnings, limits, renewal } = result;
+  const { code, tenant, warnings, limits, credits, renewal } = result;
   // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
   // database: somebody has written to it.
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
@@ -316,16 +320,25 @@ async function askObject(
     return { code: 'NOT_FOUND' };
   }
   const key: VerifiedKey = JSON.parse(result.keyJson);
-  // What limits refuse is valid by its record.
-  const byRecord = code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED' ? 'VALID' : code;
-  const record = renewal !== null && mayLease(byRecord) ? heldKey(tenant, key, digest) : null;
+  const isMetered = key.isMetered === true;
+  signed.isMetered = isMetered;
+  const record = renewal !== null && mayLease(byRecord(code), isMetered) ? heldKey(tenant, key, digest) : null;
   received(objectName, sent, { renewal, record }, services);
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   const decided = { code, tenantId: tenant.id, key, warnings, leased: false };
-  return limits === undefined ? decided : { ...decided, limits };
+  return {
+    ...decided,
+    ...(limits === undefined ? {} : { limits }),
+    ...(credits === undefined ? {} : { credits }),
+  };
 }
 
 const NOTHING = { renewal: null, record: null };
+
+/** What the record decides. What limits and credits refuse is valid by its record. */
+function byRecord(code: DecisionCode): RecordCode {
+  return code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED' || code === 'INSUFFICIENT_CREDITS' ? 'VALID' : code;
+}
 
 /** Notes a use that the object has not seen, and sees that it hears of it. */
 function noteUse(
