@@ -11,6 +11,7 @@ import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leaseCalls } from './leases/calls-campaign.ts';
 import { leases } from './leases/campaign.ts';
+import { limits } from './limits/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { memory } from './memory/campaign.ts';
 import { owner } from './owner/campaign.ts';
@@ -26,6 +27,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['lease-histories', { size: 'runs', run: leaseHistories }],
   ['leases', { size: 'changes', run: leases }],
   ['lease-calls', { size: 'keys', run: leaseCalls }],
+  ['limits', { size: 'verifications', run: limits }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

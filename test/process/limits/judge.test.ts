@@ -148,7 +148,8 @@ describe('an exact log', () => {
         const at = 10_000 + (seed % 1000);
         const full = range(20).map((i) => ({ sentAt: at + i, tookMs: 1, units: 1, counters: [counterOf(LIMIT + 1)] }));
         const [first] = full;
-        const more = first === undefined ? [] : admittedByLog(full.map((each) => ({ ...each, counters: first.counters })));
+        const more =
+          first === undefined ? [] : admittedByLog(full.map((each) => ({ ...each, counters: first.counters })));
         const judged = [...admitted, ...more].map(({ sentAt, tookMs, units }) =>
           admission(sentAt, sentAt + tookMs, units),
         );

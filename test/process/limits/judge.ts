@@ -42,7 +42,8 @@ export function fullness({ units, bound }: Interval): number {
 /** Returns the fullest interval of all; null when nothing was admitted. */
 export function fullest(admissions: readonly Admission[], rule: Rule, limits: LimitHistory): Interval | null {
   const byReceipt = admissions.toSorted((a, b) => a.receivedAt - b.receivedAt);
-  const intervals = rule.kind === 'window' ? inWindows(byReceipt, rule.ms, limits) : inPeriods(byReceipt, rule.ms, limits);
+  const intervals =
+    rule.kind === 'window' ? inWindows(byReceipt, rule.ms, limits) : inPeriods(byReceipt, rule.ms, limits);
   let found: Interval | null = null;
   for (const interval of intervals) if (found === null || fullness(interval) > fullness(found)) found = interval;
   return found;
