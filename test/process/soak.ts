@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
+import { credits } from './credits/campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories, leaseHistories } from './histories/campaign.ts';
@@ -28,6 +29,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['leases', { size: 'changes', run: leases }],
   ['lease-calls', { size: 'keys', run: leaseCalls }],
   ['limits', { size: 'verifications', run: limits }],
+  ['credits', { size: 'rounds', run: credits }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

@@ -16,7 +16,7 @@ const LARGE_LIMIT = 10_000;
 const LARGE_RATE = 0.48;
 const WINDOW_SECONDS = 60;
 /** Before what is measured, in lengths of a lease: isolates have to see what they use. */
-const WARM_UP_LEASES = 3;
+const WARM_UP_LEASES = 2;
 
 export type EvenUse = {
   readonly leaseSeconds: number;
