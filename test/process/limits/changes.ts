@@ -21,22 +21,22 @@ const PAUSE_MS = 100;
 
 export type Changed = { readonly rotations: number; readonly limitChanges: number };
 
-/** Changes keys and limits, one after the other each, until `end` (by `performance.now()`). */
-export async function changeUntil(end: number, isolates: Isolates, subjects: Subjects): Promise<Changed> {
+/** Changes keys and limits, one after the other each, until the time has come. */
+export async function changeUntil(isTime: () => boolean, isolates: Isolates, subjects: Subjects): Promise<Changed> {
   const { all, plans, moved, own } = subjects;
   // Two keys of a lineage may have different limits, so keys that get limits of their own are not rotated.
   const rotated = all.filter((subject) => subject.arrivals === 'random' && subject !== moved && subject !== own);
   const changer = new LimitChanger(isolates, subjects, plans);
   const [rotations, limitChanges] = await Promise.all([
-    repeat(end, () => rotate(isolates, oneOf(rotated))),
-    repeat(end, () => changer.next()),
+    repeat(isTime, () => rotate(isolates, oneOf(rotated))),
+    repeat(isTime, () => changer.next()),
   ]);
   return { rotations, limitChanges };
 }
 
-async function repeat(end: number, change: () => Promise<void>): Promise<number> {
+async function repeat(isTime: () => boolean, change: () => Promise<void>): Promise<number> {
   for (let done = 0; ; done++) {
-    if (performance.now() >= end) return done;
+    if (isTime()) return done;
     await change();
     await sleep(PAUSE_MS);
   }
