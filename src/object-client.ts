@@ -21,6 +21,7 @@ import type { Directory } from '../durable-objects/directory/directory.ts';
 import { logError } from '../durable-objects/log.ts';
 import { NEWER_DATABASE } from '../durable-objects/sql/migrate.ts';
 import type { Tenant, VerifyResult } from '../durable-objects/tenant/tenant.ts';
+import { randomId } from './crypto/random-id.ts';
 import type { Env } from './env.ts';
 import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';
 import { mayGrow } from './storage-reserve.ts';
@@ -150,7 +151,8 @@ export class ObjectClient {
 
   /**
    * Asks the object of this name to decide about a key. A repeated call wants no lease: the object has to write for
-   * some leases, and a verification must succeed even when it cannot.
+   * some leases, and a verification must succeed even when it cannot. It has the id of the first one,
+   * so that credits are not spent twice.
    */
   async verifyKey(
     objectName: string,
@@ -160,8 +162,9 @@ export class ObjectClient {
     call: HolderCall,
     spending?: Spending,
   ): Promise<VerifyResult> {
+    const spendId = randomId('v');
     return this.#call(
-      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry, spending),
+      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry, spending, spendId),
       (error) => !isOverloaded(error),
     );
   }

@@ -8,8 +8,8 @@ import type { KeyRecord, KeyStatus, KeyTimes, VerifiedKey } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
-/** The codes that the record of a key decides, and after that its limits. `decide` gives their order. */
-export type DecisionCode = RecordCode | Exclude<Refusal, 'INSUFFICIENT_CREDITS'>;
+/** The codes that the record of a key decides, and after that its limits and credits. `decide` gives their order. */
+export type DecisionCode = RecordCode | Refusal;
 
 /** The codes that a record decides. */
 export type RecordCode =
@@ -69,11 +69,12 @@ export function decide(
 /**
  * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
  * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. The record of a key
- * with limits does not say whether it is valid, so only its revocation is final for every holder and clock.
+ * with limits does not say whether it is valid, so only its revocation is final for every holder and clock. The same
+ * holds for a key that is metered, which has credits: nobody but the object ever decides such a key to be valid.
  */
-export function mayLease(code: DecisionCode, isLimited: boolean): boolean {
+export function mayLease(code: DecisionCode, isLimited: boolean, isMetered: boolean): boolean {
   if (code === 'REVOKED') return true;
-  return !isLimited && (code === 'VALID' || code === 'ROTATED');
+  return !isLimited && !isMetered && (code === 'VALID' || code === 'ROTATED');
 }
 
 function warningsFor(record: DecidedKey, now: number): Warning[] {

@@ -14,6 +14,7 @@ import {
   type ReportedUse,
 } from '../../domain/leases/lease.ts';
 import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
+import { addSpend, remainingAfter } from '../../domain/limits/recent-spends.ts';
 import type { LimitCharge, LimitDecision } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
@@ -29,8 +30,8 @@ import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
-import { TenantStore } from './store.ts';
-import { firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
+import { type Spent, TenantStore } from './store.ts';
+import { CHECKS_SLACK_MS, firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
 import {
   insertTenant,
   readTenant,
@@ -62,6 +63,9 @@ const GROWS_PER_LOOK = 16;
 /** A result: at once, or when the changes that it tells of have returned. */
 export type Later<T> = T | Promise<T>;
 
+/** What a verification draws on: whose credits, how many, and the id of the verification if the caller gave one. */
+export type CreditSpending = { readonly holder: string; readonly cost: number; readonly id: string | undefined };
+
 const TAKEN = fail({ code: 'tenant_exists' });
 
 export class TenantState {
@@ -92,6 +96,7 @@ export class TenantState {
     this.#tenant = stored.record;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
     if (stored.hasUnfilledOwners) this.store.owners.reload();
+    this.store.credits.learn(stored.hasCredits);
     if (current === null && stored.hasUnfilledOwners) this.#beginToFillOwners();
     this.#leases.resume(stored.leasesOut);
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
@@ -239,9 +244,65 @@ export class TenantState {
     }
   }
 
+  /**
+   * Decides by limits and credits. What is spent is written before the answer leaves, in one transaction. `id` names
+   * the verification: one that was answered before gets the first answer again and spends nothing.
+   */
+  spendCredits(charges: readonly LimitCharge[], { holder, cost, id }: CreditSpending, now: number): Spent {
+    const { limits, credits, recentSpends } = this.store;
+    const known = id === undefined ? undefined : recentSpends.find(id);
+    if (known !== undefined) return known;
+    const stored = credits.read(holder);
+    if (stored === null) throw new Error('the credits of a key are not there');
+    const spentBefore = id === undefined ? null : remainingAfter(stored.spends, id);
+    try {
+      if (spentBefore !== null) {
+        // An earlier instance of this object spent it. How the limits stand is told as of now.
+        const asking = charges.map((charge) => ({ ...charge, cost: 0 }));
+        const { limits: standings } = limits.decide(asking, null, null, now);
+        return { refusal: null, limits: standings, credits: { ...stored.credits, remaining: spentBefore } };
+      }
+      const decided = limits.decide(charges, { credits: stored.credits, cost }, null, now);
+      if (decided.refusal === null && decided.credits !== null && cost > 0) {
+        const { remaining } = decided.credits;
+        credits.spend(
+          holder,
+          decided.credits,
+          id === undefined ? stored.spends : addSpend(stored.spends, id, remaining),
+        );
+        if (id !== undefined) recentSpends.remember(id, decided);
+      }
+      this.#armForCounters(now);
+      return decided;
+    } catch (error) {
+      limits.rolledBack();
+      this.#alarm.forget();
+      throw error;
+    } finally {
+      if (limits.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
+    }
+  }
+
+  /** Decides a check of an identifier. Returns null when there is no room to count for it. */
+  check(charge: LimitCharge, now: number): LimitDecision | null {
+    const { identifiers } = this.store;
+    try {
+      const decided = identifiers.check(charge, now);
+      this.#armForCounters(now);
+      return decided;
+    } catch (error) {
+      identifiers.limits.rolledBack();
+      this.#alarm.forget();
+      throw error;
+    } finally {
+      if (identifiers.limits.hasOpen) this.#settleSoon(FLUSH_AFTER_MS);
+    }
+  }
+
   /** Sees that rows of counters are deleted when nothing in them counts any more. */
   #armForCounters(now: number): void {
-    const endsAt = this.store.counters.takeEnd();
+    const checksEndAt = this.store.checks.takeEnd();
+    const endsAt = earliest(this.store.counters.takeEnd(), checksEndAt === null ? null : checksEndAt + CHECKS_SLACK_MS);
     if (endsAt !== null) this.#alarm.arm(endsAt, now);
   }
 
@@ -281,24 +342,26 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, limitsInUse: limits } = this.store;
+    const { lastUsed, keys, rotations, limitsInUse, identifiersInUse } = this.store;
+    const counted = [limitsInUse, identifiersInUse].filter((limits) => limits !== null);
+    const haveOpen = () => counted.some((limits) => limits.hasOpen);
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
     let areMoreUnused = false;
-    if (uses.length > 0 || isOver || limits?.hasOpen) {
+    if (uses.length > 0 || isOver || haveOpen()) {
       areMoreUnused = this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        const areMore = limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now) ?? false;
+        const more = counted.map((limits) => limits.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now));
         this.#armForCounters(now);
         if (isOver) leases.note(false);
-        return areMore;
+        return more.some((areMore) => areMore);
       });
       lastUsed.written(uses);
     }
     leases.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
+    else if (haveOpen()) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
@@ -474,10 +537,12 @@ export class TenantState {
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
       this.store.owners.reload();
+      this.store.credits.learn(null);
       this.store.keys.counts.discard();
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();
       this.store.limitsInUse?.rolledBack();
+      this.store.identifiersInUse?.rolledBack();
       throw error;
     }
   }

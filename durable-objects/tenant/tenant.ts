@@ -13,13 +13,14 @@ import { DurableObject } from 'cloudflare:workers';
 import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
-import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import { type BalanceChange, creditsOfKey, creditsOfOwner, type NewCredits } from '../../domain/limits/credits.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
-import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
+import { type Check, type CheckResult, checkCharge } from '../../domain/limits/identifiers.ts';
+import { charges, type Spending } from '../../domain/limits/named-limit.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
+import type { OwnerAttributes, OwnerView } from '../../domain/owners/record.ts';
 import type { PlanAttributes, PlanPatch, PlanRecord } from '../../domain/plans/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
@@ -30,8 +31,10 @@ import { directoryStub, type ObjectBindings } from '../bindings.ts';
 import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup-reports.ts';
+import * as creditMutations from './credits/credit-mutations.ts';
 import type { SealedItem } from './keys/envelopes.ts';
-import type { NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
+import type { HotKey } from './keys/hot-key.ts';
+import type { KeyChanges, NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
 import * as keyMutations from './keys/key-mutations.ts';
 import {
   type KeyListQuery,
@@ -43,6 +46,7 @@ import {
   toListedJson,
 } from './keys/list.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
+import type { OwnerChanges } from './owners/owner-mutations.ts';
 import * as ownerMutations from './owners/owner-mutations.ts';
 import type { OwnerListQuery } from './owners/owner-table.ts';
 import * as planMutations from './plans/plan-mutations.ts';
@@ -63,6 +67,8 @@ export type VerifyResult =
       readonly warnings: readonly Warning[];
       /** How the limits stand that decided; absent when none was asked. */
       readonly limits?: readonly LimitResult[];
+      /** What is left of the credits; absent when the key has none or none were asked. */
+      readonly credits?: { readonly remaining: number };
       /** The lease that is granted with this result; null for none. */
       readonly renewal: Renewal | null;
     };
@@ -192,8 +198,18 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.read(target, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)), anyKey);
   }
 
-  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, command: Command): Later<Mutated<KeyView>> {
+  updateKey(target: TenantTarget, keyId: string, patch: KeyChanges, command: Command): Later<Mutated<KeyView>> {
     return this.#state.mutate(target, command, keyMutations.update(keyId, patch));
+  }
+
+  /** Changes the balance of a key, which is that of its whole lineage. */
+  changeKeyCredits(
+    target: TenantTarget,
+    keyId: string,
+    change: BalanceChange,
+    command: Command,
+  ): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, command, creditMutations.keyBalance(keyId, change));
   }
 
   revokeKey(
@@ -236,7 +252,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from
    * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision about
    * a key without limits needs no write, so it also succeeds when storage takes none. Without `spending` each automatic
-   * limit is charged one unit.
+   * limit is charged one unit, and so are credits. `spendId` names the verification: a repeated one spends no credits
+   * again.
    */
   verifyKey(
     keyId: string,
@@ -245,6 +262,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     { known, uses }: HolderCall,
     wantsLease: boolean,
     spending?: Spending,
+    spendId?: string,
   ): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
@@ -254,22 +272,55 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
     const { warnings } = decided;
-    const limited = hot.limits === null || decided.code !== 'VALID' ? null : this.#spend(hot.limits, spending, now);
+    const limited = decided.code === 'VALID' ? this.#spend(hot, spending, spendId, now) : null;
     const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
-    const isHeld = mayLease(code, hot.limits !== null);
+    const isHeld = mayLease(code, hot.limits !== null, hot.creditHolder !== null);
     const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
     const { id, incarnation, createdAt } = tenant;
     const result = { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
     if (limited === null) return result;
-    return { ...result, warnings: code === 'VALID' ? warnings : [], limits: limited.limits };
+    const { limits, credits } = limited;
+    return {
+      ...result,
+      warnings: code === 'VALID' ? warnings : [],
+      ...(hot.limits === null ? {} : { limits }),
+      ...(credits === null ? {} : { credits: { remaining: credits.remaining } }),
+    };
   }
 
-  /** Charges the limits of a key that is valid otherwise. What refuses charges nothing. */
-  #spend({ all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
-    const { refusal, limits } = this.#state.spend(spending === undefined ? usual : charges(all, spending), now);
-    if (refusal === 'INSUFFICIENT_CREDITS') throw new Error('no credits were charged');
-    return { refusal, limits };
+  /**
+   * Charges limits and credits of a key that is valid otherwise. What refuses charges nothing. Returns null for a key
+   * that has neither.
+   */
+  #spend(
+    { limits, creditHolder: holder }: HotKey,
+    spending: Spending | undefined,
+    id: string | undefined,
+    now: number,
+  ) {
+    if (limits === null && holder === null) return null;
+    const charged = limits === null ? [] : spending === undefined ? limits.usual : charges(limits.all, spending);
+    if (holder === null) return this.#state.spend(charged, now);
+    return this.#state.spendCredits(charged, { holder, cost: spending?.cost ?? 1, id }, now);
+  }
+
+  /**
+   * Counts a use by an identifier that is no key, by a limit of the tenant. What is counted is written before the answer
+   * leaves, unless a row has it written off already.
+   */
+  checkLimit(target: TenantTarget, check: Check): Later<Result<CheckResult>> {
+    return this.#state.read(target, (tenant, now): Result<CheckResult> => {
+      if (tenant.status === 'disabled') return ok({ code: 'TENANT_DISABLED' });
+      const charge = checkCharge(tenant.limits, check);
+      if (charge === null) return fail({ code: 'limit_not_found' });
+      const decided = this.#state.check(charge, now);
+      if (decided === null) return fail({ code: 'identifiers_full' });
+      const [limit] = decided.limits;
+      const { refusal } = decided;
+      if (limit === undefined || refusal === 'INSUFFICIENT_CREDITS') throw new Error('another check was decided');
+      return ok({ code: refusal ?? 'VALID', limit });
+    });
   }
 
   /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
@@ -326,35 +377,52 @@ export class Tenant extends DurableObject<ObjectBindings> {
     target: TenantTarget,
     ownerId: string,
     attributes: OwnerAttributes,
+    credits: NewCredits | null,
     command: Command,
-  ): Later<Mutated<OwnerRecord>> {
-    return this.#state.mutate(target, command, ownerMutations.ownerCreation(ownerId, attributes));
+  ): Later<Mutated<OwnerView>> {
+    return this.#state.mutate(target, command, ownerMutations.ownerCreation(ownerId, attributes, credits));
   }
 
-  getOwner(target: TenantTarget, ownerId: string): Later<Result<OwnerRecord>> {
+  getOwner(target: TenantTarget, ownerId: string): Later<Result<OwnerView>> {
+    const { store } = this.#state;
     return this.#state.read(
       target,
-      () => {
-        const record = this.#state.store.owners.get(ownerId);
-        return record === undefined ? fail({ code: 'owner_not_found' }) : ok(record);
+      (_tenant, now) => {
+        const record = store.owners.get(ownerId);
+        return record === undefined ? fail({ code: 'owner_not_found' }) : ok(store.viewOwner(record, now));
       },
       anyKey,
     );
   }
 
   /** Fails with `owners_not_filled` rather than leave out owners whose records an upgrade has yet to make. */
-  listOwners(target: TenantTarget, query: OwnerListQuery): Later<Result<Page<OwnerRecord>>> {
-    const { owners } = this.#state.store;
+  listOwners(target: TenantTarget, query: OwnerListQuery): Later<Result<Page<OwnerView>>> {
+    const { store } = this.#state;
     return this.#state.read(
       target,
-      () => (owners.isFilled ? ok(owners.list(query)) : fail({ code: 'owners_not_filled' })),
+      (_tenant, now) => {
+        if (!store.owners.isFilled) return fail({ code: 'owners_not_filled' });
+        const { items, next } = store.owners.list(query);
+        const holders = items.map(({ id }) => creditsOfOwner(id));
+        const creditsOf = store.creditsOfMany(holders, now);
+        return ok({ items: items.map((owner) => ({ ...owner, credits: creditsOf(creditsOfOwner(owner.id)) })), next });
+      },
       anyKey,
     );
   }
 
   /** Changes an owner. With `enabled: false` none of its keys is valid when this has returned. */
-  updateOwner(target: TenantTarget, ownerId: string, patch: OwnerPatch, command: Command): Later<Mutated<OwnerRecord>> {
+  updateOwner(target: TenantTarget, ownerId: string, patch: OwnerChanges, command: Command): Later<Mutated<OwnerView>> {
     return this.#state.mutate(target, command, ownerMutations.ownerUpdate(ownerId, patch));
+  }
+
+  changeOwnerCredits(
+    target: TenantTarget,
+    ownerId: string,
+    change: BalanceChange,
+    command: Command,
+  ): Later<Mutated<OwnerView>> {
+    return this.#state.mutate(target, command, creditMutations.ownerBalance(ownerId, change));
   }
 
   /** Deletes an owner none of whose keys lives. */
@@ -456,9 +524,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   #listed(records: readonly ListedKey[], now: number): ListedKeysJson {
-    const { lastUsed } = this.#state.store;
-    const known = records.map((record) => lastUsed.overlay(record));
-    return toListedJson(known, now);
+    const { store } = this.#state;
+    const known = records.map((record) => store.lastUsed.overlay(record));
+    return toListedJson(known, store.creditsOfMany(records.map(creditsOfKey), now), now);
   }
 }
 

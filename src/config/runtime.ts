@@ -6,6 +6,7 @@ import type { LogLevel } from '../../durable-objects/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { CursorSigner } from '../crypto/cursor.ts';
 import { Sealer } from '../crypto/envelope.ts';
+import { IdentifierDigester } from '../crypto/identifier-digest.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
 import { TenantMemory } from '../tenant-memory.ts';
@@ -21,6 +22,7 @@ export type Runtime = VerificationServices & {
   readonly authenticator: Authenticator;
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
+  readonly identifiers: IdentifierDigester;
   readonly tenants: TenantMemory;
 };
 
@@ -44,6 +46,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtim
     signer: new KeySigner(hmac),
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
+    identifiers: new IdentifierDigester(hmac),
     signatures: new SignatureCache(),
     leases: new LeaseHolder(),
     pending: new PendingCalls(),

@@ -22,6 +22,8 @@ export type SignedKey = {
   readonly digest: Uint8Array;
   /** Whether the key had limits when its object was last asked. */
   isLimited?: boolean;
+  /** The same for credits. */
+  isMetered?: boolean;
 };
 
 /** What an entry takes (bytes). Measured: 470 on the heap, 150 outside for the digest. */

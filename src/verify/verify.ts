@@ -47,6 +47,8 @@ export type Verification =
       readonly warnings: readonly Warning[];
       /** How the limits stand that decided; absent when none was asked. */
       readonly limits?: readonly LimitResult[];
+      /** What is left of the credits; absent when the key has none or none were asked. */
+      readonly credits?: { readonly remaining: number };
       /** Whether a held record decided. Then `key` is the same object at each verification as long as it is held. */
       readonly leased: boolean;
     };
@@ -162,8 +164,9 @@ function decideByCall(
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
-  // A call about a key with limits decides no other verification of it.
-  const underWay = options.fresh || signed.isLimited ? undefined : services.pending.decisive(signed, services.leases);
+  // A call about a key with limits or credits decides no other verification of it.
+  const isAlone = options.fresh || signed.isLimited || signed.isMetered;
+  const underWay = isAlone ? undefined : services.pending.decisive(signed, services.leases);
   return underWay === undefined
     ? callObject(signed, options, services, objects)
     : waitForCall(underWay, signed, options, services, objects);
@@ -222,7 +225,7 @@ async function askObject(
     throw error;
   }
   if (result.code === 'NOT_FOUND') return result;
-  const { code, tenant, warnings, limits, renewal } = result;
+  const { code, tenant, warnings, limits, credits, renewal } = result;
   // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
   // database: somebody has written to it.
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
@@ -231,14 +234,21 @@ async function askObject(
   }
   const key: VerifiedKey = JSON.parse(result.keyJson);
   signed.isLimited = key.isLimited === true;
+  signed.isMetered = key.isMetered === true;
   if (renewal !== null) {
     const record = { tenant, key, digest };
-    const got = mayLease(code, key.isLimited === true) ? { keyId: id, record, bytes: heldBytes(record) } : null;
+    const got = mayLease(code, signed.isLimited, signed.isMetered)
+      ? { keyId: id, record, bytes: heldBytes(record) }
+      : null;
     leases.receive(objectName, asking, renewal, got, now());
   }
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   const decided = { code, tenantId: tenant.id, key, warnings, leased: false };
-  return limits === undefined ? decided : { ...decided, limits };
+  return {
+    ...decided,
+    ...(limits === undefined ? {} : { limits }),
+    ...(credits === undefined ? {} : { credits }),
+  };
 }
 
 /** Notes a use that the object has not seen, and sees that it hears of it. */
