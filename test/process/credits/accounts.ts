@@ -12,7 +12,7 @@ type Answer = { readonly valid: boolean; readonly code: string; readonly credits
 /** Costs of verifications, from 0. */
 const COST_MAX = 9;
 /** The amounts of changes, from 1. */
-const AMOUNT_MAX = 60;
+const AMOUNT_MAX = 30;
 const INCREMENTS_SHARE = 0.6;
 const DECREMENTS_SHARE = 0.3;
 /** Others change the refill. It is not due before any campaign is over, so the balance stays. */

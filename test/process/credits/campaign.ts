@@ -12,12 +12,14 @@ import { temporaryFolder } from '../server.ts';
 import { type Account, createAccounts } from './accounts.ts';
 
 const CALLERS = 50;
-/** Balances at the start of a round. Callers spend about as much until the kill. */
-const BALANCE_MIN = 50;
-const BALANCE_MAX = 500;
-/** The kill comes at a random moment in this span (ms). */
-const KILL_AFTER_MIN_MS = 300;
-const KILL_AFTER_MAX_MS = 1200;
+/** Balances at the start of a round. */
+const BALANCE_MIN = 20;
+const BALANCE_MAX = 300;
+/** The kill comes at a random moment in this time (ms) after a balance was used up. */
+const KILL_WITHIN_MS = 700;
+/** How long a round waits for that (ms), and how often it looks. */
+const USED_UP_WITHIN_MS = 5000;
+const POLL_MS = 10;
 /** Pause between two changes of one balance. */
 const CHANGE_EVERY_MS = 40;
 const GRACE_SECONDS = 86_400;
@@ -52,7 +54,8 @@ export async function credits(rounds: number, progress: Progress): Promise<Credi
     ]);
     // An error is thrown at the end of the round.
     working.catch(() => {});
-    await sleep(between(KILL_AFTER_MIN_MS, KILL_AFTER_MAX_MS));
+    await usedUp(all);
+    await sleep(Math.random() * KILL_WITHIN_MS);
     await isolates.kill();
     await working;
     await isolates.start();
@@ -66,6 +69,14 @@ export async function credits(rounds: number, progress: Progress): Promise<Credi
     unanswered: sum(all, ({ unanswered }) => unanswered),
     ...counts,
   };
+}
+
+/** Waits until something is refused. */
+async function usedUp(accounts: readonly Account[]): Promise<void> {
+  const refusals = () => sum(accounts, (account) => account.refusals);
+  const before = refusals();
+  const end = performance.now() + USED_UP_WITHIN_MS;
+  while (refusals() === before && performance.now() < end) await sleep(POLL_MS);
 }
 
 /** One caller, who verifies until the server is gone. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { limits } from './campaign.ts';
 
-const VERIFICATIONS = 1800;
+const VERIFICATIONS = 1500;
 
 it('limits hold in every interval and admit nearly all that they may, through four isolates', async () => {
   const report = await limits(VERIFICATIONS, () => {});
