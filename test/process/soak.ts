@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
+import { credits } from './credits/campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories, leaseHistories, limitHistories } from './histories/campaign.ts';
@@ -11,6 +12,7 @@ import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leaseCalls } from './leases/calls-campaign.ts';
 import { leases } from './leases/campaign.ts';
+import { limits } from './limits/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { memory } from './memory/campaign.ts';
 import { owner } from './owner/campaign.ts';
@@ -27,6 +29,8 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['limit-histories', { size: 'runs', run: limitHistories }],
   ['leases', { size: 'changes', run: leases }],
   ['lease-calls', { size: 'keys', run: leaseCalls }],
+  ['limits', { size: 'verifications', run: limits }],
+  ['credits', { size: 'rounds', run: credits }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

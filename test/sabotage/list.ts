@@ -23,6 +23,10 @@ const MUTATIONS = 'durable-objects/tenant/keys/key-mutations.ts';
 
 const OWNER_MUTATIONS = 'durable-objects/tenant/owners/owner-mutations.ts';
 
+const COUNTER = 'domain/limits/counter.ts';
+const NAMED_LIMIT = 'domain/limits/named-limit.ts';
+const PLAN_MUTATIONS = 'durable-objects/tenant/plans/plan-mutations.ts';
+
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
@@ -30,6 +34,10 @@ const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
 const MODEL = 'test/leases/model.test.ts';
 const BUDGETS = 'test/limits/isolates.test.ts';
+const LIMITED_KEYS = 'test/limits/keys.test.ts';
+const COUNTERS = 'test/limits/counter.test.ts';
+const PLANS = 'test/plans/plans.test.ts';
+const LIMITS_CAMPAIGN = 'test/process/limits/limits.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
 
@@ -524,5 +532,103 @@ export const SABOTAGES: readonly Sabotage[] = [
       ],
     ],
     noticedBy: [BUDGETS],
+  },
+  // ---- limits ----
+  {
+    name: 'limits: memory spends a block that is not in the row',
+    file: COUNTER,
+    patches: [['write(this.#row(rest + lent, now),', 'write(this.#row(lent, now),']],
+    noticedBy: [COUNTERS, LIMITED_KEYS],
+  },
+  {
+    name: 'limits: a successor has a fresh counter',
+    file: NAMED_LIMIT,
+    patches: [[': (lineage ?? id);', ": lineage === '' ? '' : id;"]],
+    noticedBy: [LIMITED_KEYS, PLANS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: what counts for an owner is counted for each key',
+    file: NAMED_LIMIT,
+    patches: [["limit.per === 'owner' && owner !== null ?", "limit.per === 'owner' && owner === id ?"]],
+    noticedBy: [LIMITED_KEYS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: the cost of a verification is ignored',
+    file: NAMED_LIMIT,
+    patches: [['cost: named?.cost ?? cost }', 'cost: named?.cost ?? Math.min(cost, 1) }']],
+    noticedBy: [LIMITED_KEYS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: a repeated call charges one unit instead of the cost',
+    file: 'src/object-client.ts',
+    patches: [['call, !retry, spending', 'call, !retry, retry ? undefined : spending']],
+    noticedBy: ['test/limits/repeated-calls.test.ts'],
+  },
+  {
+    name: 'limits: what one limit refuses is charged by the others',
+    file: 'domain/limits/decision.ts',
+    patches: [
+      [
+        'if (refusal === null) for (const { counter, cost, write } of charges) if (cost > 0) counter.spend(cost, now, write);',
+        [
+          'for (const { counter, cost, write } of charges) {',
+          '    if (cost > 0 && counter.admits(cost, now)) counter.spend(cost, now, write);',
+          '  }',
+        ].join('\n'),
+      ],
+    ],
+    noticedBy: ['test/limits/decision.test.ts', LIMITED_KEYS],
+  },
+  {
+    name: 'limits: a change of a plan concerns no lease',
+    file: PLAN_MUTATIONS,
+    patches: [
+      ["return ok({ value: updated, audit, concerns: 'everything' });", 'return ok({ value: updated, audit });'],
+    ],
+    noticedBy: [PLANS],
+  },
+  {
+    name: 'limits: a change of a plan leaves its keys in the memory of the object',
+    file: PLAN_MUTATIONS,
+    patches: [['      store.keys.forgetHot();\n', '']],
+    noticedBy: [PLANS],
+  },
+  {
+    name: 'limits: the times of a row are believed although the clock may have made a step',
+    file: 'domain/limits/used-units.ts',
+    patches: [['Math.min(at + by.clockStepMs, now);', 'Math.min(at, now);']],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: what an earlier instance had written off does not count',
+    file: 'domain/limits/used-units.ts',
+    patches: [['used.addUnknown(row.open, openUntil);', 'used.addUnknown(0, openUntil);']],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: a quota does not start anew with its period',
+    file: 'domain/limits/calendar-count.ts',
+    patches: [['if (start > tally.start) {', 'if (tally.start === 0) {']],
+    noticedBy: ['test/limits/calendar.test.ts', COUNTERS],
+  },
+  {
+    name: 'limits: a block of one period is spent in the next',
+    file: COUNTER,
+    patches: [
+      ['const isOld = now - this.#writtenAt >= BLOCK_LASTS_MS;', 'const isOld = false;'],
+      ['if (isOld || this.#era !== this.#used.era(now) || !this.#isRowGood)', 'if (isOld || !this.#isRowGood)'],
+    ],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: a unit leaves the window with the first of its bucket',
+    file: 'domain/limits/sliding-window.ts',
+    patches: [
+      [
+        '      last.at = Math.max(last.at, at);\n      last.units += units;\n      this.#units',
+        '      last.units += units;\n      this.#units',
+      ],
+    ],
+    noticedBy: ['test/limits/sliding-window.test.ts'],
   },
 ];
