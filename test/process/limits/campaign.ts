@@ -41,11 +41,8 @@ const EVEN_SECONDS_MIN = 1;
 /** Of all verifications, those that are used evenly, about. */
 const EVEN_SHARE = 0.15;
 
-/**
- * Of the verifications that are used evenly, the most that may call the object. The object counts each verification of
- * a key with limits, so today all of them do.
- */
-const CALLS_MAX = 1;
+/** Of the verifications that are used evenly, the most that may call the object. */
+const CALLS_MAX = 0.05;
 
 /** Units admitted of what the exact log admits. */
 type Share = { readonly admitted: number; readonly exact: number; readonly share: number };
