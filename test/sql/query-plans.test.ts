@@ -63,6 +63,7 @@ describe('queries', () => {
         RESULT_QUERIES.last,
         RESULT_QUERIES.find,
         IDEMPOTENCY_QUERIES.countSealed,
+        CREDIT_QUERIES.any,
       ] as const;
       const all = [
         KEY_QUERIES,
