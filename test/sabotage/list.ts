@@ -408,7 +408,9 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'a lease on a refusal is not noted',
     file: TENANT,
-    patches: [['isHeld ? keyId : null, now)', "isHeld ? (code === 'VALID' ? keyId : 'key_of_nobody') : null, now)"]],
+    patches: [
+      ['isHeld ? keyId : null, now)', "isHeld ? (decided.code === 'VALID' ? keyId : 'key_of_nobody') : null, now)"],
+    ],
     noticedBy: [CHANGES],
   },
   {
@@ -521,10 +523,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'budgets: verifications do not wait for a call that may bring units',
     file: VERIFY,
     patches: [
-      [
-        'const underWay = undecided.mayWait ? decisiveCall',
-        'const underWay = undecided.charged.length === 99 ? decisiveCall',
-      ],
+      ['const underWay = mayWait ? decisiveCall', 'const underWay = undecided.charged.length === 99 ? decisiveCall'],
     ],
     noticedBy: [BUDGETS],
   },
