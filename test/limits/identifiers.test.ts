@@ -232,7 +232,7 @@ describe('the store of identifiers', () => {
     expect(await stored('sized')).toBe(0);
   });
 
-  it('that is full drops what is over, refuses new identifiers and says so, and goes on for those it knows', async () => {
+  it('that is full drops what is over, refuses new identifiers, and goes on for those it knows', async () => {
     await tenantWithLimits('full');
     await check('full', { identifier: 'over' });
     advance(100_000);
