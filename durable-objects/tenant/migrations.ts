@@ -13,6 +13,7 @@ import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
 import { PLAN_TABLES } from './plans/plan-table.ts';
+import { USAGE_TABLES } from './usage/usage-table.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `
@@ -224,4 +225,6 @@ statusOf().
   `,
   // Plans.
   PLAN_TABLES,
+  // Usage, and how many of its rows a cleanup has deleted.
+  USAGE_TABLES,
 ];

@@ -6,6 +6,8 @@ import { BudgetGranter } from '../../domain/limits/budget-granter.ts';
 import { ALLOWANCES } from '../../domain/limits/limit.ts';
 import { TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
+import { PendingUsage } from '../../domain/usage/pending-usage.ts';
+import { ReportedUsage } from '../../domain/usage/reports.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { IdempotencyStore } from '../idempotency-store.ts';
 import type { Page } from '../sql/paging.ts';
@@ -18,6 +20,7 @@ import type { OwnerTable } from './owners/owner-table.ts';
 import type { PlanTable } from './plans/plan-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
+import { UsageTable } from './usage/usage-table.ts';
 
 export class TenantStore {
   readonly sql: SqlStorage;
@@ -32,6 +35,9 @@ export class TenantStore {
   readonly results: Results;
   readonly counters: CounterTable;
   readonly lastUsed = new LastUsed();
+  readonly usage: UsageTable;
+  readonly pendingUsage = new PendingUsage();
+  readonly reportedUsage = new ReportedUsage();
   readonly #startedAt: number;
   #limits: TenantLimits | null = null;
 
@@ -48,6 +54,7 @@ export class TenantStore {
     this.reports = new CleanupReports(sql);
     this.idempotency = new IdempotencyStore(sql);
     this.results = new Results(sql);
+    this.usage = new UsageTable(sql);
   }
 
   /** The limits and what was used of them. Made when they are first asked for, since most tenants have none. */

@@ -51,6 +51,7 @@ import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
 import * as tenantMutations from './tenant-mutations.ts';
+import { readUsage, type UsagePage, type UsageQuery } from './usage/usage-query.ts';
 
 /** The result of a verification in the object. */
 export type VerifyResult =
@@ -242,7 +243,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses }: HolderCall,
+    { known, uses, usage }: HolderCall,
     wantsLease: boolean,
     spending?: Spending,
   ): VerifyResult {
@@ -250,6 +251,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (tenant === null) return { code: 'NOT_FOUND' };
     const now = Date.now();
     if (uses.length > 0) this.#state.noteUses(uses, now);
+    this.#state.takeUsage(usage, now);
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
@@ -257,6 +259,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const limited = hot.limits === null || decided.code !== 'VALID' ? null : this.#spend(hot.limits, spending, now);
     const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
+    this.#state.countUse(hot, code, spending?.cost ?? 1, now);
     const isHeld = mayLease(code, hot.limits !== null);
     const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
     const { id, incarnation, createdAt } = tenant;
@@ -273,9 +276,10 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
-  renewLease({ known, uses }: HolderCall): Renewal | null {
+  renewLease({ known, uses, usage }: HolderCall): Renewal | null {
     const now = Date.now();
     this.#state.noteUses(uses, now);
+    this.#state.takeUsage(usage, now);
     return this.#state.renewLease(known, null, now);
   }
 
@@ -396,6 +400,13 @@ export class Tenant extends DurableObject<ObjectBindings> {
   /** Deletes a plan that no key and no owner has. */
   deletePlan(target: TenantTarget, planId: string, command: Command): Later<Mutated<null>> {
     return this.#state.mutate(target, command, planMutations.planDeletion(planId));
+  }
+
+  // ---- usage ----
+
+  /** One step of a page of usage. The caller continues where it stopped. It tells of counts that were written. */
+  readUsage(target: TenantTarget, query: UsageQuery): Later<Result<UsagePage>> {
+    return this.#state.read(target, ({ settings }, now) => ok(readUsage(this.#state.store.sql, query, settings, now)));
   }
 
   // ---- audit, encryption, cleanup ----

@@ -140,7 +140,7 @@ export function verifySigned(
 /** Decides by the record that this isolate holds. Null when it holds none, or no lease is in force. */
 function decideHeld(
   { id, digest, objectName }: SignedKey,
-  { scopes, within }: VerificationOptions,
+  { scopes, within, spending }: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
 ): Verification | null {
@@ -153,6 +153,7 @@ function decideHeld(
   // The tenant is active: leases are granted for active tenants only, and disabling one waits until all have ended.
   const { code, warnings } = decide('active', key, scopes, now);
   if (code === 'VALID') noteUse(objectName, id, now, services, objects);
+  countUse(objectName, held, code, spending?.cost ?? 1, now, services, objects);
   return { code, warnings, tenantId: tenant.id, key, leased: true };
 }
 
@@ -221,6 +222,7 @@ async function askObject(
     leases.failed(objectName, asking);
     throw error;
   }
+  leases.answered(objectName, asking);
   if (result.code === 'NOT_FOUND') return result;
   const { code, tenant, warnings, limits, renewal } = result;
   // The signed key string says where its tenant lives. A tenant that lives elsewhere does not belong into this
@@ -257,16 +259,37 @@ function noteUse(
   objects.afterwards(waitMs, () => reportUses(objectName, services, objects));
 }
 
-/** Reports uses that no other call has taken along. This renews the lease too, as any call does. */
-async function reportUses(
+/** Counts a verification that the object has not seen, and sees that some call tells it. */
+function countUse(
   objectName: string,
-  { leases, now }: LeaseServices,
+  { tenant, key }: HeldKey,
+  code: DecisionCode,
+  units: number,
+  now: number,
+  services: LeaseServices,
   objects: VerificationObjects,
-): Promise<void> {
-  if (!leases.hasUses(objectName)) return;
+): void {
+  const { usage } = services.leases;
+  const planned = usage.count(objectName, tenant.incarnation, key, code, units, now);
+  if (planned !== null) objects.afterwards(planned, () => reportCounts(objectName, services, objects));
+}
+
+/** Reports counts that no other call has taken along. */
+async function reportCounts(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
+  if (services.leases.usage.isDue(objectName)) await report(objectName, services, objects);
+}
+
+/** Reports uses that no other call has taken along. */
+async function reportUses(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
+  if (services.leases.hasUses(objectName)) await report(objectName, services, objects);
+}
+
+/** Makes a call to report uses and counts. This renews the lease too, as any call does. */
+async function report(objectName: string, { leases, now }: LeaseServices, objects: VerificationObjects): Promise<void> {
   const asking = leases.ask(objectName, now());
   try {
     const renewal = await objects.renewLease(objectName, asking.call);
+    leases.answered(objectName, asking);
     if (renewal !== null) leases.receive(objectName, asking, renewal, null, now());
   } catch {
     // The object client has logged it. A later call reports these uses.

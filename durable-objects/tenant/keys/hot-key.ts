@@ -6,6 +6,7 @@ import { KEY_LIMIT_BYTES, type KeyLimits, keyLimits } from '../../../domain/limi
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 import type { OwnerState } from '../../../domain/owners/record.ts';
 import type { PlanState } from '../../../domain/plans/record.ts';
+import type { Used } from '../../../domain/usage/pending-usage.ts';
 
 /**
  * A key that is verified often: the fields that decide a verification and record its use, and what verifications
@@ -17,6 +18,8 @@ export type HotKey = {
   readonly verifiedJson: string;
   /** Null for a key without limits. */
   readonly limits: KeyLimits | null;
+  /** Whose use a verification is. */
+  readonly used: Used;
   /**
    * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
    * version.
@@ -31,12 +34,18 @@ export type HotKey = {
 const HOT_KEY_BYTES = 650;
 
 /** Upper bound of what a hot key takes in memory (bytes). */
-export const hotBytes = ({ record, verifiedJson, limits }: HotKey) =>
+export const hotBytes = ({ record, verifiedJson, limits, used }: HotKey) =>
   HOT_KEY_BYTES +
+  USED_BYTES +
+  textBytes(used.owner ?? '') +
+  textBytes(used.plan ?? '') +
   asciiListBytes(record.scopes) +
   asciiListBytes(record.allowedScopes ?? []) +
   textBytes(verifiedJson) +
   limitBytes(limits);
+
+/** What `used` takes beside owner and plan. */
+const USED_BYTES = 32;
 
 function limitBytes(limits: KeyLimits | null): number {
   let bytes = 0;
@@ -72,6 +81,7 @@ export function hotKeyOf(record: KeyRecord, { ownerPlan: _, ...owner }: OwnerSta
       ...(limits === null ? {} : { isLimited: true }),
     }),
     limits,
+    used: { keyId: record.id, owner: record.owner, plan: plan?.id ?? null },
     usedAt: record.lastUsedAt,
   };
 }
