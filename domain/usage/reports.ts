@@ -32,8 +32,8 @@ const TENANTS_MAX = 10_000;
 /** A report is sent again when its call has neither been answered nor failed for so long (ms). */
 const RESEND_AFTER_MS = 10_000;
 /**
- * How long (ms) after a count at the latest some call takes it along. It is less than the 30 s that the platform
- * leaves to work after a response.
+ * How long (ms) after a count some call takes it along, or at the latest at the end of the lease that is in force then.
+ * Together they are less than the 30 s that the platform leaves to work after a response.
  */
 export const REPORT_COUNTS_WITHIN_MS = 10_000;
 

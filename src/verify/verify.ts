@@ -274,18 +274,27 @@ function countUse(
   if (planned !== null) objects.afterwards(planned, () => reportCounts(objectName, services, objects));
 }
 
-/** Reports counts that no other call has taken along. */
+/**
+ * Reports counts that no other call has taken along. It does so when the lease ends: then a tenant in use needs a call
+ * anyway, and this one renews the lease.
+ */
 async function reportCounts(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
-  if (services.leases.usage.isDue(objectName)) await report(objectName, services, objects);
+  const { leases, now } = services;
+  const untilEnd = leases.remainingMs(objectName, now()) - REPORT_BEFORE_END_MS;
+  const report = async () => {
+    if (leases.usage.isDue(objectName)) await sendReport(objectName, services, objects);
+  };
+  if (untilEnd > 0) objects.afterwards(untilEnd, report);
+  else await report();
 }
 
 /** Reports uses that no other call has taken along. */
 async function reportUses(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
-  if (services.leases.hasUses(objectName)) await report(objectName, services, objects);
+  if (services.leases.hasUses(objectName)) await sendReport(objectName, services, objects);
 }
 
 /** Makes a call to report uses and counts. This renews the lease too, as any call does. */
-async function report(objectName: string, { leases, now }: LeaseServices, objects: VerificationObjects): Promise<void> {
+async function sendReport(objectName: string, { leases, now }: LeaseServices, objects: VerificationObjects): Promise<void> {
   const asking = leases.ask(objectName, now());
   try {
     const renewal = await objects.renewLease(objectName, asking.call);

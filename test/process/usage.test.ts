@@ -9,10 +9,11 @@ import { eventually, startServer, temporaryFolder } from './server.ts';
 type Usage = { readonly data: readonly { readonly verifications: number; readonly units: number }[] };
 
 /**
- * What an isolate has counted is reported within 10 s, and what the object knows is written when it has been quiet for
- * 3 s.
+ * What an isolate has counted is reported within 10 s and a lease, and what the object knows is written when it has been
+ * quiet for 3 s.
  */
-const WRITTEN_AFTER_MS = 10_000 + 3000;
+const LEASE_SECONDS = 5;
+const WRITTEN_AFTER_MS = 10_000 + LEASE_SECONDS * 1000 + 3000;
 const SLACK_MS = 1500;
 const TIMES = 20;
 
@@ -31,7 +32,7 @@ const verifyFor2 = (client: Client, key: string) => client.send<Verified>('POST'
 
 /** A tenant with leases and one without, and a key of each that was verified many times. */
 async function verifiedOften(client: Client): Promise<readonly string[]> {
-  const tenants = { leased: 5, strict: 0 };
+  const tenants = { leased: LEASE_SECONDS, strict: 0 };
   for (const [tenant, leaseSeconds] of Object.entries(tenants)) {
     await client.createTenant(tenant, { leaseSeconds });
     const { secret } = await client.createKey(tenant);
