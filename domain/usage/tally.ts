@@ -11,14 +11,12 @@
  *
  * Most verifications are valid and cost one unit, so most slots take three or four bytes.
  */
-import type { RecordCode } from '../keys/verification.ts';
-import type { Refusal } from '../limits/decision.ts';
 import { VarintReader, VarintWriter } from '../limits/varint.ts';
 
-/** The codes that are counted: all about a key that was found. */
-export type UsageCode = RecordCode | Refusal;
-
-/** Stored counts name a code by its index here, so append only. */
+/**
+ * The codes that are counted: all about a key that was found. Stored counts name a code by its index here, so append
+ * only.
+ */
 export const USAGE_CODES = [
   'VALID',
   'REVOKED',
@@ -31,7 +29,9 @@ export const USAGE_CODES = [
   'RATE_LIMITED',
   'QUOTA_EXCEEDED',
   'INSUFFICIENT_CREDITS',
-] as const satisfies readonly UsageCode[];
+] as const;
+
+export type UsageCode = (typeof USAGE_CODES)[number];
 
 const INDEXES = new Map<UsageCode, number>(USAGE_CODES.map((code, index) => [code, index]));
 

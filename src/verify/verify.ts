@@ -294,7 +294,11 @@ async function reportUses(objectName: string, services: LeaseServices, objects: 
 }
 
 /** Makes a call to report uses and counts. This renews the lease too, as any call does. */
-async function sendReport(objectName: string, { leases, now }: LeaseServices, objects: VerificationObjects): Promise<void> {
+async function sendReport(
+  objectName: string,
+  { leases, now }: LeaseServices,
+  objects: VerificationObjects,
+): Promise<void> {
   const asking = leases.ask(objectName, now());
   try {
     const renewal = await objects.renewLease(objectName, asking.call);

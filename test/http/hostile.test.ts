@@ -46,8 +46,8 @@ async function snapshot({ tenant }: Victims): Promise<string> {
 }
 
 /**
- * Some writes do not count as changes: the time of a key's last use, usage, the record of a refused reveal, the response kept
- * for an `Idempotency-Key` (a refusal is a response too), and whether leases are out.
+ * Some writes do not count as changes: the time of a key's last use, usage, the record of a refused reveal, the
+ * response kept for an `Idempotency-Key` (a refusal is a response too), and whether leases are out.
  */
 async function rowsOf(tenant: string): Promise<unknown> {
   const tables = await sqlIn(

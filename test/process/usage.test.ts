@@ -9,8 +9,8 @@ import { eventually, startServer, temporaryFolder } from './server.ts';
 type Usage = { readonly data: readonly { readonly verifications: number; readonly units: number }[] };
 
 /**
- * What an isolate has counted is reported within 10 s and a lease, and what the object knows is written when it has been
- * quiet for 3 s.
+ * What an isolate has counted is reported within 10 s and a lease, and what the object knows is written when it has
+ * been quiet for 3 s.
  */
 const LEASE_SECONDS = 5;
 const WRITTEN_AFTER_MS = 10_000 + LEASE_SECONDS * 1000 + 3000;

@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 
 /**
  * Leaves out what may change at any time, even while a request is refused: an attempt to reveal is audited, the
- * response of a refusal is stored, the use of a key and usage are written separately, and the alarm updates keys that have ended,
- * with a report.
+ * response of a refusal is stored, the use of a key and usage are written separately, and the alarm updates keys that
+ * have ended, with a report.
  */
 const SELECTS: Readonly<Record<string, string>> = {
   keys: 'SELECT *, NULL AS last_used_at, NULL AS status, NULL AS due_at, NULL AS ended_at FROM keys',
