@@ -47,8 +47,8 @@ const PASSES_PER_ALARM = 20;
 /** How long the alarm waits after a pass that threw, so that no work is dropped and a bug does not spin. */
 const ALARM_RETRY_MS = 30_000;
 
-/** Keys whose usage one step writes, each into up to six rows: some milliseconds of work. */
-const USAGE_WRITTEN_AT_ONCE = 100;
+/** Keys whose usage one step writes, each into up to eight rows: some milliseconds of work. */
+const USAGE_WRITTEN_AT_ONCE = 40;
 
 /** Rows of counters that one step writes: a few milliseconds of work. */
 const COUNTERS_CLOSED_AT_ONCE = 200;
