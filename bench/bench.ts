@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { measureCleanup } from './figures/cleanup.ts';
 import { fillDatabases, sizeOf } from './figures/disk.ts';
 import { type MemoryFigures, measureMemory } from './figures/memory.ts';
+import { measureUsage, USAGE_FIGURES } from './figures/usage.ts';
 import { LoadGenerator } from './load/client.ts';
 import { measureRows } from './measure.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
@@ -81,6 +82,9 @@ async function run(sizes: Options): Promise<Results> {
     const again = stack.use(await startServer(join(folder, 'many')));
     memory = await measureMemory(again, keys, generator, progress);
   }
+  const usage = isWanted(sizes, USAGE_FIGURES)
+    ? await measureUsage(startServer, join(folder, 'usage'), sizes.batch, progress)
+    : null;
   progress.step('stopping');
   await large.server.stop();
   const disk = databases.map(sizeOf);
@@ -93,6 +97,7 @@ async function run(sizes: Options): Promise<Results> {
     cleanup,
     disk,
     memory,
+    usage,
     filledPerSecond,
     notes,
     verdicts: verdictsOf(measured, disk, sizes),

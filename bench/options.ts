@@ -11,7 +11,7 @@ export type Options = {
   readonly keys: number;
   /** Tenants of the row that verifies over many tenants. */
   readonly tenants: number;
-  /** Keys of the cleanup and of the disk figures. */
+  /** Keys of the cleanup, of the disk figures and of those of usage. */
   readonly batch: number;
   /** How often each row is measured. Many short turns are disturbed less by other programs than a few long ones. */
   readonly rounds: number;
@@ -30,7 +30,7 @@ npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--
   --quick    small sizes and two rounds, a minute or two, nothing judged; results go to bench/results/quick.*
   --keys     keys in the large tenant (${FULL.keys})
   --tenants  tenants of the row that verifies over many (${FULL.tenants})
-  --batch    keys of the cleanup and the disk figures (${FULL.batch})
+  --batch    keys of the cleanup, the disk and the usage figures (${FULL.batch})
   --rounds   how often each row is measured (${FULL.rounds})
   --rows     only rows and figures whose names have one of these texts; results are printed, \
 not written to bench/results

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { CleanupFigures } from '../figures/cleanup.ts';
 import type { DiskFigures } from '../figures/disk.ts';
 import type { MemoryFigures } from '../figures/memory.ts';
+import type { UsageFigures } from '../figures/usage.ts';
 import type { Measured } from '../measure.ts';
 import type { Options } from '../options.ts';
 import type { Verdict } from './verdicts.ts';
@@ -23,6 +24,7 @@ export type Results = {
   readonly cleanup: CleanupFigures | null;
   readonly disk: readonly DiskFigures[];
   readonly memory: MemoryFigures | null;
+  readonly usage: UsageFigures | null;
   /** Keys a second that bulk creation reached in the large tenant; null when it was not filled. */
   readonly filledPerSecond: number | null;
   readonly notes: readonly string[];

@@ -2,6 +2,7 @@
 import type { CleanupFigures } from '../figures/cleanup.ts';
 import type { DiskFigures } from '../figures/disk.ts';
 import type { MemoryFigures } from '../figures/memory.ts';
+import type { UsageFigures } from '../figures/usage.ts';
 import type { Measured } from '../measure.ts';
 import type { Spread } from '../statistics.ts';
 import { number } from './names.ts';
@@ -14,12 +15,13 @@ const SATURATED_SHARE = 0.9;
 const MIB = 1024 ** 2;
 
 export function report(results: Results): string {
-  const { machine, options, rows, cleanup, disk, memory, filledPerSecond, notes, verdicts } = results;
+  const { machine, options, rows, cleanup, disk, memory, usage, filledPerSecond, notes, verdicts } = results;
   const figures = [
     ...(filledPerSecond === null ? [] : [`bulk creation: ${number(Math.round(filledPerSecond))} keys/s`]),
     ...(cleanup === null ? [] : [cleanupLine(cleanup)]),
     ...(memory === null ? [] : [memoryLine(memory)]),
     ...disk.map(diskLine),
+    ...(usage === null ? [] : usageLines(usage)),
   ];
   return [
     `${machine.processor}, ${machine.cores} cores, ${machine.system}, node ${machine.node}, workerd ${machine.workerd}`,
@@ -44,6 +46,17 @@ function memoryLine({ tenants, bytes, bytesAtStart, bytesPerTenant, askedWithinS
   const perTenant = `${(bytesPerTenant / 1024).toFixed(1)} KiB a tenant`;
   const awake = `(all asked within ${askedWithinSeconds.toFixed(1)} s)`;
   return `rss with ${number(tenants)} awake tenants: ${total}: ${perTenant} ${awake}`;
+}
+
+function usageLines({ keys, owners, hourBytes, dayBytes, questions }: UsageFigures): string[] {
+  const bytes = `${hourBytes.toFixed(0)} bytes a key and day by hour, ${dayBytes.toFixed(1)} by day`;
+  return [
+    `usage of ${number(keys)} keys of ${number(owners)} owners in 30 days: ${bytes}`,
+    ...questions.map(({ name, rows, pages, ms, slowestPageMs }) => {
+      const paged = `${number(rows)} rows in ${number(pages)} pages`;
+      return `usage ${name}: ${paged}, ${ms.toFixed(0)} ms, the slowest page ${slowestPageMs.toFixed(0)} ms`;
+    }),
+  ];
 }
 
 function diskLine({ made, keys, bytesPerKey, parts }: DiskFigures): string {

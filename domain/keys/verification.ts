@@ -69,8 +69,8 @@ export function decide(
 /**
  * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
  * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. What limits decide
- * beside the record is held in budgets. A key that is metered has credits, and nobody but the object ever decides such a
- * key to be valid.
+ * beside the record is held in budgets. A key that is metered has credits, and only the object ever decides such a key
+ * to be valid.
  */
 export function mayLease(code: RecordCode, isMetered: boolean): boolean {
   if (code === 'REVOKED') return true;

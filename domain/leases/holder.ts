@@ -6,6 +6,7 @@
  */
 import { isolateMemory, type MemoryBudget } from '../memory/budget.ts';
 import { LruCache } from '../memory/lru-cache.ts';
+import { HolderUsage } from '../usage/reports.ts';
 import type { HolderCall, Known, Renewal } from './lease.ts';
 import { UnreportedUses } from './unreported-uses.ts';
 
@@ -43,6 +44,8 @@ export class LeaseHolder<R> {
   readonly #tenancies: LruCache<Tenancy>;
   readonly #records: LruCache<Held<R>>;
   readonly #uses = new UnreportedUses();
+  /** What was verified by held records. */
+  readonly usage = new HolderUsage();
   #lastNow = 0;
   #clockChanges = 0;
 
@@ -83,7 +86,14 @@ export class LeaseHolder<R> {
     const tenancy = this.#tenancies.get(tenant);
     const known: Known | null = tenancy === undefined ? null : { epoch: tenancy.epoch, seq: tenancy.seq };
     const uses = this.#uses.take(tenant, now);
-    return { at: now, call: { known, uses }, clockChanges: this.#clockChanges };
+    const usage = this.usage.take(tenant, now);
+    const call = usage === null ? { known, uses } : { known, uses, usage };
+    return { at: now, call, clockChanges: this.#clockChanges };
+  }
+
+  /** Call this when a call was answered, whatever the answer is. */
+  answered(tenant: string, { call: { usage } }: Asking): void {
+    if (usage !== undefined) this.usage.answered(tenant, usage);
   }
 
   /** Takes what a call has brought: a renewal, and a record that the object read in the same turn; null for none. */
@@ -100,7 +110,8 @@ export class LeaseHolder<R> {
   }
 
   /** Call this when a call has failed: what it should have reported is reported by a later one. */
-  failed(tenant: string, { at, call: { uses } }: Asking): void {
+  failed(tenant: string, { at, call: { uses, usage } }: Asking): void {
+    if (usage !== undefined) this.usage.failed(tenant, usage);
     for (const { keyId, agoMs } of uses) this.#uses.add(tenant, keyId, at - agoMs);
   }
 

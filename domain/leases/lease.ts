@@ -10,6 +10,7 @@
  * The clocks of two machines are never compared. The holder counts from before it sent its call, the object from when
  * it granted the lease, and the object adds a margin for clocks that run at different rates.
  */
+import type { UsageReport } from '../usage/reports.ts';
 
 /** Longest lease that a tenant can have (seconds). */
 export const LEASE_SECONDS_MAX = 10;
@@ -58,4 +59,6 @@ export type HolderCall = {
   /** Null when it holds nothing of the tenant. */
   readonly known: Known | null;
   readonly uses: readonly ReportedUse[];
+  /** What the holder has verified itself. */
+  readonly usage?: UsageReport;
 };

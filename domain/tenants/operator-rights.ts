@@ -6,7 +6,8 @@
  *   but cannot take that back.
  * - A confined caller may only tighten whether key strings are kept and shown again: switch `allowReveal` off, change
  *   `storage` to `digest`.
- * - A confined caller may only lengthen the retention of the audit log.
+ * - A confined caller may only lengthen the retention of the audit log and of usage, which may be what the tenant is
+ *   billed by.
  *
  * Name, prefix, grace, retention of ended keys and leases concern the tenant alone, within bounds that hold for every
  * caller.
@@ -24,6 +25,8 @@ export function reservedFor(before: TenantRecord, after: TenantRecord): 'status'
   const [from, to] = [before.settings, after.settings];
   if (!from.allowReveal && to.allowReveal) return 'settings';
   if (from.storage === 'digest' && to.storage !== 'digest') return 'settings';
+  if (to.usageHourRetentionSeconds < from.usageHourRetentionSeconds) return 'settings';
+  if (to.usageDayRetentionSeconds < from.usageDayRetentionSeconds) return 'settings';
   return isKeptShorter(from.auditRetentionSeconds, to.auditRetentionSeconds) ? 'settings' : null;
 }
 

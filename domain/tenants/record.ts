@@ -26,6 +26,9 @@ export type TenantSettings = {
   readonly leaseSeconds: number;
   /** How long entries of the audit log are kept; null for ever. */
   readonly auditRetentionSeconds: number | null;
+  /** How long usage is kept by hour, and by day; 0 for not at all. */
+  readonly usageHourRetentionSeconds: number;
+  readonly usageDayRetentionSeconds: number;
 };
 
 export const DEFAULT_SETTINGS: TenantSettings = {
@@ -36,6 +39,8 @@ export const DEFAULT_SETTINGS: TenantSettings = {
   allowReveal: false,
   leaseSeconds: 1,
   auditRetentionSeconds: null,
+  usageHourRetentionSeconds: 35 * 24 * 60 * 60,
+  usageDayRetentionSeconds: 400 * 24 * 60 * 60,
 };
 
 export type TenantRecord = {

@@ -7,6 +7,7 @@ export type CleanupCounts = {
   readonly purged: number;
   readonly idempotencyPurged: number;
   readonly auditTrimmed: number;
+  readonly usageTrimmed: number;
 };
 
 export type CleanupTrigger = 'alarm' | 'manual';
@@ -25,15 +26,15 @@ export const REPORTS_KEPT = 100;
 
 export const CLEANUP_QUERIES = {
   insert: `INSERT INTO cleanups (trigger, started_at, duration_ms, expired, rotations_ended, purged,
-      idempotency_purged, audit_trimmed, remaining)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
+      idempotency_purged, audit_trimmed, usage_trimmed, remaining)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
   amend: `UPDATE cleanups
-    SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, remaining)
-      = (?, ?, ?, ?, ?, ?, ?)
+    SET (duration_ms, expired, rotations_ended, purged, idempotency_purged, audit_trimmed, usage_trimmed, remaining)
+      = (?, ?, ?, ?, ?, ?, ?, ?)
     WHERE seq = ?`,
   trim: 'DELETE FROM cleanups WHERE seq <= ?',
   latest: `SELECT seq, trigger, started_at, duration_ms, expired, rotations_ended, purged, idempotency_purged,
-      audit_trimmed, remaining
+      audit_trimmed, usage_trimmed, remaining
     FROM cleanups ORDER BY seq DESC LIMIT ?`,
 } as const;
 
@@ -67,6 +68,7 @@ export class CleanupReports {
       purged: before.purged + report.purged,
       idempotencyPurged: before.idempotencyPurged + report.idempotencyPurged,
       auditTrimmed: before.auditTrimmed + report.auditTrimmed,
+      usageTrimmed: before.usageTrimmed + report.usageTrimmed,
       remaining: report.remaining,
     };
     this.#sql.exec(CLEANUP_QUERIES.amend, ...countsOf(amended), before.seq);
@@ -89,24 +91,29 @@ export class CleanupReports {
       purged: number;
       idempotency_purged: number;
       audit_trimmed: number;
+      usage_trimmed: number;
       remaining: number;
     };
     return this.#sql
       .exec<Row>(CLEANUP_QUERIES.latest, limit)
       .toArray()
-      .map(({ started_at, duration_ms, rotations_ended, idempotency_purged, audit_trimmed, ...rest }) => ({
-        ...rest,
-        startedAt: started_at,
-        durationMs: duration_ms,
-        rotationsEnded: rotations_ended,
-        idempotencyPurged: idempotency_purged,
-        auditTrimmed: audit_trimmed,
-      }));
+      .map(
+        ({ started_at, duration_ms, rotations_ended, idempotency_purged, audit_trimmed, usage_trimmed, ...rest }) => ({
+          ...rest,
+          startedAt: started_at,
+          durationMs: duration_ms,
+          rotationsEnded: rotations_ended,
+          idempotencyPurged: idempotency_purged,
+          auditTrimmed: audit_trimmed,
+          usageTrimmed: usage_trimmed,
+        }),
+      );
   }
 }
 
 /** The counts in the order of the columns. */
 function countsOf(report: Omit<CleanupReport, 'seq'>): number[] {
-  const { durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining } = report;
-  return [durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, remaining];
+  const { durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, usageTrimmed, remaining } =
+    report;
+  return [durationMs, expired, rotationsEnded, purged, idempotencyPurged, auditTrimmed, usageTrimmed, remaining];
 }

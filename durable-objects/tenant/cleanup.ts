@@ -18,7 +18,7 @@ const REMAINING_MAX = 10_000;
  */
 export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): CleanupReport {
   const { store, now } = context;
-  const done = { expired: 0, rotationsEnded: 0, purged: 0, idempotencyPurged: 0, auditTrimmed: 0 };
+  const done = { expired: 0, rotationsEnded: 0, purged: 0, idempotencyPurged: 0, auditTrimmed: 0, usageTrimmed: 0 };
   let remaining = 0;
   for (const job of TENANT_JOBS) {
     for (const [name, n] of entriesOf(job.run(context, CLEANUP_BATCH))) done[name] += n;
@@ -30,6 +30,6 @@ export function cleanUp(context: TenantJobContext, trigger: CleanupTrigger): Cle
 }
 
 function entriesOf(done: Partial<CleanupCounts>): [keyof CleanupCounts, number][] {
-  const names = ['expired', 'rotationsEnded', 'purged', 'idempotencyPurged', 'auditTrimmed'] as const;
+  const names = ['expired', 'rotationsEnded', 'purged', 'idempotencyPurged', 'auditTrimmed', 'usageTrimmed'] as const;
   return names.map((name) => [name, done[name] ?? 0]);
 }

@@ -15,6 +15,7 @@ import { CHECK_TABLES } from './limits/check-table.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
 import { PLAN_TABLES } from './plans/plan-table.ts';
+import { USAGE_TABLES } from './usage/usage-table.ts';
 
 export const TENANT_MIGRATIONS: readonly Migration[] = [
   `
@@ -230,4 +231,6 @@ statusOf().
   CREDIT_TABLES,
   // Limits of a tenant for identifiers without a key, and their counters.
   CHECK_TABLES,
+  // Usage, and how many of its rows a cleanup has deleted.
+  USAGE_TABLES,
 ];

@@ -21,9 +21,11 @@ import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
+import type { UsageReport } from '../../domain/usage/reports.ts';
+import type { UsageCode } from '../../domain/usage/tally.ts';
 import { KEPT_FOR_MS } from '../idempotency-store.ts';
 import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
-import { logError } from '../log.ts';
+import { logError, logEvent } from '../log.ts';
 import { databaseVersion, migrate } from '../sql/migrate.ts';
 import { cleanUp } from './cleanup.ts';
 import type { HotKey } from './keys/hot-key.ts';
@@ -46,6 +48,9 @@ import {
 const PASSES_PER_ALARM = 20;
 /** How long the alarm waits after a pass that threw, so that no work is dropped and a bug does not spin. */
 const ALARM_RETRY_MS = 30_000;
+
+/** Keys whose usage one step writes, each into up to eight rows: some milliseconds of work. */
+const USAGE_WRITTEN_AT_ONCE = 40;
 
 /** Rows of counters that one step writes: a few milliseconds of work. */
 const COUNTERS_CLOSED_AT_ONCE = 200;
@@ -228,6 +233,26 @@ export class TenantState {
     }
   }
 
+  /** Counts a verification in memory. `units` is what it cost if it was valid. */
+  countUse({ used }: HotKey, code: UsageCode, units: number, now: number): void {
+    if (!this.#countsUsage) return;
+    this.store.pendingUsage.count(used, code, units, now);
+    this.#settleSoon(FLUSH_AFTER_MS);
+  }
+
+  /** Counts what a holder has verified itself. */
+  takeUsage(report: UsageReport | undefined, now: number): void {
+    if (report === undefined || report.incarnation !== this.#tenant?.incarnation || !this.#countsUsage) return;
+    this.store.reportedUsage.take(report, this.store.pendingUsage, now);
+    this.#settleSoon(FLUSH_AFTER_MS);
+  }
+
+  get #countsUsage(): boolean {
+    const settings = this.#tenant?.settings;
+    if (settings === undefined) return false;
+    return settings.usageHourRetentionSeconds > 0 || settings.usageDayRetentionSeconds > 0;
+  }
+
   /**
    * Decides by limits, and answers the holder that asked. What is used is written before the answer leaves, unless a
    * row has it written off already. When storage takes no write, this throws, or the platform keeps the answer back:
@@ -338,28 +363,40 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, limitsInUse, identifiersInUse } = this.store;
+    const { lastUsed, keys, rotations, limitsInUse, identifiersInUse, usage, pendingUsage } = this.store;
     const inUse = [limitsInUse, identifiersInUse].filter((limits) => limits !== null);
     const haveOpen = () => inUse.some((limits) => limits.hasOpen);
+    const { settings } = this.#tenant;
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
+    const counted = pendingUsage.batch(USAGE_WRITTEN_AT_ONCE, now);
     let areMoreUnused = false;
-    if (uses.length > 0 || isOver || haveOpen()) {
+    if (uses.length > 0 || isOver || haveOpen() || counted.length > 0) {
       areMoreUnused = this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
         const more = inUse.map((limits) => limits.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now));
         this.#armForCounters(now);
+        if (counted.length > 0) this.#alarm.arm(usage.write(counted, settings), now);
         if (isOver) leases.note(false);
         return more.some((areMore) => areMore);
       });
       lastUsed.written(uses);
+      pendingUsage.written(counted, now);
     }
+    this.#logDropped();
+    const usageDueIn = pendingUsage.untilDue(now);
+    if (usageDueIn !== null) this.#settleSoon(Math.min(usageDueIn, FLUSH_AFTER_MS));
     leases.sweep(now);
     for (const limits of inUse) limits.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
     else if (haveOpen()) this.#settleSoon(areMoreUnused ? 0 : untilUnused(inUse, now));
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
+  }
+
+  #logDropped(): void {
+    const verifications = this.store.pendingUsage.takeDropped();
+    if (verifications > 0) logEvent('error', 'usage_not_counted', { tenant: this.#tenant?.id, verifications });
   }
 
   // ---- creation and deletion of the tenant (domain/tenants/lifecycle.ts) ----
@@ -540,6 +577,7 @@ export class TenantState {
       this.store.keys.forgetHot();
       this.store.limitsInUse?.rolledBack();
       this.store.identifiersInUse?.rolledBack();
+      this.store.usage.rolledBack();
       throw error;
     }
   }

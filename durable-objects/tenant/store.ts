@@ -9,6 +9,8 @@ import { RecentSpends } from '../../domain/limits/recent-spends.ts';
 import { type LimitDecision, TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
 import type { OwnerRecord, OwnerView } from '../../domain/owners/record.ts';
+import { PendingUsage } from '../../domain/usage/pending-usage.ts';
+import { ReportedUsage } from '../../domain/usage/reports.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { IdempotencyStore } from '../idempotency-store.ts';
 import type { Page } from '../sql/paging.ts';
@@ -24,6 +26,7 @@ import type { OwnerTable } from './owners/owner-table.ts';
 import type { PlanTable } from './plans/plan-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
+import { UsageTable } from './usage/usage-table.ts';
 
 /** What a verification was answered that has spent credits. */
 export type Spent = Omit<LimitDecision, 'budgets'>;
@@ -44,6 +47,9 @@ export class TenantStore {
   readonly checks: CheckTable;
   readonly lastUsed = new LastUsed();
   readonly recentSpends = new RecentSpends<Spent>();
+  readonly usage: UsageTable;
+  readonly pendingUsage = new PendingUsage();
+  readonly reportedUsage = new ReportedUsage();
   readonly #startedAt: number;
   #limits: TenantLimits | null = null;
   #identifiers: IdentifierLimits | null = null;
@@ -63,6 +69,7 @@ export class TenantStore {
     this.reports = new CleanupReports(sql);
     this.idempotency = new IdempotencyStore(sql);
     this.results = new Results(sql);
+    this.usage = new UsageTable(sql);
   }
 
   /** The limits and what was used of them. Made when they are first asked for, since most tenants have none. */

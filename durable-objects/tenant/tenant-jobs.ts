@@ -171,6 +171,17 @@ const owners: TenantJob = {
   remaining: () => 0,
 };
 
+/** Rows of usage that one pass deletes: some milliseconds. Each day as many become old as keys were used on one. */
+const USAGE_BATCH = 500;
+
+/** Deletes usage that was kept long enough. */
+const usage: TenantJob = {
+  name: 'usage',
+  dueAt: ({ store, tenant, now }) => store.usage.firstDueAt(tenant.settings, now),
+  run: ({ store, tenant, now }) => ({ usageTrimmed: store.usage.trim(tenant.settings, now, USAGE_BATCH) }),
+  remaining: ({ store, tenant, now }, limit) => store.usage.countOld(tenant.settings, now, limit),
+};
+
 export const TENANT_JOBS: readonly TenantJob[] = [
   statuses,
   groupRevocations,
@@ -181,6 +192,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   owners,
   counters,
   identifiers,
+  usage,
 ];
 
 /** When the first of the jobs is due (ms); null when none is. */

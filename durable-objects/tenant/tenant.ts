@@ -58,6 +58,7 @@ import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
 import * as tenantMutations from './tenant-mutations.ts';
+import { readUsage, type UsagePage, type UsageQuery } from './usage/usage-query.ts';
 
 /** The result of a verification in the object. */
 export type VerifyResult =
@@ -267,7 +268,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses, budgets }: CallWithBudgets,
+    { known, uses, usage, budgets }: CallWithBudgets,
     wantsLease: boolean,
     spending?: Spending,
     spendId?: string,
@@ -276,6 +277,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (tenant === null) return { code: 'NOT_FOUND' };
     const now = Date.now();
     if (uses.length > 0) this.#state.noteUses(uses, now);
+    this.#state.takeUsage(usage, now);
     const hot = store.keys.getHot(keyId);
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
@@ -286,6 +288,7 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const limited = decided.code === 'VALID' ? this.#spend(hot, spending, spendId, turn, now) : null;
     const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
+    this.#state.countUse(hot, code, spending?.cost ?? 1, now);
     const answered = limited?.budgets ?? (turn && this.#state.renewBudgets(turn, now));
     const { id, incarnation, createdAt } = tenant;
     const result = {
@@ -342,9 +345,10 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /** Takes what a holder reports of uses and budgets, and renews its lease. Null when no lease is granted. */
-  renewLease({ known, uses, budgets }: CallWithBudgets): RenewalWithBudgets | null {
+  renewLease({ known, uses, usage, budgets }: CallWithBudgets): RenewalWithBudgets | null {
     const now = Date.now();
     this.#state.noteUses(uses, now);
+    this.#state.takeUsage(usage, now);
     const renewal = this.#state.renewLease(known, null, now);
     if (budgets === undefined) return renewal;
     return withBudgets(renewal, this.#state.renewBudgets({ call: budgets, leaseMs: renewal?.leaseMs ?? 0 }, now));
@@ -484,6 +488,13 @@ export class Tenant extends DurableObject<ObjectBindings> {
   /** Deletes a plan that no key and no owner has. */
   deletePlan(target: TenantTarget, planId: string, command: Command): Later<Mutated<null>> {
     return this.#state.mutate(target, command, planMutations.planDeletion(planId));
+  }
+
+  // ---- usage ----
+
+  /** One step of a page of usage. The caller continues where it stopped. It tells of counts that were written. */
+  readUsage(target: TenantTarget, query: UsageQuery): Later<Result<UsagePage>> {
+    return this.#state.read(target, ({ settings }, now) => ok(readUsage(this.#state.store.sql, query, settings, now)));
   }
 
   // ---- audit, encryption, cleanup ----

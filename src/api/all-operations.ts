@@ -11,6 +11,7 @@ import { ownerOperations } from './owners/operations.ts';
 import { planOperations } from './plans/operations.ts';
 import { rotationOperations } from './rotations/operations.ts';
 import { tenantOperations } from './tenants/operations.ts';
+import { usageOperations } from './usage/operations.ts';
 import { verificationOperations } from './verification/operations.ts';
 
 export const operations: readonly Operation[] = [
@@ -26,4 +27,5 @@ export const operations: readonly Operation[] = [
   ...encryptionOperations,
   ...cleanupOperations,
   ...auditOperations,
+  ...usageOperations,
 ];

@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
 import { etag, IDEMPOTENCY_REPLAYED, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
+import { Csv, prefersCsv } from '../http/csv.ts';
 import { JsonText } from '../http/json-text.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
@@ -62,6 +63,10 @@ export class HttpRequest implements InputReader, RequestSource {
 
   onBehalfOf(): string | null {
     return readOnBehalfOf(this.#request);
+  }
+
+  wantsCsv(): boolean {
+    return prefersCsv(this.#request.headers.get('Accept'));
   }
 
   ip(): string | null {
@@ -133,6 +138,7 @@ export function toReply(
   if (known !== undefined) return known;
   const headers = headersOf(response, outcome, target);
   const { value } = outcome;
+  if (value instanceof Csv) return { status: response.status, headers, ...value.toReply() };
   if (value instanceof LongList) return longReply(response.status, value, headers);
   if (value instanceof JsonText) {
     return { status: response.status, headers, contentType: 'application/json', body: value.text };
@@ -147,14 +153,15 @@ async function longReply(status: number, list: LongList, headers: Reply['headers
 }
 
 function headersOf(
-  { isSecret }: Operation['response'],
+  { isSecret, hasCsv }: Operation['response'],
   outcome: Outcome<unknown>,
   target: RequestTarget,
 ): Reply['headers'] {
   const { version, replayed = false, next = null } = outcome;
-  if (!isSecret && version === undefined && !replayed && next === null) return null;
+  if (!isSecret && !hasCsv && version === undefined && !replayed && next === null) return null;
   return {
     ...(isSecret ? { 'Cache-Control': 'no-store' } : {}),
+    ...(hasCsv ? { Vary: 'Accept' } : {}),
     ...(version === undefined ? {} : { ETag: etag(version) }),
     ...(next === null ? {} : { Link: linkTo(target, next) }),
     ...(replayed ? { [IDEMPOTENCY_REPLAYED]: 'true' } : {}),

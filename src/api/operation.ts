@@ -16,6 +16,7 @@ import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
+import type { Csv } from '../http/csv.ts';
 import type { JsonText } from '../http/json-text.ts';
 import type { LongList } from '../http/long-list.ts';
 import { emptyBody, isOwnerId, PLAN_ID_PATTERN, TENANT_ID_PATTERN } from './fields.ts';
@@ -94,7 +95,7 @@ export type Input<P, Q, B> = { readonly [K in keyof P]: string } & {
 
 /** What `run` returns: the value of the response, and what the transport adds to it (in HTTP: headers). */
 export type Outcome<T> = {
-  readonly value: T | LongList | JsonText;
+  readonly value: T | LongList | JsonText | Csv;
   /** Version of the resource; in HTTP the entity tag. */
   readonly version?: number;
   /** Whether this is the kept result of an earlier request with the same `Idempotency-Key`. */
@@ -146,6 +147,8 @@ export type OperationDescription = {
     readonly status: 200 | 201 | 204;
     /** null for a response without a body. */
     readonly body: v.GenericSchema | null;
+    /** Whether the caller may ask for a table in CSV instead. */
+    readonly hasCsv: boolean;
     /** Whether it holds key strings: then HTTP caches are told not to store it. */
     readonly isSecret: boolean;
   };
@@ -161,7 +164,12 @@ export type Operation = OperationDescription & {
 type Definition<P, Q, B, R> = Pick<OperationDescription, 'id' | 'summary' | 'method' | 'path' | 'permission'> &
   Partial<Pick<OperationDescription, 'confined' | 'changes' | 'grows' | 'errors'>> & {
     readonly request?: { readonly path?: P; readonly query?: Q; readonly body?: B; readonly bodyBytesMax?: number };
-    readonly response: { readonly status?: 200 | 201 | 204; readonly body: R; readonly isSecret?: boolean };
+    readonly response: {
+      readonly status?: 200 | 201 | 204;
+      readonly body: R;
+      readonly hasCsv?: boolean;
+      readonly isSecret?: boolean;
+    };
     readonly run: (
       context: RequestContext,
       input: Input<P, Q, B>,
@@ -184,11 +192,11 @@ export function operation<
   ...rest
 }: Definition<P, Q, B, R>): Operation {
   const { confined = parameters !== undefined && 'tenantId' in parameters ? 'allowed' : 'refused' } = rest;
-  const { status = 200, isSecret = false } = rest.response;
+  const { status = 200, hasCsv = false, isSecret = false } = rest.response;
   return {
     ...{ changes: rest.method !== 'GET', grows: false, errors: [], ...rest, confined },
     request: { path: parameters ?? {}, query, body, bodyBytesMax },
-    response: { body: rest.response.body, status, isSecret },
+    response: { body: rest.response.body, status, hasCsv, isSecret },
     invoke: async (context, reader) => {
       const input = {
         ...reader.readPath(parameters ?? {}),

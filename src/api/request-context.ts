@@ -25,6 +25,8 @@ export type RequestSource = {
   ifVersions(): readonly number[] | null;
   /** For whom the caller acts, in the caller's own words; null when it does not say. */
   onBehalfOf(): string | null;
+  /** Whether the caller would rather have a table in CSV than JSON. */
+  wantsCsv(): boolean;
   /** Address of the caller as the platform reports it, null when it reports none. */
   ip(): string | null;
 };
@@ -74,6 +76,11 @@ export class RequestContext {
 
   get requestId(): string {
     return this.#source.requestId;
+  }
+
+  /** Whether the caller would rather have a table in CSV than JSON. */
+  get wantsCsv(): boolean {
+    return this.#source.wantsCsv();
   }
 
   /**

@@ -177,19 +177,22 @@ function decideHeld(
   // The tenant is active: leases are granted for active tenants only, and disabling one waits until all have ended.
   const { code, warnings } = decide('active', key, scopes, now);
   const decided = { code, warnings, tenantId: tenant.id, key, leased: true };
-  if (code !== 'VALID') return decided;
-  if (limits === null) {
+  const units = spending?.cost ?? 1;
+  if (code === 'VALID' && limits !== null) {
+    const charged = heldCharges(limits, spending ?? null);
+    const ofTenant = budgets.of(objectName);
+    const outcome = ofTenant === undefined ? UNKNOWN : decideByBudgets(charged, ofTenant, now);
+    if ('mayWait' in outcome) return { mayWait: outcome.mayWait, charged };
+    const { refusal, limits: standings } = outcome;
+    countUse(objectName, held, refusal ?? code, units, now, services, objects);
+    if (refusal !== null) return { ...decided, code: refusal, warnings: [], limits: standings };
     noteUse(objectName, id, now, services, objects);
-    return decided;
+    giveBackWhenIdle(objectName, services, objects);
+    return { ...decided, limits: standings };
   }
-  const charged = heldCharges(limits, spending ?? null);
-  const ofTenant = budgets.of(objectName);
-  const outcome = ofTenant === undefined ? UNKNOWN : decideByBudgets(charged, ofTenant, now);
-  if ('mayWait' in outcome) return { mayWait: outcome.mayWait, charged };
-  if (outcome.refusal !== null) return { ...decided, code: outcome.refusal, warnings: [], limits: outcome.limits };
-  noteUse(objectName, id, now, services, objects);
-  giveBackWhenIdle(objectName, services, objects);
-  return { ...decided, limits: outcome.limits };
+  if (code === 'VALID') noteUse(objectName, id, now, services, objects);
+  countUse(objectName, held, code, units, now, services, objects);
+  return decided;
 }
 
 function decideByCall(
@@ -307,6 +310,7 @@ async function askObject(
     failed(objectName, sent, services);
     throw error;
   }
+  services.leases.answered(objectName, sent.asking);
   if (result.code === 'NOT_FOUND') {
     received(objectName, sent, NOTHING, services);
     return result;
@@ -356,7 +360,36 @@ function noteUse(
   objects.afterwards(waitMs, () => reportUses(objectName, services, objects));
 }
 
-/** Reports uses that no other call has taken along. This renews the lease too, as any call does. */
+/** Counts a verification that the object has not seen, and sees that some call tells it. */
+function countUse(
+  objectName: string,
+  { tenant, key }: HeldKey,
+  code: DecisionCode,
+  units: number,
+  now: number,
+  services: LeaseServices,
+  objects: VerificationObjects,
+): void {
+  const { usage } = services.leases;
+  const planned = usage.count(objectName, tenant.incarnation, key, code, units, now);
+  if (planned !== null) objects.afterwards(planned, () => reportCounts(objectName, services, objects));
+}
+
+/**
+ * Reports counts that no other call has taken along. It does so when the lease ends: then a tenant in use needs a call
+ * anyway, and this one renews the lease.
+ */
+async function reportCounts(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
+  const { leases, now } = services;
+  const untilEnd = leases.remainingMs(objectName, now()) - REPORT_BEFORE_END_MS;
+  const report = async () => {
+    if (leases.usage.isDue(objectName)) await renew(objectName, services, objects);
+  };
+  if (untilEnd > 0) objects.afterwards(untilEnd, report);
+  else await report();
+}
+
+/** Reports uses that no other call has taken along. */
 async function reportUses(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
   if (services.leases.hasUses(objectName)) await renew(objectName, services, objects);
 }
@@ -366,6 +399,7 @@ async function renew(objectName: string, services: LeaseServices, objects: Verif
   const sent = prepare(objectName, [], services);
   try {
     const renewal = await objects.renewLease(objectName, callOf(sent));
+    services.leases.answered(objectName, sent.asking);
     received(objectName, sent, { renewal, record: null }, services);
     return renewal?.budgets !== undefined;
   } catch {

@@ -46,14 +46,15 @@ async function snapshot({ tenant }: Victims): Promise<string> {
 }
 
 /**
- * Some writes do not count as changes: the time of a key's last use, the record of a refused reveal, the response kept
- * for an `Idempotency-Key` (a refusal is a response too), and whether leases are out.
+ * Some writes do not count as changes: the time of a key's last use, usage, the record of a refused reveal, the
+ * response kept for an `Idempotency-Key` (a refusal is a response too), and whether leases are out.
  */
 async function rowsOf(tenant: string): Promise<unknown> {
   const tables = await sqlIn(
     tenant,
     `SELECT name FROM sqlite_master
-      WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('idempotency', 'results')`,
+      WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('idempotency', 'results')
+        AND name NOT LIKE 'usage\\_%' ESCAPE '\\'`,
   );
   const rows = tables.map(({ name }) =>
     name === 'keys'

@@ -217,6 +217,7 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/tenants/:tenantId/encryption/reseal': [],
   'GET /v1/audit': [],
   'GET /v1/tenants/:tenantId/audit': [],
+  'GET /v1/tenants/:tenantId/usage': [],
   'GET /v1/tenants/:tenantId/cleanup': [],
   'POST /v1/tenants/:tenantId/cleanup': [],
 };
@@ -272,6 +273,7 @@ const FIELDS = [
 ];
 const QUERY_NAMES = ['limit', 'cursor', 'order', 'status', 'owner', 'prefix', 'name', 'expiresBefore', 'offset'].concat(
   ...['search', 'enabled', 'action', 'keyId', 'actor', 'since', 'until', 'state'],
+  ...['from', 'to', 'interval', 'groupBy', 'code', 'format'],
 );
 
 const field = fc.oneof(fc.constantFrom(...FIELDS), text);
@@ -355,6 +357,18 @@ const query = fc.oneof(
     ...['?offset=0&limit=2', '?offset=1&order=asc&status=active', '?offset=9999&limit=1', '?offset=9999&limit=2'],
     ...['?offset=0&cursor=x', '?offset=-1', '?offset=00', '?offset=1e3', '?offset=99999', '?offset=0&offset=0'],
     ...['?state=grace', '?state=completed&limit=1', '?state=cancelled', '?state=over', '?status=rotating'],
+    ...[
+      '?groupBy=key&interval=month',
+      '?groupBy=owner&limit=1000',
+      '?groupBy=plan&interval=hour&owner=o',
+      '?format=csv',
+    ],
+    ...['?groupBy=code&keyId={{key}}&format=csv', '?limit=1001', '?code=NOT_FOUND', '?code=VALID', '?interval=week'],
+    ...[
+      '?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&interval=month',
+      '?from=2030-01-01T00:00:00Z&interval=hour',
+    ],
+    ...['?from=2030-01-01T00:00:00Z&to=2029-01-01T00:00:00Z', '?to=1960-01-01T00:00:00Z', '?to=0000-01-01T00:00:00Z'],
   ),
 );
 
@@ -598,7 +612,8 @@ async function refuseEcho(response: Response, secrets: readonly string[]): Promi
   // The link to the next page must repeat the query of an accepted request.
   const headers = [...response.headers].filter(([name]) => response.status >= 400 || name !== 'link');
   const body = await response.text();
-  const shown = response.status >= 400 || body === '' ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
+  const isJson = response.headers.get('Content-Type')?.includes('json') ?? false;
+  const shown = response.status >= 400 || !isJson ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
   for (const secret of secrets) {
     if (shown.includes(secret) || headers.join().includes(secret)) {
       throw new Error(`status ${response.status} with a secret in it`);

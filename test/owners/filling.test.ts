@@ -12,6 +12,10 @@ pretendTime();
 
 /** Undoes the migrations that came after records of owners. */
 const UNDO_LATER = [
+  'DROP TABLE usage_names',
+  'DROP TABLE usage_hours',
+  'DROP TABLE usage_days',
+  'ALTER TABLE cleanups DROP COLUMN usage_trimmed',
   'DROP TABLE checks',
   'DROP TABLE checks_size',
   'ALTER TABLE tenant DROP COLUMN rate_limits',

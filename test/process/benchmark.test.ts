@@ -41,6 +41,7 @@ function reportOf(options: Options): string {
     cleanup: null,
     disk: [],
     memory: null,
+    usage: null,
     filledPerSecond: null,
     notes: [],
     verdicts: verdictsOf([costly], [], options),

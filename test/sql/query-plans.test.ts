@@ -20,11 +20,14 @@ import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.t
 import { PLAN_QUERIES } from '../../durable-objects/tenant/plans/plan-table.ts';
 import { RESULT_QUERIES } from '../../durable-objects/tenant/results.ts';
 import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
+import { USAGE_PAGE_QUERIES } from '../../durable-objects/tenant/usage/usage-query.ts';
+import { USAGE_QUERIES } from '../../durable-objects/tenant/usage/usage-table.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
 
 const TABLES =
-  'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans|credits|checks(?!_)';
+  'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans|' +
+  'credits|checks(?!_)|usage_(?:names|hours|days)';
 /** A scan of an index in the wanted order stops at the limit. A scan of a table without an index does not. */
 const SCAN_OF_TABLE = new RegExp(`^SCAN (?:${TABLES})(?! USING (?:COVERING )?INDEX)`);
 
@@ -81,6 +84,8 @@ describe('queries', () => {
         PLAN_QUERIES,
         CREDIT_QUERIES,
         CHECK_QUERIES,
+        USAGE_QUERIES,
+        USAGE_PAGE_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

@@ -25,6 +25,8 @@ describe('tenants', () => {
         allowReveal: false,
         leaseSeconds: 1,
         auditRetentionSeconds: null,
+        usageHourRetentionSeconds: 3024000,
+        usageDayRetentionSeconds: 34560000,
       },
       limits: { rateLimits: [], quotas: [] },
       createdAt: at(START),

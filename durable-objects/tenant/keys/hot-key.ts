@@ -6,6 +6,7 @@ import { KEY_LIMIT_BYTES, type KeyLimits, keyLimits } from '../../../domain/limi
 import { asciiListBytes, textBytes } from '../../../domain/memory/size.ts';
 import type { OwnerState } from '../../../domain/owners/record.ts';
 import type { PlanState } from '../../../domain/plans/record.ts';
+import type { Used } from '../../../domain/usage/pending-usage.ts';
 
 /**
  * A key that is verified often: the fields that decide a verification and record its use, and what verifications
@@ -19,6 +20,8 @@ export type HotKey = {
   readonly limits: KeyLimits | null;
   /** Whose credits each verification draws on (domain/limits/credits.ts); null for none. */
   readonly creditHolder: string | null;
+  /** Whose use a verification is. */
+  readonly used: Used;
   /**
    * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
    * version.
@@ -33,13 +36,19 @@ export type HotKey = {
 const HOT_KEY_BYTES = 650;
 
 /** Upper bound of what a hot key takes in memory (bytes). */
-export const hotBytes = ({ record, verifiedJson, limits, creditHolder }: HotKey) =>
+export const hotBytes = ({ record, verifiedJson, limits, creditHolder, used }: HotKey) =>
   HOT_KEY_BYTES +
+  USED_BYTES +
+  textBytes(used.owner ?? '') +
+  textBytes(used.plan ?? '') +
   asciiListBytes(record.scopes) +
   asciiListBytes(record.allowedScopes ?? []) +
   textBytes(verifiedJson) +
   limitBytes(limits) +
   (creditHolder === null ? 0 : textBytes(creditHolder));
+
+/** What `used` takes beside owner and plan. */
+const USED_BYTES = 32;
 
 function limitBytes(limits: KeyLimits | null): number {
   let bytes = 0;
@@ -85,6 +94,7 @@ export function hotKeyOf(
     }),
     limits,
     creditHolder,
+    used: { keyId: record.id, owner: record.owner, plan: plan?.id ?? null },
     usedAt: record.lastUsedAt,
   };
 }

@@ -15,6 +15,7 @@ export const cleanupReport = v.strictObject({
   purged: v.number(),
   idempotencyPurged: v.number(),
   auditTrimmed: v.number(),
+  usageTrimmed: v.number(),
   remaining: v.number(),
 });
 
@@ -31,6 +32,8 @@ export function toCleanupReport(report: CleanupReport): v.InferOutput<typeof cle
     purged: report.purged,
     idempotencyPurged: report.idempotencyPurged,
     auditTrimmed: report.auditTrimmed,
+    // A result that an earlier version kept has none.
+    usageTrimmed: report.usageTrimmed ?? 0,
     remaining: report.remaining,
   };
 }

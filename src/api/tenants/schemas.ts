@@ -21,12 +21,24 @@ const RETENTION_SECONDS_MAX = 10 * YEAR_SECONDS;
 /** A day, so that somebody who steals a management key cannot erase the traces at once. */
 const AUDIT_RETENTION_SECONDS_MIN = 86_400;
 
+/** A day, or nothing is kept at all: what a day of use has come to can be seen on the next. */
+const USAGE_RETENTION_SECONDS_MIN = 86_400;
+
 const status = v.picklist(['active', 'disabled']);
 const storage = v.picklist(['sealed', 'digest']);
 const auditRetentionSeconds = v.pipe(
   seconds(RETENTION_SECONDS_MAX),
   v.minValue(AUDIT_RETENTION_SECONDS_MIN, `must be at least ${AUDIT_RETENTION_SECONDS_MIN} seconds`),
 );
+
+const usageRetentionSeconds = (max: number) =>
+  v.pipe(
+    seconds(max),
+    v.check(
+      (n) => n === 0 || n >= USAGE_RETENTION_SECONDS_MIN,
+      `must be 0 or at least ${USAGE_RETENTION_SECONDS_MIN} seconds`,
+    ),
+  );
 
 const settingsIn = closedObject({
   gracePeriodSeconds: v.exactOptional(gracePeriodSeconds),
@@ -36,6 +48,8 @@ const settingsIn = closedObject({
   allowReveal: v.exactOptional(v.boolean()),
   leaseSeconds: v.exactOptional(seconds(LEASE_SECONDS_MAX)),
   auditRetentionSeconds: v.exactOptional(v.nullable(auditRetentionSeconds)),
+  usageHourRetentionSeconds: v.exactOptional(usageRetentionSeconds(YEAR_SECONDS)),
+  usageDayRetentionSeconds: v.exactOptional(usageRetentionSeconds(RETENTION_SECONDS_MAX)),
 });
 
 export const createTenantBody = v.optional(
@@ -68,6 +82,8 @@ export const tenantResource = v.strictObject({
     allowReveal: v.boolean(),
     leaseSeconds: v.number(),
     auditRetentionSeconds: v.nullable(v.number()),
+    usageHourRetentionSeconds: v.number(),
+    usageDayRetentionSeconds: v.number(),
   }),
   limits: tenantLimitsOut,
   createdAt: timeOut,

@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 
 /**
  * Leaves out what may change at any time, even while a request is refused: an attempt to reveal is audited, the
- * response of a refusal is stored, the use of a key is written separately, and the alarm updates keys that have ended,
- * with a report.
+ * response of a refusal is stored, the use of a key and usage are written separately, and the alarm updates keys that
+ * have ended, with a report.
  */
 const SELECTS: Readonly<Record<string, string>> = {
   keys: 'SELECT *, NULL AS last_used_at, NULL AS status, NULL AS due_at, NULL AS ended_at FROM keys',
@@ -14,7 +14,9 @@ const SELECTS: Readonly<Record<string, string>> = {
   rotations: 'SELECT *, NULL AS successor_first_used_at FROM rotations',
   tenant: 'SELECT *, NULL AS leases_out FROM tenant',
 };
-const LEFT_OUT: ReadonlySet<string> = new Set(['idempotency', 'results', 'cleanups', 'counts', 'probe']);
+const LEFT_OUT: ReadonlySet<string> = new Set(
+  ['idempotency', 'results', 'cleanups', 'counts', 'probe'].concat(['usage_names', 'usage_hours', 'usage_days']),
+);
 
 /** One object's database. */
 export class StoredRows implements Disposable {
