@@ -10,6 +10,7 @@ import { EXAMPLES } from './examples.ts';
 import {
   type ApiDocument,
   headerRef,
+  type JsonSchema,
   type MediaTypes,
   type OperationObject,
   type Parameter,
@@ -17,7 +18,7 @@ import {
   type Reference,
 } from './openapi.ts';
 import { ProblemResponses } from './problem-responses.ts';
-import { alternativesOf, Components, entriesOf, isListBody, isOptional, type JsonSchema } from './schemas.ts';
+import { alternativesOf, Components, entriesOf, isListBody, isOptional } from './schemas.ts';
 
 /** The description of these operations and of the paths of the service itself. */
 export function describeApi(operations: readonly OperationDescription[], version: string): ApiDocument {
@@ -61,8 +62,8 @@ export function describeApi(operations: readonly OperationDescription[], version
 }
 
 const INTRODUCTION = [
-  'Bodies are JSON in UTF-8. Times are RFC 3339; answers give them in UTC with milliseconds. Fields and query parameters',
-  'that are not named here are refused. `HEAD` works wherever `GET` does. Texts are measured in UTF-16 units and must not',
+  'Bodies are JSON in UTF-8. Times are RFC 3339; answers give them in UTC with milliseconds. Fields that are not named',
+  'here are refused, and so are query parameters of operations that take any. `HEAD` works wherever `GET` does. Texts are measured in UTF-16 units and must not',
   'have control characters. Decide by the `code` of a problem; its `title` and `detail` are for people.',
 ].join(' ');
 

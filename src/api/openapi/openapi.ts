@@ -1,5 +1,18 @@
 /** The parts of OpenAPI 3.1 that the description uses. */
-import type { JsonSchema } from './schemas.ts';
+
+/** A schema in terms of JSON Schema 2020-12, as OpenAPI 3.1 has it. */
+export type JsonSchema = {
+  $ref?: string;
+  type?: string;
+  description?: string;
+  properties?: Record<string, JsonSchema>;
+  required?: readonly string[];
+  additionalProperties?: boolean | JsonSchema;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  [keyword: string]: unknown;
+};
 
 export type Parameter = {
   readonly name: string;

@@ -2,8 +2,15 @@
  * The description as a page for people. It is one HTML text without scripts, images or anything from elsewhere, so that
  * it works under the strictest content security policy.
  */
-import type { ApiDocument, MediaTypes, OperationObject, Parameter, Reference, ResponseObject } from './openapi.ts';
-import type { JsonSchema } from './schemas.ts';
+import type {
+  ApiDocument,
+  JsonSchema,
+  MediaTypes,
+  OperationObject,
+  Parameter,
+  Reference,
+  ResponseObject,
+} from './openapi.ts';
 
 /** A text that is HTML already. */
 class Html {

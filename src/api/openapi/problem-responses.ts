@@ -1,8 +1,8 @@
 /** Problems as responses of the description: one schema for each code, one response for each set of codes. */
 import { PROBLEMS, type ProblemCode } from '../problems.ts';
 import { PROBLEM_MEMBERS } from './descriptions.ts';
-import { headerRef, type Reference, type ResponseObject } from './openapi.ts';
-import { type JsonSchema, pascalCase, refTo } from './schemas.ts';
+import { headerRef, type JsonSchema, type Reference, type ResponseObject } from './openapi.ts';
+import { pascalCase, refTo } from './schemas.ts';
 
 /** Collects the schemas and responses that operations need. */
 export class ProblemResponses {

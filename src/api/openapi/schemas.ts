@@ -7,20 +7,7 @@ import type * as v from 'valibot';
 import { emptyBody } from '../fields.ts';
 import type { Body, OperationDescription } from '../operation.ts';
 import { COMPONENTS, FIELDS } from './descriptions.ts';
-
-/** A schema in terms of JSON Schema 2020-12, as OpenAPI 3.1 has it. */
-export type JsonSchema = {
-  $ref?: string;
-  type?: string;
-  description?: string;
-  properties?: Record<string, JsonSchema>;
-  required?: readonly string[];
-  additionalProperties?: boolean | JsonSchema;
-  items?: JsonSchema;
-  anyOf?: JsonSchema[];
-  oneOf?: JsonSchema[];
-  [keyword: string]: unknown;
-};
+import type { JsonSchema } from './openapi.ts';
 
 type Definitions = Record<string, v.GenericSchema>;
 
@@ -87,7 +74,9 @@ export class Components {
 
   /** The schema of a query parameter of an operation. */
   parameter(id: string, name: string): JsonSchema {
-    return this.#parameters[`${id}?${name}`] ?? {};
+    const schema = this.#parameters[`${id}?${name}`] ?? {};
+    const description = FIELDS[`${id}?${name}`] ?? FIELDS[`?${name}`];
+    return description === undefined ? schema : { ...schema, description };
   }
 }
 
