@@ -12,10 +12,12 @@ const PLAN_ID = 'gold';
 const KEY_ID = 'key_0ERzJOXhf2wvA8dMx';
 const SUCCESSOR_ID = 'key_0ERzJQfPq7cTb3kVn';
 const MANAGEMENT_KEY_ID = 'key_0ERzJMw20wvA8QGwQ';
-const SECRET = 'ks_0ERz6LhTq1vKfYw8dNs3mXc9RbJg5pUa2WoZe7HiQ4xVn0BtMkSyLrGjDfPqCu1Ev8TzKwXa3NbOh6Im9Yd2Qs5gKv';
-const SUCCESSOR_SECRET = 'ks_0ERz8VnBtMkSyLrGjDfPqCu1Ev6TzKwXa3NbOh6Im9Yd2QsLhTq1vKfYw8dNs3mXc9RbJg5pUa2WoZe7HiQ4xX8w3';
+// Of the right form, with a wrong checksum: they belong to nobody.
+const SECRET = 'ks_0ERzKy9Pf34qY6Nb3wWD25RQ4F5ZR3qa7yEeeby3abP3E2Zs8IQ9Y7aJZqhB6baeCN6Zj4a3dDVhYRnKTbxTNJFo5gKv';
+const SUCCESSOR_SECRET =
+  'ks_0ERzBinF5aJXVuLkSIc47WQAmL9xVQ2zg4mZaouqKLiMcVbpT4r5yHUig43kiJfahqSIjOugM1yTMAd7V3DnI8lFX8w3';
 const MANAGEMENT_SECRET =
-  'ksm_0ERz5HiQ4xVn0BtMkSyLrGjDfPqCu1Ev8TzKwXa3NbOh6Im9Yd2QsLhTq1vKfYw8dNs3mXc9RbJg5pUa2WoZe7QGwQ';
+  'ksm_0ERzPPwtV5ASPZHu8qRtZHjQMhuOzE95B9EgE0VrbBGI09QYNdaKy8isWydfhl3TvtnythpZPPPP6UeP3C4DSA7LQGwQ';
 
 const CREATED = '2026-11-22T17:21:22.937Z';
 const ROTATED = '2026-11-23T09:00:00.000Z';
@@ -136,7 +138,7 @@ const cleanup = {
 };
 
 const auditOf = (action: string, more: object) => ({
-  id: 'aud_1',
+  id: 'op_0ERzKMt3xY7bVq2Lw',
   at: CREATED,
   action,
   actor: ADMIN,
@@ -156,9 +158,11 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       name: 'Backend',
       owner: OWNER_ID,
       ownerMetadata: { region: 'eu' },
+      plan: PLAN_ID,
       scopes: ['invoices:*'],
       metadata: { team: 'billing' },
       expiresAt: null,
+      limits: [{ name: 'calls', limit: 100, remaining: 99, resetsAt: ROTATED }],
       warnings: [],
     },
   },
@@ -272,7 +276,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   'encryption.get': { response: { current: '1', currentSignature: '1', envelopes: { 1: 1 }, signatures: { 1: 1 } } },
   'encryption.reseal': { response: { resealed: 0, remaining: 0 } },
-  'cleanup.list': { response: { data: [cleanup], nextAlarmAt: GRACE_END } },
+  'cleanup.list': { response: { data: [cleanup], nextAlarmAt: null } },
   'cleanup.run': { response: cleanup },
   'audit.list': { response: page([auditOf('key.create', { keyId: KEY_ID })]) },
   'audit.listOfDeployment': { response: page([auditOf('tenant.delete', { changes: { tenantId: TENANT_ID } })]) },
