@@ -42,9 +42,12 @@ type Route = {
 /** Responds to a request, whatever it is. Never throws. */
 export type Handle = (request: Request, env: Env, background?: Background) => Promise<Response>;
 
-/** A handler for these operations, their description and the health paths. The first operation is found without a search. */
+/**
+ * A handler for these operations, their description and the health paths. The first operation is found without a
+ * search.
+ */
 export function handlerOf(operations: readonly Operation[]): Handle {
-  const table = new RouteTable<Route>([...healthRoutes, ...descriptionRoutes(operations), ...operations.map(routeOf)]);
+  const table = new RouteTable<Route>([...healthRoutes, ...operations.map(routeOf), ...descriptionRoutes(operations)]);
   const [first] = operations;
   return (request, env, background) =>
     handleWith((exchange) => respond(table, first, exchange), request, env, background);

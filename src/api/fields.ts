@@ -1,7 +1,7 @@
 /**
  * Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound.
- * `v.metadata` says in terms of JSON Schema what the description of the API cannot read from a check of our own, or from
- * a number that arrives as a text; validation skips it.
+ * `v.metadata` says in terms of JSON Schema what the description of the API cannot read from a check of our own, or
+ * from a number that arrives as a text; validation skips it.
  */
 import * as v from 'valibot';
 import { MANAGEMENT_KEY_PREFIX } from '../auth/management-key.ts';

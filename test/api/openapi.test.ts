@@ -49,9 +49,9 @@ describe('the description', () => {
     for (const [, target] of page.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(target);
   });
 
-  it('is a page in which texts are texts', () => {
+  it('is a page in which texts are texts', async () => {
     const described = describeApi(operations, '<b>1</b>');
-    expect(renderPage(described)).toContain('Version &#60;b&#62;1&#60;/b&#62;');
+    expect(await renderPage(described)).toContain('Version &lt;b&gt;1&lt;/b&gt;');
   });
 
   it('is no page where the operator has switched it off', async () => {

@@ -23,8 +23,8 @@ const validateByDocument: Validate = (pointer, value) => {
 const check = new DocumentCheck(document, validateByDocument);
 
 /**
- * The parsed body of a response, undefined for none, once the description allows the response. `sent` is the body of the
- * request where it was JSON: one that was accepted must be allowed too.
+ * The parsed body of a response, undefined for none, once the description allows the response. `sent` is the body of
+ * the request where it was JSON: one that was accepted must be allowed too.
  */
 export async function describedBody(
   method: string,

@@ -1,6 +1,6 @@
 /**
- * What the description of the API says beyond schemas: names of components, and what each field, parameter and tag means.
- * A test fails when one of them is missing, and names it.
+ * What the description of the API says beyond schemas: names of components, and what each field, parameter and tag
+ * means. A test fails when one of them is missing, and names it.
  */
 import type * as v from 'valibot';
 import { auditEntry, auditList } from '../audit/schemas.ts';
@@ -110,8 +110,8 @@ export const NOTES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a field means. A longer path counts before a shorter one: `KeyCounts.total` before `total`. Fields of bodies have
- * paths like `KeysCreateBody.name`, query parameters like `keys.list?status` or, for all operations, `?limit`.
+ * What a field means. A longer path counts before a shorter one: `KeyCounts.total` before `total`. Fields of bodies
+ * have paths like `KeysCreateBody.name`, query parameters like `keys.list?status` or, for all operations, `?limit`.
  */
 export const FIELDS: Readonly<Record<string, string>> = {
   // ---- keys ----

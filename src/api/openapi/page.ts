@@ -2,6 +2,7 @@
  * The description as a page for people. It is one HTML text without scripts, images or anything from elsewhere, so that
  * it works under the strictest content security policy.
  */
+import { partsInTurns } from '../../http/turns.ts';
 import type {
   ApiDocument,
   JsonSchema,
@@ -23,6 +24,9 @@ class Html {
 
 type Part = Html | string | number | undefined | readonly Part[];
 
+/** What has a meaning in HTML, in a text or an attribute. */
+const SPECIAL = /[&<>"']/;
+
 /** Escapes every value but those that are HTML already. */
 function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(texts.reduce((whole, text, i) => whole + toText(parts[i - 1]) + text));
@@ -32,7 +36,14 @@ function toText(part: Part): string {
   if (part === undefined) return '';
   if (part instanceof Html) return part.text;
   if (typeof part === 'object') return part.map(toText).join('');
-  return String(part).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  const text = String(part);
+  if (!SPECIAL.test(text)) return text;
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
 }
 
 /** A text whose `backticks` mark code. */
@@ -45,7 +56,8 @@ const lastOf = (ref: string) => ref.slice(ref.lastIndexOf('/') + 1);
 export const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8882;--accent:light-dark(#0b57d0,#8ab4f8)}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:76rem;padding:1rem 1.5rem 6rem;font:16px/1.55 system-ui,sans-serif}
-h1{margin-bottom:0}h2{margin-top:3rem;border-bottom:1px solid var(--line)}h3{margin:2.5rem 0 .5rem}h4{margin:1rem 0 .3rem}
+h1{margin-bottom:0}h2{margin-top:3rem;border-bottom:1px solid var(--line)}h3{margin:2.5rem 0 .5rem}
+h4{margin:1rem 0 .3rem}
 a{color:var(--accent)}code,pre{font:.875em/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 code{background:var(--soft);border-radius:4px;padding:.1em .3em}
 pre{background:var(--soft);border-radius:8px;padding:.8rem 1rem;overflow:auto;white-space:pre-wrap}
@@ -57,13 +69,30 @@ th{font-weight:600}td:first-child{white-space:nowrap}
 .path{font-weight:400}small{opacity:.75}summary{cursor:pointer}
 :target{scroll-margin-top:1rem;outline:2px solid var(--accent);outline-offset:6px;border-radius:4px}`;
 
-/** The page of a description. */
-export function renderPage(document: ApiDocument): string {
+/** Operations or schemas that are rendered in one turn of the event loop: some milliseconds. */
+const SECTIONS_PER_TURN = 10;
+
+/** The page of a description, rendered in several turns of the event loop. */
+export async function renderPage(document: ApiDocument): Promise<string> {
   const { info, tags, paths, components } = document;
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
   const ofTag = (name: string) => operations.filter(({ operation }) => operation.tags.includes(name));
+  const sections: Html[] = [];
+  for await (const part of partsInTurns(operations, SECTIONS_PER_TURN)) {
+    sections.push(...part.map(({ method, path, operation }) => operationSection(method, path, operation, document)));
+  }
+  const sectionsOf = (name: string) => sections.filter((_, i) => operations[i]?.operation.tags.includes(name));
+  const schemas: Html[] = [];
+  for await (const part of partsInTurns(Object.entries(components.schemas), SECTIONS_PER_TURN)) {
+    schemas.push(
+      ...part.map(
+        ([name, schema]) => html`
+<section id="schema-${name}"><h3>${name}</h3>${schemaTable(schema)}</section>`,
+      ),
+    );
+  }
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -90,14 +119,9 @@ export function renderPage(document: ApiDocument): string {
 </nav>
 <main>${tags.map(
     ({ name, description }) => html`
-<h2>${prose(description)}</h2>${ofTag(name).map(({ method, path, operation }) =>
-      operationSection(method, path, operation, document),
-    )}`,
+<h2>${prose(description)}</h2>${sectionsOf(name)}`,
   )}
-<h2>Schemas</h2>${Object.entries(components.schemas).map(
-    ([name, schema]) => html`
-<section id="schema-${name}"><h3>${name}</h3>${schemaTable(schema)}</section>`,
-  )}
+<h2>Schemas</h2>${schemas}
 </main>
 </body>
 </html>
@@ -153,7 +177,10 @@ function examplesIn(content: MediaTypes = {}): Html[] {
 function schemaTable(schema: JsonSchema): Part {
   const { properties, required = [], description } = schema;
   if (properties === undefined) return html`<p>${prose(description)} ${typeOf(schema)}</p>`;
-  return html`<p>${prose(description)}${(schema.allOf as JsonSchema[] | undefined)?.map((one) => html` Also: ${typeOf(one)}`)}</p>
+  const others = (schema.allOf as JsonSchema[] | undefined)?.map(
+    (one) => html` Has the fields of ${typeOf(one)}, and:`,
+  );
+  return html`<p>${prose(description)}${others}</p>
 <table><tr><th>Field</th><th>Type</th><th>Meaning</th></tr>${Object.entries(properties).map(
     ([name, property]) => html`
 <tr><td><code>${name}</code>${required.includes(name) ? '' : html` <small>optional</small>`}</td>
