@@ -63,8 +63,9 @@ export function describeApi(operations: readonly OperationDescription[], version
 
 const INTRODUCTION = [
   'Bodies are JSON in UTF-8. Times are RFC 3339; answers give them in UTC with milliseconds. Unknown fields are',
-  'refused, and so are unknown query parameters of lists. `HEAD` works wherever `GET` does. Texts are measured in UTF-16 units',
-  'and must not have control characters. Decide by the `code` of a problem; its `title` and `detail` are for people.',
+  'refused, and so are unknown query parameters of lists. `HEAD` works wherever `GET` does. Texts are measured in',
+  'UTF-16 units and must not have control characters. Decide by the `code` of a problem; its `title` and `detail`',
+  'are for people.',
 ].join(' ');
 
 function toOperation(
