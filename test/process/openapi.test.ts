@@ -8,7 +8,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import * as v from 'valibot';
 import { describe, expect, test, vi } from 'vitest';
 import type { ApiDocument, JsonSchema, OperationObject, Parameter } from '../../src/api/openapi/openapi.ts';
-import { partAt } from '../support/document-check.ts';
+import { DocumentCheck, partAt } from '../support/document-check.ts';
 import { Schemas } from './described.ts';
 import { ROOT } from './server.ts';
 
@@ -206,4 +206,66 @@ test('an operation that nobody has described is noticed', () => {
   const { components, tags } = describeApi([odd as unknown as Shown], version);
   expect(components.schemas.OdditiesGetResponse?.properties?.unheardOf).toEqual({ type: 'string' });
   expect(tags.find(({ name }) => name === 'oddities')).toMatchObject({ description: undefined });
+});
+
+describe('an answer that is not as described is noticed', () => {
+  const check = new DocumentCheck(document, (pointer, value) => validation.wrongAt(pointer, value));
+  const json = { 'Content-Type': 'application/json', 'X-Request-Id': 'one' };
+  const key = EXAMPLES['keys.get']?.response as object;
+  const right = {
+    method: 'GET',
+    pathAndQuery: '/v1/tenants/acme/keys/key_0ERzJOXhf2wvA8dMx',
+    status: 200,
+    headers: new Headers({ ...json, ETag: '"1"' }),
+    body: key,
+  };
+  const problem = {
+    ...{
+      type: 'urn:keystead:problem:key_not_found',
+      title: 'None',
+      status: 404,
+      detail: 'None.',
+      code: 'key_not_found',
+    },
+    requestId: 'one',
+  };
+  const refused = {
+    ...right,
+    status: 404,
+    headers: new Headers({ ...json, 'Content-Type': 'application/problem+json' }),
+    body: problem,
+  };
+
+  test('and one that is, passes', () => {
+    expect(() => check.expectDescribed(right)).not.toThrow();
+    expect(() => check.expectDescribed(refused)).not.toThrow();
+  });
+
+  test.each([
+    ['an unknown status', { ...right, status: 418 }, 'has no such status'],
+    ['a success of another kind', { ...right, status: 201 }, 'has no such status'],
+    ['a member more', { ...right, body: { ...key, more: 1 } }, 'must NOT have additional properties'],
+    ['a member less', { ...right, body: { ...key, name: undefined } }, 'name'],
+    ['another type', { ...right, body: { ...key, scopes: 'all' } }, 'scopes must be array'],
+    ['no body', { ...right, body: undefined }, 'must be object'],
+    ['another content type', { ...right, headers: new Headers({ ...json, 'Content-Type': 'text/html' }) }, 'text/html'],
+    ['no request id', { ...right, headers: new Headers({ 'Content-Type': json['Content-Type'] }) }, 'X-Request-Id'],
+    [
+      'a header that is not described',
+      { ...right, headers: new Headers({ ...json, 'Retry-After': '1' }) },
+      'Retry-After',
+    ],
+    ['a header of another form', { ...right, headers: new Headers({ ...json, ETag: 'W/"1"' }) }, 'ETag'],
+    ['a problem of another operation', { ...refused, body: { ...problem, code: 'plan_not_found' } }, 'code'],
+    ['a member of another problem', { ...refused, body: { ...problem, ids: [] } }, 'unevaluated'],
+    ['an answer where nothing is', { ...right, pathAndQuery: '/v1/nothing' }, 'no such operation'],
+  ])('%s', (_name, exchange, message) => {
+    expect(() => check.expectDescribed(exchange)).toThrow(message);
+  });
+
+  test('a body that was accepted although the description does not allow it', () => {
+    const changed = { ...right, method: 'PATCH', body: EXAMPLES['keys.update']?.response };
+    expect(() => check.expectDescribed({ ...changed, sent: { name: 'New' } })).not.toThrow();
+    expect(() => check.expectDescribed({ ...changed, sent: { colour: 'red' } })).toThrow('the body was accepted');
+  });
 });
