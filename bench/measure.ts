@@ -166,6 +166,8 @@ async function turn(row: Row, generator: LoadGenerator, turnMs: number): Promise
 }
 
 function summarized({ name, against }: Row, samples: readonly Sample[], pairs: readonly Pair[]): Measured {
+  // A row that others are compared with may not be compared itself in this run.
+  const isCompared = against !== undefined && pairs.length > 0;
   return {
     name,
     against: against?.name ?? null,
@@ -173,8 +175,8 @@ function summarized({ name, against }: Row, samples: readonly Sample[], pairs: r
     p50Ms: spreadOf(samples.map((sample) => sample.p50Ms)).median,
     p99Ms: spreadOf(samples.map((sample) => sample.p99Ms)).median,
     cpuMicros: spreadOf(samples.map((sample) => sample.cpuMicros)),
-    cpuRatio: against ? spreadOf(pairs.map(({ other, own }) => other.cpuMicros / own.cpuMicros)) : null,
-    throughputRatio: against ? spreadOf(pairs.map(({ other, own }) => own.perSecond / other.perSecond)) : null,
+    cpuRatio: isCompared ? spreadOf(pairs.map(({ other, own }) => other.cpuMicros / own.cpuMicros)) : null,
+    throughputRatio: isCompared ? spreadOf(pairs.map(({ other, own }) => own.perSecond / other.perSecond)) : null,
     generatorShare: Math.max(...samples.map((sample) => sample.generatorShare)),
     answered: samples.reduce((sum, sample) => sum + sample.answered, 0),
     wrong: samples.reduce((sum, sample) => sum + sample.wrong, 0),

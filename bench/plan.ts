@@ -7,7 +7,7 @@ import type { Row } from './measure.ts';
 import type { Options } from './options.ts';
 import * as names from './report/names.ts';
 import { floorRow, type KeysOf, lastPage, peerRow, Rows, SMALL } from './rows.ts';
-import type { Key } from './servers/api.ts';
+import type { Key, TenantSettings } from './servers/api.ts';
 import { isPeerInstalled, PEER_INSTALLATION, startPeer } from './servers/peer.ts';
 
 export type Plan = {
@@ -22,8 +22,21 @@ const NOTHING = { rows: [], filledPerSecond: null };
 /** No leases: every verification calls the object. */
 const STRICT_SETTINGS = { leaseSeconds: 0 };
 const LEASED_SETTINGS = { leaseSeconds: 1 };
-/** Keys of the leased row: verified again and again within each lease. */
+/**
+ * Keys of the leased row: verified again and again within each lease. And keys with limits, so that what is measured is
+ * regular use: the first uses of a counter write a row each time.
+ */
 const HOT = 50;
+/** More than any run uses, so that each verification stays far below half of it. */
+const LIMITED = { rateLimits: [{ name: 'calls', limit: 1_000_000, windowSeconds: 60 }] };
+const WITH_CREDITS = { credits: { remaining: 1_000_000_000 } };
+/** The plan of all keys of a tenant. Its limit costs only those verifications that name it. */
+const PLAN_LIMIT = 'exports';
+const PLAN = {
+  id: 'plan',
+  rateLimits: [{ name: PLAN_LIMIT, limit: 1_000_000, windowSeconds: 60, automatic: false }],
+};
+const OF_PLAN = { plan: PLAN.id };
 /** Tenants in use at the same time. */
 const AWAKE = 200;
 
@@ -48,6 +61,7 @@ export async function planOf(means: Means): Promise<Plan> {
   const smallRows = [
     rows.forged(names.FORGED, strictTenant.keys, floorA),
     leased,
+    ...(await limitedRows(means, rows, { leased, strict, floorC })),
     ...(evenly === null ? [] : [rows.verifyAwake(names.LEASED_EVENLY, evenly.keys, leased)]),
     rows.verifyFresh(names.LEASED_FRESH, leasedTenant.keys.slice(HOT), floorB),
     strict,
@@ -73,6 +87,23 @@ export async function planOf(means: Means): Promise<Plan> {
   return { rows: all.filter(({ name }) => isWanted(options, name)), filledPerSecond, notes, tenantKeys };
 }
 
+/** Rows about keys with limits and credits, each compared with keys that have none, or with the floor of a write. */
+async function limitedRows(
+  { options }: Means,
+  rows: Rows,
+  { leased, strict, floorC }: { readonly leased: Row; readonly strict: Row; readonly floorC: Row },
+): Promise<Row[]> {
+  const wanted: Row[] = [];
+  const add = async (name: string, settings: TenantSettings, count: number, extra: object, against: Row) => {
+    if (!isWanted(options, name)) return;
+    wanted.push(rows.verify(name, (await rows.small(settings, count, { extra })).keys, against));
+  };
+  await add(names.LEASED_LIMITED, LEASED_SETTINGS, HOT, LIMITED, leased);
+  await add(names.STRICT_LIMITED, STRICT_SETTINGS, HOT, LIMITED, strict);
+  await add(names.STRICT_CREDITS, STRICT_SETTINGS, SMALL, WITH_CREDITS, floorC);
+  return wanted;
+}
+
 /** Makes the small tenants that the turns of these mutation rows use up, one tenant a turn. */
 async function prepare(rows: Rows, { options, progress }: Means, users: readonly string[]): Promise<void> {
   const count = users.filter((name) => isWanted(options, name)).length * (options.rounds + 1);
@@ -81,8 +112,8 @@ async function prepare(rows: Rows, { options, progress }: Means, users: readonly
 }
 
 /**
- * Rows about a tenant with many keys, each compared with the same row about a small tenant on the same server. Each
- * turn of mutations takes new keys.
+ * Rows about a tenant with many keys, each compared with the same row about a small tenant on the same server. All keys
+ * of both have the same plan. Each turn of mutations takes new keys.
  */
 async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' | 'filledPerSecond'>> {
   const { options, progress } = means;
@@ -93,6 +124,8 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
   const judged = names.spreadJudged(options);
   const own = [
     names.strictAt(keys),
+    names.plannedAt(keys),
+    names.changePlanAt(keys),
     names.createAt(keys),
     names.rotateAt(keys),
     names.strictSpread(keys, spread),
@@ -100,20 +133,22 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
   ];
   if (!own.some((name) => isWanted(options, name))) {
     if (!isWanted(options, judged)) return NOTHING;
-    const beside = rows.verify(names.STRICT_BESIDE, (await rows.small(STRICT_SETTINGS)).keys);
-    return { rows: [await judgedSpread(means, rows, beside)], filledPerSecond: null };
+    return { rows: [await judgedSpread(means, rows)], filledPerSecond: null };
   }
   progress.step(`a tenant of ${keys} keys`);
   const tenantId = 'bench-large';
   await api.createTenant(tenantId, STRICT_SETTINGS);
+  await api.createPlan(tenantId, PLAN);
   const startedAt = performance.now();
-  const sample = await api.fill(tenantId, keys, spread, (done) => progress.detail(`${done} made`));
+  const sample = await api.fill(tenantId, keys, spread, (done) => progress.detail(`${done} made`), OF_PLAN);
   const filledPerSecond = (keys / (performance.now() - startedAt)) * 1000;
   const cursor = isWanted(options, last) ? await lastPage(api, tenantId, keys, progress) : null;
   const few = sample.filter((_, i) => i % Math.ceil(sample.length / SMALL) === 0);
-  const beside = await rows.small(STRICT_SETTINGS);
-  const strict = rows.verify(names.STRICT_BESIDE, beside.keys);
+  const beside = await rows.small(STRICT_SETTINGS, SMALL, { plan: PLAN, extra: OF_PLAN });
+  const strict = rows.verify(names.STRICT_PLAN_BESIDE, beside.keys);
   const prepared = () => rows.prepared();
+  const planned = rows.verifyLimit(names.PLANNED_BESIDE, beside.keys.slice(0, HOT), PLAN_LIMIT);
+  const changePlan = rows.changePlan(names.CHANGE_PLAN_BESIDE, beside.tenantId, PLAN.id);
   const create = rows.create(names.CREATE_BESIDE, async () => (await prepared()).tenantId);
   const rotate = rows.rotate(names.ROTATE_BESIDE, prepared);
   await prepare(rows, means, [names.createAt(keys), names.rotateAt(keys)]);
@@ -122,7 +157,9 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
     rows: [
       rows.verify(names.strictAt(keys), few, strict),
       rows.verify(names.strictSpread(keys, spread), sample, strict),
-      ...(keys > names.SPREAD_OF && isWanted(options, judged) ? [await judgedSpread(means, rows, strict)] : []),
+      ...(keys > names.SPREAD_OF && isWanted(options, judged) ? [await judgedSpread(means, rows)] : []),
+      rows.verifyLimit(names.plannedAt(keys), few.slice(0, HOT), PLAN_LIMIT, planned),
+      rows.changePlan(names.changePlanAt(keys), tenantId, PLAN.id, changePlan),
       rows.create(names.createAt(keys), () => tenantId, create),
       rows.rotate(names.rotateAt(keys), inTurns(tenantId, sample), rotate),
       rows.list(last, tenantId, cursor, rows.list(names.LIST_FIRST, tenantId, null)),
@@ -131,7 +168,8 @@ async function growthRows(means: Means, rows: Rows): Promise<Pick<Plan, 'rows' |
 }
 
 /** Different keys of a tenant of moderate size, to measure the cost of keys that memory does not hold. */
-async function judgedSpread({ options, large, progress }: Means, rows: Rows, strict: Row): Promise<Row> {
+async function judgedSpread({ options, large, progress }: Means, rows: Rows): Promise<Row> {
+  const strict = rows.verify(names.STRICT_BESIDE, (await rows.small(STRICT_SETTINGS)).keys);
   const keys = Math.min(options.keys, names.SPREAD_OF);
   progress.step(`a tenant of ${keys} keys`);
   const tenantId = 'bench-spread';

@@ -40,6 +40,13 @@ export class Rows {
     return this.#row(name, VALID, () => requests, { against });
   }
 
+  /** Verifications that name a limit, which applies only then. */
+  verifyLimit(name: string, keys: readonly Key[], limit: string, against?: Row): Row {
+    const limits = [{ name: limit }];
+    const requests = keys.map(({ secret }) => this.#post('/v1/keys/verify', { key: secret, limits }));
+    return this.#row(name, VALID, () => requests, { against });
+  }
+
   /** Verifications that ask the object although the isolate may hold the record. */
   verifyFresh(name: string, keys: readonly Key[], against: Row): Row {
     const requests = keys.map(({ secret }) => this.#post('/v1/keys/verify', { key: secret, fresh: true }));
@@ -106,6 +113,13 @@ export class Rows {
     return this.#row(name, '"status":"revoked"', requests, { once: true, connections: WAITING });
   }
 
+  /** Changes of a plan, each of which changes its name. */
+  changePlan(name: string, tenantId: string, planId: string, against?: Row): Row {
+    const path = `/v1/tenants/${tenantId}/plans/${planId}`;
+    const requests = ['one', 'other'].map((text) => request('PATCH', path, this.#server.token, { name: text }));
+    return this.#row(name, `"id":"${planId}"`, () => requests, { against });
+  }
+
   /** Reads of one key. */
   key(name: string, tenantId: string, { id }: Key): Row {
     const requests = [request('GET', `/v1/tenants/${tenantId}/keys/${id}`, this.#server.token, undefined)];
@@ -130,12 +144,20 @@ export class Rows {
     return next;
   }
 
-  /** Makes a tenant with `SMALL` keys, or as many as are wanted. */
-  async small(settings: Readonly<Record<string, number>>, count = SMALL): Promise<KeysOf> {
+  /**
+   * Makes a tenant with `SMALL` keys, or as many as are wanted. `plan` is made before them, `extra` holds more fields
+   * for each key.
+   */
+  async small(
+    settings: Readonly<Record<string, number>>,
+    count = SMALL,
+    { plan, extra = {} }: { readonly plan?: object; readonly extra?: object } = {},
+  ): Promise<KeysOf> {
     this.#tenants += 1;
     const tenantId = `bench-small-${this.#tenants}`;
     await this.#api.createTenant(tenantId, settings);
-    return { tenantId, keys: await this.#api.fill(tenantId, count, count, () => {}) };
+    if (plan !== undefined) await this.#api.createPlan(tenantId, plan);
+    return { tenantId, keys: await this.#api.fill(tenantId, count, count, () => {}, extra) };
   }
 
   async #sendOnce(requests: readonly Uint8Array[]): Promise<void> {

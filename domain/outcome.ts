@@ -15,8 +15,12 @@ export type Failure =
   | { readonly code: 'key_not_rotating'; readonly status: string }
   | { readonly code: 'successor_rotated' }
   | { readonly code: 'expiry_in_past'; readonly index?: number }
-  | { readonly code: 'too_many_limits'; readonly index?: number }
-  | { readonly code: 'limit_name_repeated'; readonly index?: number }
+  | { readonly code: 'too_many_limits' | 'limit_name_repeated'; readonly index?: number; readonly of?: 'tenant' }
+  | { readonly code: 'limit_not_found' }
+  /** There is no room to count for one more identifier. */
+  | { readonly code: 'identifiers_full' }
+  /** A balance is to be changed of a key or an owner that has no credits. */
+  | { readonly code: 'no_credits' }
   | { readonly code: 'would_widen' }
   | { readonly code: 'outlives_caller' }
   | { readonly code: 'not_for_confined'; readonly what: 'status' | 'settings' }

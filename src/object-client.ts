@@ -11,7 +11,7 @@
  */
 
 import type { Command } from '../domain/command.ts';
-import type { HolderCall, Renewal } from '../domain/leases/lease.ts';
+import type { CallWithBudgets, RenewalWithBudgets } from '../domain/limits/call-with-budgets.ts';
 import type { Spending } from '../domain/limits/named-limit.ts';
 import { fail } from '../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
@@ -21,6 +21,7 @@ import type { Directory } from '../durable-objects/directory/directory.ts';
 import { logError } from '../durable-objects/log.ts';
 import { NEWER_DATABASE } from '../durable-objects/sql/migrate.ts';
 import type { Tenant, VerifyResult } from '../durable-objects/tenant/tenant.ts';
+import { randomId } from './crypto/random-id.ts';
 import type { Env } from './env.ts';
 import { newerDatabase, Problem, storageFull, unavailable } from './http/problem.ts';
 import { mayGrow } from './storage-reserve.ts';
@@ -150,24 +151,26 @@ export class ObjectClient {
 
   /**
    * Asks the object of this name to decide about a key. A repeated call wants no lease: the object has to write for
-   * some leases, and a verification must succeed even when it cannot.
+   * some leases, and a verification must succeed even when it cannot. It has the id of the first one,
+   * so that credits are not spent twice.
    */
   async verifyKey(
     objectName: string,
     keyId: string,
     digest: Uint8Array,
     scopes: readonly string[],
-    call: HolderCall,
+    call: CallWithBudgets,
     spending?: Spending,
   ): Promise<VerifyResult> {
+    const spendId = randomId('v');
     return this.#call(
-      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry, spending),
+      (retry) => tenantStub(this.#env, objectName).verifyKey(keyId, digest, scopes, call, !retry, spending, spendId),
       (error) => !isOverloaded(error),
     );
   }
 
   /** Renews this isolate's lease on the tenant in this object, and reports uses. Null when no lease is granted. */
-  renewLease(objectName: string, call: HolderCall): Promise<Renewal | null> {
+  renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null> {
     return this.#call(() => tenantStub(this.#env, objectName).renewLease(call));
   }
 

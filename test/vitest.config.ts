@@ -46,6 +46,8 @@ const LONGEST = [
   'process/durability',
   'process/leases/leases',
   'process/leases/calls',
+  'process/limits/limits',
+  'process/credits/credits',
   'process/full-disk/full-disk',
   'leases/promise',
   'http/hostile',

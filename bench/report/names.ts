@@ -16,6 +16,10 @@ export const EVENLY_OVER = 2000;
 export const LEASED_EVENLY = `verify, ${number(EVENLY_OVER)} keys evenly`;
 /** Asks the object as for a key that the isolate does not hold, and is granted a lease. */
 export const LEASED_FRESH = 'verify leased, fresh';
+/** Keys with a rate limit that they stay far below. */
+export const LEASED_LIMITED = 'verify leased, limited';
+export const STRICT_LIMITED = 'verify strict, limited';
+export const STRICT_CREDITS = 'verify strict, credits';
 export const FORGED = 'verify forged';
 export const CREATE = 'create';
 export const ROTATE = 'rotate';
@@ -30,10 +34,16 @@ export const PEER_UNLIMITED = 'verify better-auth, rate limit off';
 
 /** Verifications in a small tenant on the server that has the large one. */
 export const STRICT_BESIDE = 'verify strict, small tenant beside';
+export const STRICT_PLAN_BESIDE = 'verify strict, small tenant of a plan beside';
+export const PLANNED_BESIDE = 'verify strict, limit of a plan, small tenant beside';
+export const CHANGE_PLAN_BESIDE = 'change a plan, small tenant beside';
 export const CREATE_BESIDE = 'create, small tenant beside';
 export const ROTATE_BESIDE = 'rotate, small tenant beside';
 
 export const strictAt = (keys: number) => `verify strict, ${number(keys)} keys`;
+/** All keys of the tenant have one plan, whose limit these verifications name. */
+export const plannedAt = (keys: number) => `verify strict, limit of a plan, ${number(keys)} keys`;
+export const changePlanAt = (keys: number) => `change a plan, ${number(keys)} keys`;
 export const createAt = (keys: number) => `create, ${number(keys)} keys`;
 export const rotateAt = (keys: number) => `rotate, ${number(keys)} keys`;
 export const listLast = ({ keys }: Options) => `list page ${number(Math.ceil(keys / PAGE))}`;

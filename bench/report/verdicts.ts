@@ -33,6 +33,8 @@ const COLD_RATIO = 0.7;
 const SPREAD_RATIO = 0.8;
 /** Under a lease, many keys of a tenant may cost next to nothing more than the same few again and again. */
 const EVENLY_RATIO = 0.95;
+/** A limit that a key stays far below may cost a sixth of its verification. */
+const LIMITED_RATIO = 0.85;
 const LIST_25_MAX = 3;
 const GROWTH_MAX = 1.15;
 const LAST_PAGE_MAX = 1.2;
@@ -60,13 +62,18 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
     ...floor(names.STRICT, 'floor B'),
     ...floor(names.LEASED, 'floor A'),
     ...floor(names.LEASED_EVENLY, 'leased', EVENLY_RATIO),
+    ...floor(names.LEASED_LIMITED, 'leased', LIMITED_RATIO),
+    ...floor(names.STRICT_LIMITED, 'strict', LIMITED_RATIO),
+    ...floor(names.STRICT_CREDITS, 'floor C'),
     ...floor(names.FORGED, 'floor A'),
     ...floor(names.COLD, 'floor D', COLD_RATIO),
     ...floor(names.CREATE, 'floor C', CREATE_RATIO),
     ...floor(names.ROTATE, 'floor C', ROTATE_RATIO),
     ...floor(names.spreadJudged(options), 'strict', SPREAD_RATIO),
     ...cost(names.LIST_25, `${names.LIST_25}, CPU over ${names.GET_KEY}`, 'at most', LIST_25_MAX),
-    ...[names.strictAt, names.createAt, names.rotateAt].flatMap((name) => growth(name(options.keys))),
+    ...[names.strictAt, names.plannedAt, names.changePlanAt, names.createAt, names.rotateAt].flatMap((name) =>
+      growth(name(options.keys)),
+    ),
     ...cost(last, `${last}, CPU over page 1`, 'at most', LAST_PAGE_MAX),
     ...disk.map(({ made, bytesPerKey }) =>
       verdict(`on disk for a key made ${made}`, 'at most', BYTES_PER_KEY_MAX, 'bytes', {

@@ -44,6 +44,10 @@ export class Api {
     await this.call('POST', '/v1/tenants', { id, name: id, settings });
   }
 
+  async createPlan(tenantId: string, plan: object): Promise<void> {
+    await this.call('POST', `/v1/tenants/${tenantId}/plans`, plan);
+  }
+
   /** Creates up to `BULK` keys. `extra` holds more fields for each key. */
   async createKeys(tenantId: string, count: number, firstNumber = 0, extra: object = {}): Promise<Key[]> {
     const keys = Array.from({ length: count }, (_, i) => ({ ...keyBody(firstNumber + i), ...extra }));

@@ -5,7 +5,8 @@
  * is not a field. It follows from the record and the time (status.ts), so it is right even when no alarm has run.
  */
 
-import type { LimitTexts } from '../limits/named-limit.ts';
+import type { Credits } from '../limits/credits.ts';
+import type { KeyLimit, LimitTexts } from '../limits/named-limit.ts';
 import type { OwnerState } from '../owners/record.ts';
 
 /** A key as the Worker mints it. Only the Worker holds the secrets that this takes. */
@@ -113,8 +114,10 @@ export type VerifiedKey = Pick<
     readonly plan?: string;
     /** What the plan allows at most. Absent when it allows whatever the key's scopes say. */
     readonly allowedScopes?: readonly string[];
-    /** Set when the key has limits: only its object can say whether it is valid. */
-    readonly isLimited?: true;
+    /** Absent when the key has none. */
+    readonly limits?: readonly KeyLimit[];
+    /** Set when the key or its owner has credits: each verification is decided and written in the object. */
+    readonly isMetered?: true;
   };
 
 /** A record that is about to be stored. */
@@ -123,8 +126,12 @@ export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;
 /** What the object reports of a key that it created. The caller knows the rest, since it asked for it. */
 export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'createdAt' | 'createdBy'>;
 
-/** A record as it leaves the object: without what only storage needs, with the status at the time of reading. */
-export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & { readonly status: KeyStatus };
+/** A record as it leaves the object: without what only storage needs, with status and credits at the time of reading. */
+export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & {
+  readonly status: KeyStatus;
+  /** The credits of the key's lineage, refilled as of the time of reading; null when it has none. */
+  readonly credits: Credits | null;
+};
 
 /**
  * A record as lists read it: without what no list shows. Its scopes are the JSON text of an array, as they are stored.

@@ -2,6 +2,7 @@
  * The status of a key record at a given time. Verification, lists and the alarm all derive it here, so it is right to
  * the millisecond whether or not an alarm has run.
  */
+import type { Credits } from '../limits/credits.ts';
 import type { KeyRecord, KeyStatus, KeyTimes, KeyView, VerifiedKey } from './record.ts';
 
 /**
@@ -70,8 +71,8 @@ export function verifiedKeyOf(record: KeyRecord): VerifiedKey {
   };
 }
 
-/** The record as a caller may see it at `now`. */
-export function viewOf(record: KeyRecord, now: number): KeyView {
+/** The record as a caller may see it at `now`, with the credits of its lineage as they are then. */
+export function viewOf(record: KeyRecord, credits: Credits | null, now: number): KeyView {
   const { digest: _digest, envelope: _envelope, storedStatus: _stored, ...visible } = record;
-  return { ...visible, status: statusOf(record, now) };
+  return { ...visible, credits, status: statusOf(record, now) };
 }

@@ -8,8 +8,8 @@ import type { KeyRecord, KeyStatus, KeyTimes, VerifiedKey } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
-/** The codes that the record of a key decides, and after that its limits. `decide` gives their order. */
-export type DecisionCode = RecordCode | Exclude<Refusal, 'INSUFFICIENT_CREDITS'>;
+/** The codes that the record of a key decides, and after that its limits and credits. `decide` gives their order. */
+export type DecisionCode = RecordCode | Refusal;
 
 /** The codes that a record decides. */
 export type RecordCode =
@@ -68,12 +68,13 @@ export function decide(
 
 /**
  * Whether a lease may be granted with this decision: for a valid key, and for refusals that are final. The other
- * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. The record of a key
- * with limits does not say whether it is valid, so only its revocation is final for every holder and clock.
+ * refusals can be lifted, and a caller who has just lifted one must not have to wait for a lease. What limits decide
+ * beside the record is held in budgets. A key that is metered has credits, and nobody but the object ever decides such a
+ * key to be valid.
  */
-export function mayLease(code: DecisionCode, isLimited: boolean): boolean {
+export function mayLease(code: RecordCode, isMetered: boolean): boolean {
   if (code === 'REVOKED') return true;
-  return !isLimited && (code === 'VALID' || code === 'ROTATED');
+  return !isMetered && (code === 'VALID' || code === 'ROTATED');
 }
 
 function warningsFor(record: DecidedKey, now: number): Warning[] {

@@ -109,6 +109,13 @@ export class CounterCache {
     return false;
   }
 
+  /** When the first of those was used that are to be written (ms); null when there is none. */
+  firstUsedAt(): number | null {
+    let first: number | null = null;
+    for (const { usedAt } of this.#open) if (first === null || usedAt < first) first = usedAt;
+    return first;
+  }
+
   // ---- memory ----
 
   #account(entry: Entry): void {

@@ -42,6 +42,45 @@ export function spend(credits: Credits, cost: number, now: number): Credits | nu
   return cost > present.remaining ? null : { ...present, remaining: present.remaining - cost };
 }
 
+/** The credits that somebody asks for when there are none yet. */
+export type NewCredits = { readonly remaining: number; readonly refill: Refill | null };
+
+/** New values. An absent one stays as it is; null instead of a patch takes the credits away. */
+export type CreditsPatch = Partial<NewCredits>;
+
+/**
+ * The credits after a patch, refilled as of `now`. `missing` when there are none yet and the patch names no balance to
+ * begin with.
+ */
+export function patchCredits(
+  credits: Credits | null,
+  patch: CreditsPatch | null,
+  now: number,
+): Credits | null | 'missing' {
+  if (patch === null) return null;
+  const { remaining, refill } = patch;
+  if (credits === null) return remaining === undefined ? 'missing' : newCredits(remaining, refill ?? null, now);
+  const present = refilled(credits, now);
+  const refilling = refill === undefined || isSameRefill(refill, present.refill);
+  const changed = refilling ? present : changeRefill(present, refill, now);
+  return remaining === undefined ? changed : { ...changed, remaining: bounded(remaining) };
+}
+
+/** Whether callers see the same credits. */
+export function sameCredits(a: Credits | null, b: Credits | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.remaining === b.remaining && isSameRefill(a.refill, b.refill);
+}
+
+const isSameRefill = (a: Refill | null, b: Refill | null) => JSON.stringify(dayOf(a)) === JSON.stringify(dayOf(b));
+const dayOf = (refill: Refill | null) =>
+  refill === null ? null : [refill.amount, refill.interval, refill.interval === 'month' ? refill.day : 0];
+
+/** Who has credits: the lineage of a key, so that a rotation neither doubles nor loses them, or an owner. */
+export const creditsOfKey = ({ id, lineage }: { readonly id: string; readonly lineage: string | null }): string =>
+  `key/${lineage ?? id}`;
+export const creditsOfOwner = (owner: string): string => `owner/${owner}`;
+
 /** How the balance may be changed. A decrement takes what is there, down to zero. */
 export type BalanceChange = {
   readonly type: 'set' | 'increment' | 'decrement';

@@ -4,7 +4,14 @@
  *
  * Pure: times are passed in (ms) and must come from one clock.
  */
-import type { BudgetAnswer, BudgetCall, BudgetGrant, BudgetReport, HeldRefusal } from './budget.ts';
+import {
+  type BudgetAnswer,
+  type BudgetCall,
+  type BudgetGrant,
+  type BudgetReport,
+  type HeldRefusal,
+  SCARCE_SHARE,
+} from './budget.ts';
 import type { Standing } from './limit.ts';
 
 /** Budgets that are held. Beyond that the object decides. */
@@ -15,6 +22,8 @@ const REPORTS_OF_CALL_MAX = 200;
 const IDLE_MS = 60_000;
 /** How often all budgets are looked through for those whose time is over (ms). */
 const EXPIRE_EVERY_MS = 1000;
+/** A call that takes longer (ms) is given up: the request that made it may have been cut off. Another one reports. */
+const CALL_MAX_MS = 3000;
 
 /** A cost that one limit is to be charged with. */
 export type Spending = { readonly budget: string; readonly cost: number };
@@ -27,25 +36,26 @@ type Held = {
   returned: number;
   /** Of those that were spent, those that were reported. */
   told: number;
-  /** The last call that reported this. */
+  /** The last call that reported this, and when it was sent, while it is on its way (ms); null when none is. */
   call: number;
-  isAsking: boolean;
+  askingSince: number | null;
   /** The units may be spent until then, if the lease lasts (ms). */
   until: number;
   usedAt: number;
-  refusal: (HeldRefusal & { readonly until: number }) | null;
+  refusal: (HeldRefusal & { readonly at: number; readonly until: number }) | null;
   standing: Standing | null;
 };
 
 /** A call on its way. */
 export type BudgetAsking = { readonly at: number; readonly call: BudgetCall; readonly clockChanges: number };
 
+/** How a limit stands as far as the holder knows. `retryAfterMs` is there if it refused: null if it always will. */
+export type HeldStanding = Standing & { readonly retryAfterMs?: number | null };
+
 export type HeldDecision =
-  /** Spent. The standings are what is known of each limit, as far as anything is. */
-  | { readonly type: 'spent'; readonly standings: readonly (Standing | null)[] }
-  | { readonly type: 'refused'; readonly refusals: readonly HeldRefusal[] }
-  /** The object has to decide. */
-  | { readonly type: 'ask' };
+  | { readonly type: 'spent' | 'refused'; readonly standings: readonly HeldStanding[] }
+  /** The object has to decide. `mayWait`: a call is on its way that may bring what is missing. */
+  | { readonly type: 'ask'; readonly mayWait: boolean };
 
 export class HeldBudgets {
   readonly #holder: string;
@@ -60,6 +70,7 @@ export class HeldBudgets {
   readonly #budgets = new Map<string, Held>();
   /** Those of which there is something that the object has not been told. */
   readonly #news = new Set<Held>();
+  #spentAt = Number.NEGATIVE_INFINITY;
 
   /** `holder` names this holder: unlike any other, and never used again. */
   constructor(holder: string, budgetsMax = BUDGETS_MAX) {
@@ -67,32 +78,70 @@ export class HeldBudgets {
     this.#budgetsMax = budgetsMax;
   }
 
-  /** Decides by what is held, and spends it: all or nothing. */
+  /** Decides by what is held, and spends it: all or nothing. A refusal tells of all limits, as a grant does. */
   spend(spendings: readonly Spending[], now: number): HeldDecision {
     this.#see(now);
-    const all = spendings.map(({ budget, cost }) => ({ held: this.#budgets.get(budget), cost }));
-    const refusals = all.flatMap(({ held, cost }) => {
-      const refusal = held?.refusal ?? null;
-      return refusal !== null && cost >= refusal.cost && now < refusal.until ? [refusal] : [];
-    });
-    if (refusals.length > 0) return { type: 'refused', refusals };
     const sums = new Map<Held, number>();
-    for (const { held, cost } of all) {
-      if (held === undefined) return { type: 'ask' };
+    const all: Held[] = [];
+    for (const { budget, cost } of spendings) {
+      const held = this.#budgets.get(budget);
+      if (held === undefined || held.standing === null) return { type: 'ask', mayWait: this.#mayWait(spendings, now) };
+      all.push(held);
       sums.set(held, (sums.get(held) ?? 0) + cost);
     }
-    for (const [held, cost] of sums) if (cost > this.#units(held, now)) return { type: 'ask' };
+    const refusing = all.filter((held, i) => refuses(held, spendings[i]?.cost ?? 0, now));
+    if (refusing.length > 0) return { type: 'refused', standings: all.map((held) => standingOf(held, refusing, now)) };
+    for (const [held, cost] of sums) {
+      if (cost > this.#units(held, now)) return { type: 'ask', mayWait: this.#mayWait(spendings, now) };
+    }
     for (const [held, cost] of sums) {
       held.spent += cost;
       held.usedAt = now;
       if (cost > 0) this.#news.add(held);
     }
-    return { type: 'spent', standings: all.map(({ held }) => (held === undefined ? null : standingOf(held))) };
+    this.#spentAt = now;
+    return { type: 'spent', standings: all.map((held) => standingOf(held, refusing, now)) };
   }
 
-  /** Whether a call about one of these is on its way, for whose answer others may wait. */
-  isAsking(budgets: readonly string[]): boolean {
-    return budgets.some((budget) => this.#budgets.get(budget)?.isAsking === true);
+  /**
+   * Whether a call about one of these is on its way whose answer may bring units: not when little was left of the limit
+   * at the last one, since nothing is granted then.
+   */
+  #mayWait(spendings: readonly Spending[], now: number): boolean {
+    return spendings.some(({ budget }) => {
+      const held = this.#budgets.get(budget);
+      if (held === undefined || !this.#isAsking(held, now)) return false;
+      return held.standing === null || held.standing.remaining >= SCARCE_SHARE * held.standing.limit;
+    });
+  }
+
+  /** Whether a call that reports this is on its way. */
+  #isAsking(held: Held, now: number): boolean {
+    if (held.askingSince === null) return false;
+    if (now - held.askingSince < CALL_MAX_MS) return true;
+    held.askingSince = null;
+    this.#news.add(held);
+    return false;
+  }
+
+  /** For how long nothing was spent (ms). */
+  idleMs(now: number): number {
+    return now - this.#spentAt;
+  }
+
+  /** Returns all that is held. Call this when nothing was spent for a while, so that the object has it again. */
+  giveBack(now: number): void {
+    this.#see(now);
+    for (const held of this.#budgets.values()) {
+      this.#letGo(held);
+      // It is not to bring units again that it reports what was spent.
+      held.told = held.spent;
+    }
+  }
+
+  /** Number of budgets that are held. */
+  get size(): number {
+    return this.#budgets.size;
   }
 
   /** Whether there is something to tell the object. */
@@ -113,7 +162,7 @@ export class HeldBudgets {
     const needed = new Set<Held>();
     for (const { budget, cost } of spendings) {
       const held = this.#open(budget, now);
-      if (held === null || held.isAsking) continue;
+      if (held === null || this.#isAsking(held, now)) continue;
       held.usedAt = now;
       this.#letGo(held, Math.min(cost, unitsOf(held)));
       needed.add(held);
@@ -121,7 +170,7 @@ export class HeldBudgets {
     const reports = [...needed].map((held) => this.#report(held, true, now));
     for (const held of this.#news) {
       if (reports.length >= REPORTS_OF_CALL_MAX) break;
-      if (!held.isAsking) reports.push(this.#report(held, false, now));
+      if (!this.#isAsking(held, now)) reports.push(this.#report(held, false, now));
     }
     const call = { holder: this.#holder, epoch: this.#epoch, seq: this.#seq, reports };
     return { at: now, call, clockChanges: this.#clockChanges };
@@ -160,7 +209,7 @@ export class HeldBudgets {
     const { budget, granted, spent, returned, told } = held;
     this.#calls += 1;
     held.call = this.#calls;
-    held.isAsking = true;
+    held.askingSince = now;
     held.told = spent;
     this.#news.delete(held);
     return { budget, call: held.call, granted, spent, returned, wants: isNeeded || spent > told };
@@ -187,7 +236,7 @@ export class HeldBudgets {
     const held = this.#budgets.get(budget);
     // Another call has overtaken this one.
     if (held === undefined || held.call !== call) return null;
-    held.isAsking = false;
+    held.askingSince = null;
     return held;
   }
 
@@ -205,7 +254,7 @@ export class HeldBudgets {
     const held = this.#budgets.get(refusal.budget);
     if (held === undefined || seq < this.#seq) return;
     const until = Math.min(this.#until, at + Math.min(leaseMs, refusal.retryAfterMs ?? leaseMs));
-    held.refusal = { ...refusal, until };
+    held.refusal = { ...refusal, at, until };
     held.standing = refusal.standing;
   }
 
@@ -216,7 +265,7 @@ export class HeldBudgets {
     if (known !== undefined) return known;
     if (this.#budgets.size >= this.#budgetsMax) return null;
     const totals = { granted: 0, spent: 0, returned: 0, told: 0, call: -1 };
-    const made = { budget, ...totals, isAsking: false, until: now, usedAt: now, refusal: null, standing: null };
+    const made = { budget, ...totals, askingSince: null, until: now, usedAt: now, refusal: null, standing: null };
     this.#budgets.set(budget, made);
     return made;
   }
@@ -241,8 +290,8 @@ export class HeldBudgets {
     for (const [budget, held] of this.#budgets) {
       const isIdle = now - held.usedAt >= IDLE_MS;
       if (isOver || now >= held.until || isIdle) this.#letGo(held);
-      if (isIdle && !held.isAsking && !this.#news.has(held) && (held.refusal?.until ?? 0) <= now)
-        this.#budgets.delete(budget);
+      const isSilent = isIdle && !this.#isAsking(held, now) && !this.#news.has(held);
+      if (isSilent && (held.refusal?.until ?? 0) <= now) this.#budgets.delete(budget);
     }
   }
 
@@ -256,6 +305,7 @@ export class HeldBudgets {
         this.#letGo(held);
         held.refusal = null;
         held.usedAt = Math.min(held.usedAt, now);
+        if (held.askingSince !== null) held.askingSince = Math.min(held.askingSince, now);
       }
     }
     this.#lastNow = now;
@@ -266,6 +316,16 @@ function unitsOf({ granted, spent, returned }: Held): number {
   return granted - spent - returned;
 }
 
-function standingOf(held: Held): Standing | null {
-  return held.standing && { ...held.standing, remaining: held.standing.remaining + unitsOf(held) };
+function refuses({ refusal }: Held, cost: number, now: number): boolean {
+  return refusal !== null && cost >= refusal.cost && now < refusal.until;
+}
+
+/** What is known of a limit: what the object said last, and what is held beside that. */
+function standingOf(held: Held, refusing: readonly Held[], now: number): HeldStanding {
+  const standing = held.standing ?? { limit: 0, remaining: 0, resetsAt: now };
+  const own = { ...standing, remaining: standing.remaining + unitsOf(held) };
+  const { refusal } = held;
+  if (refusal === null || !refusing.includes(held)) return own;
+  const { retryAfterMs, at } = refusal;
+  return { ...own, retryAfterMs: retryAfterMs === null ? null : Math.max(retryAfterMs - (now - at), 0) };
 }

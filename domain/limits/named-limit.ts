@@ -120,10 +120,13 @@ export type Spending = {
 };
 
 /** What a verification is charged by each limit that applies. Names of other limits are passed over. */
-export function charges(all: readonly KeyLimit[], { cost, limits }: Spending): readonly LimitCharge[] {
-  return all.flatMap(({ automatic, ...limit }) => {
+export function charges<L extends KeyLimit>(
+  all: readonly L[],
+  { cost, limits }: Spending,
+): readonly (L & { readonly cost: number })[] {
+  return all.flatMap((limit) => {
     const named = limits.find(({ name }) => name === limit.name);
-    return automatic || named !== undefined ? [{ ...limit, cost: named?.cost ?? cost }] : [];
+    return limit.automatic || named !== undefined ? [{ ...limit, cost: named?.cost ?? cost }] : [];
   });
 }
 

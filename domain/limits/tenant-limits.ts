@@ -81,6 +81,7 @@ export class TenantLimits {
     });
     if (turn !== null) for (const { counter, limit } of charges) this.#budgets.set(budgetName(counter, limit), counter);
     const taken = turn && this.#granter.take(turn.call, this.#counterOf, turn.leaseMs, now);
+    if (turn !== null) this.#reportedOn(turn.call, now);
     const decided = decide(known, credit, now);
     for (const { counter, limit } of known) {
       if (counter.remaining(now) < SCARCE_SHARE * limit.limit) this.#granter.recall(counter);
@@ -97,6 +98,7 @@ export class TenantLimits {
   renew(turn: HolderTurn, at: number): BudgetAnswer {
     const now = this.#see(at);
     const taken = this.#granter.take(turn.call, this.#counterOf, turn.leaseMs, now);
+    this.#reportedOn(turn.call, now);
     return this.#granter.answer(taken, { refusals: [], leaseMs: turn.leaseMs, counterOf: this.#counterOf }, now);
   }
 
@@ -128,6 +130,12 @@ export class TenantLimits {
   closeUnused(unusedMs: number, max: number, at: number): boolean {
     const now = this.#see(at);
     return this.#counters.closeUnused(now - unusedMs, max, now);
+  }
+
+  /** In how long the first row is to be written of a counter that was not used for `unusedMs` (ms); null for none. */
+  untilUnused(unusedMs: number, at: number): number | null {
+    const usedAt = this.#counters.firstUsedAt();
+    return usedAt === null ? null : usedAt + unusedMs - this.#see(at);
   }
 
   /**
@@ -173,6 +181,14 @@ export class TenantLimits {
   /** Call this when the transaction around a turn did not commit: rows may not be what was written. */
   rolledBack(): void {
     for (const { counter } of this.#counters.all()) counter.distrustRow();
+  }
+
+  /** What reports have settled is to be written before the object sleeps, as what was spent is. */
+  #reportedOn({ reports }: BudgetCall, now: number): void {
+    for (const { budget } of reports) {
+      const counter = this.#budgets.get(budget);
+      if (counter !== undefined) this.#counters.used(counter, now);
+    }
   }
 
   #recall(name: string): void {

@@ -3,6 +3,8 @@
  * the first key that names it, and says what holds for all keys of the owner together.
  */
 
+import type { Credits } from '../limits/credits.ts';
+
 /** The attributes of an owner that the caller chooses. */
 export type OwnerAttributes = {
   readonly name: string | null;
@@ -25,6 +27,9 @@ export type OwnerRecord = OwnerAttributes & {
   readonly updatedAt: number;
   readonly version: number;
 };
+
+/** A record as a caller may see it, with its credits, refilled as of the time of reading; null when it has none. */
+export type OwnerView = OwnerRecord & { readonly credits: Credits | null };
 
 /** The attributes of an owner of which no more is known than that it has keys. */
 const UNDESCRIBED: OwnerAttributes = { name: null, metadata: '{}', enabled: true, plan: null };

@@ -3,6 +3,8 @@
  * exist.
  */
 
+import { type LimitTexts, NO_LIMITS } from '../limits/named-limit.ts';
+
 export type TenantStatus = 'active' | 'disabled';
 
 export type TenantSettings = {
@@ -46,6 +48,8 @@ export type TenantRecord = {
   readonly name: string;
   readonly status: TenantStatus;
   readonly settings: TenantSettings;
+  /** Its limits for identifiers that are no keys (domain/limits/identifiers.ts). */
+  readonly limits: LimitTexts;
   /**
    * The longest lease that may be in force. While a change to a shorter `leaseSeconds` waits, this is still the longer
    * value of before. An object that starts anew goes by it.
@@ -61,7 +65,11 @@ export type TenantPatch = {
   readonly name?: string;
   readonly status?: TenantStatus;
   readonly settings?: Partial<TenantSettings>;
+  readonly limits?: Partial<LimitTexts>;
 };
+
+/** The limits of a tenant that has none. */
+export const NO_TENANT_LIMITS: LimitTexts = { rateLimits: NO_LIMITS, quotas: NO_LIMITS };
 
 /** A tenant at version 1. Settings that are not given have their defaults. */
 export function newTenant(
@@ -73,26 +81,32 @@ export function newTenant(
   const settings = { ...DEFAULT_SETTINGS, ...input.settings };
   const times = { createdAt: now, updatedAt: now };
   const leaseSecondsInForce = settings.leaseSeconds;
-  return { id, incarnation, name: input.name, status: 'active', settings, leaseSecondsInForce, ...times, version: 1 };
+  const fields = { name: input.name, status: 'active' as const, settings, limits: NO_TENANT_LIMITS };
+  return { id, incarnation, ...fields, leaseSecondsInForce, ...times, version: 1 };
 }
 
 /** What a patch would change: old and new value of each field; null when nothing. */
 export function changedFields(tenant: TenantRecord, patch: TenantPatch): Record<string, unknown> | null {
-  const { name, status, settings } = updateTenant(tenant, patch, tenant.updatedAt);
+  const { name, status, settings, limits } = updateTenant(tenant, patch, tenant.updatedAt);
   const before = { name: tenant.name, status: tenant.status, ...tenant.settings };
   const after = { name, status, ...settings };
   const changed = (Object.keys(after) as (keyof typeof after)[]).filter((field) => before[field] !== after[field]);
-  if (changed.length === 0) return null;
-  return Object.fromEntries(changed.map((field) => [field, { from: before[field], to: after[field] }]));
+  const changedLimits = (['rateLimits', 'quotas'] as const).filter((list) => tenant.limits[list] !== limits[list]);
+  if (changed.length === 0 && changedLimits.length === 0) return null;
+  return Object.fromEntries([
+    ...changed.map((field) => [field, { from: before[field], to: after[field] }]),
+    ...changedLimits.map((list) => [list, { from: JSON.parse(tenant.limits[list]), to: JSON.parse(limits[list]) }]),
+  ]);
 }
 
-/** The tenant after an update. Absent fields keep their values; settings are merged one by one. */
+/** The tenant after an update. Absent fields keep their values; settings and lists of limits are merged one by one. */
 export function updateTenant(tenant: TenantRecord, patch: TenantPatch, now: number): TenantRecord {
   const settings = { ...tenant.settings, ...patch.settings };
   return {
     ...tenant,
     ...patch,
     settings,
+    limits: { ...tenant.limits, ...patch.limits },
     leaseSecondsInForce: Math.max(tenant.leaseSecondsInForce, settings.leaseSeconds),
     updatedAt: now,
     version: tenant.version + 1,

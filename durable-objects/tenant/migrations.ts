@@ -9,7 +9,9 @@
 import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrate.ts';
+import { CREDIT_TABLES } from './credits/credit-table.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
+import { CHECK_TABLES } from './limits/check-table.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
 import { OWNER_TABLES } from './owners/owner-table.ts';
 import { PLAN_TABLES } from './plans/plan-table.ts';
@@ -224,4 +226,8 @@ statusOf().
   `,
   // Plans.
   PLAN_TABLES,
+  // Credits.
+  CREDIT_TABLES,
+  // Limits of a tenant for identifiers without a key, and their counters.
+  CHECK_TABLES,
 ];

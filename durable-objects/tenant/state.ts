@@ -14,7 +14,9 @@ import {
   type ReportedUse,
 } from '../../domain/leases/lease.ts';
 import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
-import type { LimitCharge, LimitDecision } from '../../domain/limits/tenant-limits.ts';
+import type { BudgetAnswer } from '../../domain/limits/budget.ts';
+import { addSpend, remainingAfter } from '../../domain/limits/recent-spends.ts';
+import type { HolderTurn, LimitCharge, LimitDecision, TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -29,8 +31,8 @@ import { FLUSH_AFTER_MS } from './keys/last-used.ts';
 import { TENANT_MIGRATIONS } from './migrations.ts';
 import type { Mutation, MutationContext } from './mutation.ts';
 import { keepResult, knownResult } from './repeated-calls.ts';
-import { TenantStore } from './store.ts';
-import { firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
+import { type Spent, TenantStore } from './store.ts';
+import { CHECKS_SLACK_MS, firstDueAt, OWNERS_PER_PASS } from './tenant-jobs.ts';
 import {
   insertTenant,
   readTenant,
@@ -47,6 +49,8 @@ const ALARM_RETRY_MS = 30_000;
 
 /** Rows of counters that one step writes: a few milliseconds of work. */
 const COUNTERS_CLOSED_AT_ONCE = 200;
+/** Such steps are at least so far apart (ms) unless there is more to do. */
+const CLOSE_EVERY_MS = 500;
 
 /**
  * Cloudflare ends an object's database at 10 GB. Above this size only mutations that end something are accepted, so
@@ -61,6 +65,9 @@ const GROWS_PER_LOOK = 16;
 
 /** A result: at once, or when the changes that it tells of have returned. */
 export type Later<T> = T | Promise<T>;
+
+/** What a verification draws on: whose credits, how many, and the id of the verification if the caller gave one. */
+export type CreditSpending = { readonly holder: string; readonly cost: number; readonly id: string | undefined };
 
 const TAKEN = fail({ code: 'tenant_exists' });
 
@@ -92,6 +99,7 @@ export class TenantState {
     this.#tenant = stored.record;
     if (stored.hasGroupRevocations) this.store.keys.groupRevocations.reload();
     if (stored.hasUnfilledOwners) this.store.owners.reload();
+    this.store.credits.learn(stored.hasCredits);
     if (current === null && stored.hasUnfilledOwners) this.#beginToFillOwners();
     this.#leases.resume(stored.leasesOut);
     if (stored.leasesOut) this.#settleSoon(FLUSH_AFTER_MS);
@@ -221,15 +229,27 @@ export class TenantState {
   }
 
   /**
-   * Decides by limits. What is used is written before the answer leaves, unless a row has it written off already. When
-   * storage takes no write, this throws, or the platform keeps the answer back: never more is admitted than is written.
+   * Decides by limits, and answers the holder that asked. What is used is written before the answer leaves, unless a
+   * row has it written off already. When storage takes no write, this throws, or the platform keeps the answer back:
+   * never more is admitted than is written.
    */
-  spend(charges: readonly LimitCharge[], now: number): LimitDecision {
+  spend(charges: readonly LimitCharge[], turn: HolderTurn | null, now: number): LimitDecision {
     const { limits } = this.store;
+    return this.#counting(limits, () => limits.decide(charges, null, turn, now), now);
+  }
+
+  /** Takes what a holder tells of its budgets with a call that charges no limits, and answers it. */
+  renewBudgets(turn: HolderTurn, now: number): BudgetAnswer {
+    const { limits } = this.store;
+    return this.#counting(limits, () => limits.renew(turn, now), now);
+  }
+
+  /** Runs a turn of limits. If it throws, what it may have written is not believed. */
+  #counting<T>(limits: TenantLimits, run: () => T, now: number): T {
     try {
-      const decided = limits.decide(charges, null, null, now);
+      const done = run();
       this.#armForCounters(now);
-      return decided;
+      return done;
     } catch (error) {
       limits.rolledBack();
       this.#alarm.forget();
@@ -239,9 +259,46 @@ export class TenantState {
     }
   }
 
+  /**
+   * Decides by limits and credits. What is spent is written before the answer leaves, in one transaction. `id` names
+   * the verification: one that was answered before gets the first answer again and spends nothing.
+   */
+  spendCredits(charges: readonly LimitCharge[], { holder, cost, id }: CreditSpending, now: number): Spent {
+    const { limits, credits, recentSpends } = this.store;
+    const known = id === undefined ? undefined : recentSpends.find(id);
+    if (known !== undefined) return known;
+    const stored = credits.read(holder);
+    if (stored === null) throw new Error('the credits of a key are not there');
+    const spentBefore = id === undefined ? null : remainingAfter(stored.spends, id);
+    const run = (): Spent => {
+      if (spentBefore !== null) {
+        // An earlier instance of this object spent it. How the limits stand is told as of now.
+        const asking = charges.map((charge) => ({ ...charge, cost: 0 }));
+        const { limits: standings } = limits.decide(asking, null, null, now);
+        return { refusal: null, limits: standings, credits: { ...stored.credits, remaining: spentBefore } };
+      }
+      const decided = limits.decide(charges, { credits: stored.credits, cost }, null, now);
+      if (decided.refusal === null && decided.credits !== null && cost > 0) {
+        const { remaining } = decided.credits;
+        const spends = id === undefined ? stored.spends : addSpend(stored.spends, id, remaining);
+        credits.spend(holder, decided.credits, spends);
+        if (id !== undefined) recentSpends.remember(id, decided);
+      }
+      return decided;
+    };
+    return this.#counting(limits, run, now);
+  }
+
+  /** Decides a check of an identifier. Returns null when there is no room to count for it. */
+  check(charge: LimitCharge, now: number): LimitDecision | null {
+    const { identifiers } = this.store;
+    return this.#counting(identifiers.limits, () => identifiers.check(charge, now), now);
+  }
+
   /** Sees that rows of counters are deleted when nothing in them counts any more. */
   #armForCounters(now: number): void {
-    const endsAt = this.store.counters.takeEnd();
+    const checksEndAt = this.store.checks.takeEnd();
+    const endsAt = earliest(this.store.counters.takeEnd(), checksEndAt === null ? null : checksEndAt + CHECKS_SLACK_MS);
     if (endsAt !== null) this.#alarm.arm(endsAt, now);
   }
 
@@ -281,24 +338,27 @@ export class TenantState {
 
   #settle(now: number): void {
     if (this.#tenant === null) return;
-    const { lastUsed, keys, rotations, limitsInUse: limits } = this.store;
+    const { lastUsed, keys, rotations, limitsInUse, identifiersInUse } = this.store;
+    const inUse = [limitsInUse, identifiersInUse].filter((limits) => limits !== null);
+    const haveOpen = () => inUse.some((limits) => limits.hasOpen);
     const leases = this.#leases;
     const uses = lastUsed.batch();
     const isOver = leases.isOver(now);
     let areMoreUnused = false;
-    if (uses.length > 0 || isOver || limits?.hasOpen) {
+    if (uses.length > 0 || isOver || haveOpen()) {
       areMoreUnused = this.#transaction(() => {
         lastUsed.write(uses, keys, rotations);
-        const areMore = limits?.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now) ?? false;
+        const more = inUse.map((limits) => limits.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now));
         this.#armForCounters(now);
         if (isOver) leases.note(false);
-        return areMore;
+        return more.some((areMore) => areMore);
       });
       lastUsed.written(uses);
     }
     leases.sweep(now);
+    for (const limits of inUse) limits.sweep(now);
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
-    else if (limits?.hasOpen) this.#settleSoon(areMoreUnused ? 0 : FLUSH_AFTER_MS);
+    else if (haveOpen()) this.#settleSoon(areMoreUnused ? 0 : untilUnused(inUse, now));
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
   }
 
@@ -474,13 +534,21 @@ export class TenantState {
       this.#alarm.forget();
       this.store.keys.groupRevocations.reload();
       this.store.owners.reload();
+      this.store.credits.learn(null);
       this.store.keys.counts.discard();
       this.store.keys.takeWritten();
       this.store.keys.forgetHot();
       this.store.limitsInUse?.rolledBack();
+      this.store.identifiersInUse?.rolledBack();
       throw error;
     }
   }
+}
+
+/** When to look again for counters that are not used any more: together for those of one moment. */
+function untilUnused(inUse: readonly TenantLimits[], now: number): number {
+  const waits = inUse.map((limits) => limits.untilUnused(FLUSH_AFTER_MS, now) ?? FLUSH_AFTER_MS);
+  return Math.max(Math.min(...waits), CLOSE_EVERY_MS);
 }
 
 type Applied<T, F> = {

@@ -1,29 +1,39 @@
 /** Everything that a tenant's object keeps: its tables, and the uses that memory holds until they are written. */
 
-import type { KeyRecord, KeyView } from '../../domain/keys/record.ts';
+import type { KeyRecord, KeyView, ListedKey } from '../../domain/keys/record.ts';
 import { viewOf } from '../../domain/keys/status.ts';
 import { BudgetGranter } from '../../domain/limits/budget-granter.ts';
+import { type Credits, creditsOfKey, creditsOfOwner, refilled } from '../../domain/limits/credits.ts';
 import { ALLOWANCES } from '../../domain/limits/limit.ts';
-import { TenantLimits } from '../../domain/limits/tenant-limits.ts';
+import { RecentSpends } from '../../domain/limits/recent-spends.ts';
+import { type LimitDecision, TenantLimits } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
+import type { OwnerRecord, OwnerView } from '../../domain/owners/record.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { IdempotencyStore } from '../idempotency-store.ts';
 import type { Page } from '../sql/paging.ts';
 import { CleanupReports } from './cleanup-reports.ts';
+import type { CreditTable } from './credits/credit-table.ts';
 import { Envelopes } from './keys/envelopes.ts';
 import { KeyTable } from './keys/key-table.ts';
 import { LastUsed } from './keys/last-used.ts';
+import { CheckTable } from './limits/check-table.ts';
 import { CounterTable } from './limits/counter-table.ts';
+import { IdentifierLimits } from './limits/identifier-limits.ts';
 import type { OwnerTable } from './owners/owner-table.ts';
 import type { PlanTable } from './plans/plan-table.ts';
 import { Results } from './results.ts';
 import { RotationTable } from './rotations.ts';
+
+/** What a verification was answered that has spent credits. */
+export type Spent = Omit<LimitDecision, 'budgets'>;
 
 export class TenantStore {
   readonly sql: SqlStorage;
   readonly keys: KeyTable;
   readonly owners: OwnerTable;
   readonly plans: PlanTable;
+  readonly credits: CreditTable;
   readonly envelopes: Envelopes;
   readonly rotations: RotationTable;
   readonly audit: AuditLog;
@@ -31,17 +41,22 @@ export class TenantStore {
   readonly idempotency: IdempotencyStore;
   readonly results: Results;
   readonly counters: CounterTable;
+  readonly checks: CheckTable;
   readonly lastUsed = new LastUsed();
+  readonly recentSpends = new RecentSpends<Spent>();
   readonly #startedAt: number;
   #limits: TenantLimits | null = null;
+  #identifiers: IdentifierLimits | null = null;
 
   constructor(sql: SqlStorage, now: number) {
     this.sql = sql;
     this.#startedAt = now;
     this.counters = new CounterTable(sql);
+    this.checks = new CheckTable(sql);
     this.keys = new KeyTable(sql);
     this.owners = this.keys.owners;
     this.plans = this.keys.plans;
+    this.credits = this.keys.credits;
     this.envelopes = new Envelopes(sql, this.keys.counts);
     this.rotations = new RotationTable(sql);
     this.audit = new AuditLog(sql);
@@ -66,6 +81,17 @@ export class TenantStore {
     return this.#limits;
   }
 
+  /** The limits of the tenant for identifiers. Made when they are first asked for. */
+  get identifiers(): IdentifierLimits {
+    this.#identifiers ??= new IdentifierLimits(this.checks, this.#startedAt);
+    return this.#identifiers;
+  }
+
+  /** Counters of identifiers that are in memory; null when nobody has asked for them. */
+  get identifiersInUse(): TenantLimits | null {
+    return this.#identifiers?.limits ?? null;
+  }
+
   /** A key with its latest use, which may not be stored yet. */
   getKey(id: string): KeyRecord | undefined {
     const record = this.keys.get(id);
@@ -80,7 +106,33 @@ export class TenantStore {
 
   /** A record as a caller may see it at `now`, with its latest use. */
   viewOf(record: KeyRecord, now: number): KeyView {
-    return viewOf(this.lastUsed.overlay(record), now);
+    return viewOf(this.lastUsed.overlay(record), this.creditsOf(creditsOfKey(record), now), now);
+  }
+
+  /** An owner as a caller may see it at `now`. */
+  viewOwner(record: OwnerRecord, now: number): OwnerView {
+    return { ...record, credits: this.creditsOf(creditsOfOwner(record.id), now) };
+  }
+
+  /** The credits of a holder at `now`; null when it has none. */
+  creditsOf(holder: string, now: number): Credits | null {
+    const credits = this.credits.get(holder);
+    return credits && refilled(credits, now);
+  }
+
+  /** The credits of several holders at `now`, read in one step. */
+  creditsOfMany(holders: readonly string[], now: number): (holder: string) => Credits | null {
+    const found = this.credits.getMany(holders);
+    return (holder) => {
+      const credits = found.get(holder);
+      return credits === undefined ? null : refilled(credits, now);
+    };
+  }
+
+  /** Call this when a key was deleted: its lineage's credits go with the last key of it that is not revoked. */
+  forgetCredits(key: Pick<ListedKey, 'id' | 'lineage'>): void {
+    if (!this.credits.mayHaveAny) return;
+    if (key.lineage === null || !this.keys.hasUnrevoked(key.lineage)) this.credits.remove(creditsOfKey(key));
   }
 
   /** When a key that replaced another was first used (ms), if that is not stored yet; null otherwise. */

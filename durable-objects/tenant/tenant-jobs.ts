@@ -64,8 +64,9 @@ const retention: TenantJob = {
   },
   run: ({ store, tenant, now }, limit) => {
     const purged = store.keys.purge(now - tenant.settings.retentionSeconds * 1000, limit);
-    for (const { id, seq, replacedBy } of purged) {
+    for (const { id, seq, replacedBy, lineage } of purged) {
       store.rotations.forget({ id, replacedBy });
+      store.forgetCredits({ id, lineage });
       // A new key may get the same `seq`.
       store.lastUsed.forget(seq);
     }
@@ -134,6 +135,27 @@ const counters: TenantJob = {
   remaining: ({ store, now }, limit) => store.counters.countOver(now, limit),
 };
 
+/**
+ * How long after its end a row of an identifier is deleted (ms), so that rows with short windows do not wake the object
+ * each on its own. A check that needs the room deletes them at once.
+ */
+export const CHECKS_SLACK_MS = 60 * 60 * 1000;
+
+/** Deletes counters of identifiers in which nothing counts any more. */
+const identifiers: TenantJob = {
+  name: 'identifiers',
+  dueAt: ({ store }) => {
+    const overAt = store.checks.firstOverAt();
+    return overAt === null ? null : overAt + CHECKS_SLACK_MS;
+  },
+  run: ({ store, now }, limit) => {
+    const names = store.checks.over(now, limit);
+    if (names.length > 0) store.identifiers.remove(names, now);
+    return {};
+  },
+  remaining: ({ store, now }, limit) => store.checks.countOver(now - CHECKS_SLACK_MS, limit),
+};
+
 /** Owners whose records one pass makes: some milliseconds, also where the first key of each is far from the others. */
 export const OWNERS_PER_PASS = 250;
 
@@ -158,6 +180,7 @@ export const TENANT_JOBS: readonly TenantJob[] = [
   envelopes,
   owners,
   counters,
+  identifiers,
 ];
 
 /** When the first of the jobs is due (ms); null when none is. */

@@ -1,5 +1,6 @@
 /** The mutations of a tenant other than those of its keys (keys/key-mutations.ts). */
 
+import { limitsBreach } from '../../domain/limits/named-limit.ts';
 import { fail, ok } from '../../domain/outcome.ts';
 import { reservedFor, type TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
 import { changedFields, type TenantPatch, type TenantRecord, updateTenant } from '../../domain/tenants/record.ts';
@@ -18,6 +19,8 @@ export function tenantUpdate(patch: TenantPatch, { isOperator }: TenantUpdateRig
       const changes = changedFields(tenant, patch);
       if (changes === null) return ok({ value: tenant, audit: [] });
       const updated = updateTenant(tenant, patch, now);
+      const breach = limitsBreach(updated.limits);
+      if (breach !== null) return fail({ code: breach, of: 'tenant' });
       const reserved = isOperator ? null : reservedFor(tenant, updated);
       if (reserved !== null) return fail({ code: 'not_for_confined', what: reserved });
       rewriteTenant(store.sql, updated);

@@ -1,4 +1,5 @@
 /** The table `tenant` and its one row. */
+import { NO_LIMITS } from '../../domain/limits/named-limit.ts';
 import type { TenantRecord, TenantStatus } from '../../domain/tenants/record.ts';
 import { DEFAULT_SETTINGS } from '../../domain/tenants/record.ts';
 
@@ -8,6 +9,8 @@ type TenantRow = {
   name: string;
   status: TenantStatus;
   settings: string;
+  rate_limits: string | null;
+  quotas: string | null;
   lease_seconds_in_force: number;
   created_at: number;
   updated_at: number;
@@ -15,6 +18,7 @@ type TenantRow = {
   leases_out: number;
   has_group_revocations: number;
   has_unfilled_owners: number;
+  has_credits: number;
 };
 
 const COLUMNS = 'id, incarnation, name, status, settings, lease_seconds_in_force, created_at, updated_at, version';
@@ -31,11 +35,16 @@ export type StoredTenant = {
   readonly hasGroupRevocations: boolean;
   /** Whether owners of older keys are still without a row. */
   readonly hasUnfilledOwners: boolean;
+  /** Whether a key or an owner has credits. */
+  readonly hasCredits: boolean;
 };
 
+/** Columns that a new tenant leaves NULL. */
+const LIMIT_COLUMNS = 'rate_limits, quotas';
+
 /** One statement for everything that an object needs at its start: preparing a statement costs more than running it. */
-const READ = `SELECT ${COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
-  EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners,
+const READ = `SELECT ${COLUMNS}, ${LIMIT_COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
+  EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners, EXISTS (SELECT 1 FROM credits) AS has_credits,
   (SELECT version FROM schema_version) AS schema_version FROM tenant`;
 
 /** What an object finds at its start, if its database is of version `version`; null otherwise. */
@@ -63,6 +72,7 @@ function toStored(row: TenantRow): StoredTenant {
     status: row.status,
     // A setting that was added after the row was written has its default.
     settings: { ...DEFAULT_SETTINGS, ...JSON.parse(row.settings) },
+    limits: { rateLimits: row.rate_limits ?? NO_LIMITS, quotas: row.quotas ?? NO_LIMITS },
     leaseSecondsInForce: row.lease_seconds_in_force,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
@@ -70,7 +80,8 @@ function toStored(row: TenantRow): StoredTenant {
   };
   const hasGroupRevocations = row.has_group_revocations !== 0;
   const hasUnfilledOwners = row.has_unfilled_owners !== 0;
-  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations, hasUnfilledOwners };
+  const hasCredits = row.has_credits !== 0;
+  return { record, leasesOut: row.leases_out !== 0, hasGroupRevocations, hasUnfilledOwners, hasCredits };
 }
 
 /** Writes the row of a new tenant. No lease is out. */
@@ -85,12 +96,16 @@ export function insertTenant(sql: SqlStorage, tenant: TenantRecord): void {
 
 /** Writes everything of a tenant that can change. */
 export function rewriteTenant(sql: SqlStorage, tenant: TenantRecord): void {
+  const { rateLimits, quotas } = tenant.limits;
   sql.exec(
-    'UPDATE tenant SET name = ?, status = ?, settings = ?, lease_seconds_in_force = ?, updated_at = ?, version = ?',
+    `UPDATE tenant SET (name, status, settings, lease_seconds_in_force, updated_at, version, ${LIMIT_COLUMNS})
+      = (?, ?, ?, ?, ?, ?, ?, ?)`,
     ...[tenant.name, tenant.status, JSON.stringify(tenant.settings), tenant.leaseSecondsInForce],
-    ...[tenant.updatedAt, tenant.version],
+    ...[tenant.updatedAt, tenant.version, storedList(rateLimits), storedList(quotas)],
   );
 }
+
+const storedList = (list: string) => (list === NO_LIMITS ? null : list);
 
 /** Records whether an isolate may hold a lease. */
 export function writeLeasesOut(sql: SqlStorage, leasesOut: boolean): void {

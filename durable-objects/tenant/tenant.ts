@@ -13,13 +13,17 @@ import { DurableObject } from 'cloudflare:workers';
 import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
 import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
-import type { KeyPatch } from '../../domain/keys/transitions.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
-import type { HolderCall, Renewal } from '../../domain/leases/lease.ts';
+import type { Renewal } from '../../domain/leases/lease.ts';
+import type { BudgetAnswer } from '../../domain/limits/budget.ts';
+import type { CallWithBudgets, RenewalWithBudgets } from '../../domain/limits/call-with-budgets.ts';
+import { type BalanceChange, creditsOfKey, creditsOfOwner, type NewCredits } from '../../domain/limits/credits.ts';
 import type { LimitResult } from '../../domain/limits/decision.ts';
-import { charges, type KeyLimits, type Spending } from '../../domain/limits/named-limit.ts';
+import { type Check, type CheckResult, checkCharge } from '../../domain/limits/identifiers.ts';
+import { charges, type Spending } from '../../domain/limits/named-limit.ts';
+import type { HolderTurn } from '../../domain/limits/tenant-limits.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
-import type { OwnerAttributes, OwnerPatch, OwnerRecord } from '../../domain/owners/record.ts';
+import type { OwnerAttributes, OwnerView } from '../../domain/owners/record.ts';
 import type { PlanAttributes, PlanPatch, PlanRecord } from '../../domain/plans/record.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { TenantUpdateRights } from '../../domain/tenants/operator-rights.ts';
@@ -30,8 +34,10 @@ import { directoryStub, type ObjectBindings } from '../bindings.ts';
 import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup-reports.ts';
+import * as creditMutations from './credits/credit-mutations.ts';
 import type { SealedItem } from './keys/envelopes.ts';
-import type { NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
+import type { HotKey } from './keys/hot-key.ts';
+import type { KeyChanges, NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
 import * as keyMutations from './keys/key-mutations.ts';
 import {
   type KeyListQuery,
@@ -43,6 +49,7 @@ import {
   toListedJson,
 } from './keys/list.ts';
 import { countByStatus, type StatusCounts } from './keys/status-counts.ts';
+import type { OwnerChanges } from './owners/owner-mutations.ts';
 import * as ownerMutations from './owners/owner-mutations.ts';
 import type { OwnerListQuery } from './owners/owner-table.ts';
 import * as planMutations from './plans/plan-mutations.ts';
@@ -63,9 +70,16 @@ export type VerifyResult =
       readonly warnings: readonly Warning[];
       /** How the limits stand that decided; absent when none was asked. */
       readonly limits?: readonly LimitResult[];
+      /** What is left of the credits; absent when the key has none or none were asked. */
+      readonly credits?: { readonly remaining: number };
       /** The lease that is granted with this result; null for none. */
-      readonly renewal: Renewal | null;
+      readonly renewal: RenewalWithBudgets | null;
     };
+
+/** A renewal with what becomes of budgets. Without a renewal the holder hears nothing, and tells of them again. */
+function withBudgets(renewal: Renewal | null, budgets: BudgetAnswer | null): RenewalWithBudgets | null {
+  return renewal === null || budgets === null ? renewal : { ...renewal, budgets };
+}
 
 /** Up to so many keys are received and stored in one turn. */
 const KEYS_PER_TURN = 50;
@@ -192,8 +206,18 @@ export class Tenant extends DurableObject<ObjectBindings> {
     return this.#state.read(target, (_tenant, now) => ok(countByStatus(this.#state.store.keys, now)), anyKey);
   }
 
-  updateKey(target: TenantTarget, keyId: string, patch: KeyPatch, command: Command): Later<Mutated<KeyView>> {
+  updateKey(target: TenantTarget, keyId: string, patch: KeyChanges, command: Command): Later<Mutated<KeyView>> {
     return this.#state.mutate(target, command, keyMutations.update(keyId, patch));
+  }
+
+  /** Changes the balance of a key, which is that of its whole lineage. */
+  changeKeyCredits(
+    target: TenantTarget,
+    keyId: string,
+    change: BalanceChange,
+    command: Command,
+  ): Later<Mutated<KeyView>> {
+    return this.#state.mutate(target, command, creditMutations.keyBalance(keyId, change));
   }
 
   revokeKey(
@@ -236,15 +260,17 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * Decides about a key string that the Worker found well-formed and signed. `digest` is what the Worker computed from
    * it; a record with this id but another digest belongs to another key string. Without `wantsLease` the decision about
    * a key without limits needs no write, so it also succeeds when storage takes none. Without `spending` each automatic
-   * limit is charged one unit.
+   * limit is charged one unit, and so are credits. `spendId` names the verification: a repeated one spends no credits
+   * again.
    */
   verifyKey(
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses }: HolderCall,
+    { known, uses, budgets }: CallWithBudgets,
     wantsLease: boolean,
     spending?: Spending,
+    spendId?: string,
   ): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
@@ -254,29 +280,74 @@ export class Tenant extends DurableObject<ObjectBindings> {
     if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
     const { warnings } = decided;
-    const limited = hot.limits === null || decided.code !== 'VALID' ? null : this.#spend(hot.limits, spending, now);
+    const isHeld = mayLease(decided.code, hot.creditHolder !== null);
+    const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
+    const turn = budgets === undefined || !wantsLease ? null : { call: budgets, leaseMs: renewal?.leaseMs ?? 0 };
+    const limited = decided.code === 'VALID' ? this.#spend(hot, spending, spendId, turn, now) : null;
     const code = limited?.refusal ?? decided.code;
     if (code === 'VALID') this.#state.noteUse(hot, now);
-    const isHeld = mayLease(code, hot.limits !== null);
-    const renewal = wantsLease ? this.#state.renewLease(known, isHeld ? keyId : null, now) : null;
+    const answered = limited?.budgets ?? (turn && this.#state.renewBudgets(turn, now));
     const { id, incarnation, createdAt } = tenant;
-    const result = { code, tenant: { id, incarnation, createdAt }, keyJson: hot.verifiedJson, warnings, renewal };
+    const result = {
+      code,
+      tenant: { id, incarnation, createdAt },
+      keyJson: hot.verifiedJson,
+      warnings,
+      renewal: withBudgets(renewal, answered),
+    };
     if (limited === null) return result;
-    return { ...result, warnings: code === 'VALID' ? warnings : [], limits: limited.limits };
+    const { limits, credits } = limited;
+    return {
+      ...result,
+      warnings: code === 'VALID' ? warnings : [],
+      ...(hot.limits === null ? {} : { limits }),
+      ...(credits === null ? {} : { credits: { remaining: credits.remaining } }),
+    };
   }
 
-  /** Charges the limits of a key that is valid otherwise. What refuses charges nothing. */
-  #spend({ all, usual }: KeyLimits, spending: Spending | undefined, now: number) {
-    const { refusal, limits } = this.#state.spend(spending === undefined ? usual : charges(all, spending), now);
-    if (refusal === 'INSUFFICIENT_CREDITS') throw new Error('no credits were charged');
-    return { refusal, limits };
+  /**
+   * Charges limits and credits of a key that is valid otherwise. What refuses charges nothing. Returns null for a key
+   * that has neither.
+   */
+  #spend(
+    { limits, creditHolder: holder }: HotKey,
+    spending: Spending | undefined,
+    id: string | undefined,
+    turn: HolderTurn | null,
+    now: number,
+  ) {
+    if (limits === null && holder === null) return null;
+    const charged = limits === null ? [] : spending === undefined ? limits.usual : charges(limits.all, spending);
+    if (holder === null) return this.#state.spend(charged, turn, now);
+    const spent = this.#state.spendCredits(charged, { holder, cost: spending?.cost ?? 1, id }, now);
+    return { ...spent, budgets: null };
   }
 
-  /** Takes uses that a holder reports, and renews its lease. Null when no lease is granted. */
-  renewLease({ known, uses }: HolderCall): Renewal | null {
+  /**
+   * Counts a use by an identifier that is no key, by a limit of the tenant. What is counted is written before the answer
+   * leaves, unless a row has it written off already.
+   */
+  checkLimit(target: TenantTarget, check: Check): Later<Result<CheckResult>> {
+    return this.#state.read(target, (tenant, now): Result<CheckResult> => {
+      if (tenant.status === 'disabled') return ok({ code: 'TENANT_DISABLED' });
+      const charge = checkCharge(tenant.limits, check);
+      if (charge === null) return fail({ code: 'limit_not_found' });
+      const decided = this.#state.check(charge, now);
+      if (decided === null) return fail({ code: 'identifiers_full' });
+      const [limit] = decided.limits;
+      const { refusal } = decided;
+      if (limit === undefined || refusal === 'INSUFFICIENT_CREDITS') throw new Error('another check was decided');
+      return ok({ code: refusal ?? 'VALID', limit });
+    });
+  }
+
+  /** Takes what a holder reports of uses and budgets, and renews its lease. Null when no lease is granted. */
+  renewLease({ known, uses, budgets }: CallWithBudgets): RenewalWithBudgets | null {
     const now = Date.now();
     this.#state.noteUses(uses, now);
-    return this.#state.renewLease(known, null, now);
+    const renewal = this.#state.renewLease(known, null, now);
+    if (budgets === undefined) return renewal;
+    return withBudgets(renewal, this.#state.renewBudgets({ call: budgets, leaseMs: renewal?.leaseMs ?? 0 }, now));
   }
 
   // ---- rotation ----
@@ -326,35 +397,52 @@ export class Tenant extends DurableObject<ObjectBindings> {
     target: TenantTarget,
     ownerId: string,
     attributes: OwnerAttributes,
+    credits: NewCredits | null,
     command: Command,
-  ): Later<Mutated<OwnerRecord>> {
-    return this.#state.mutate(target, command, ownerMutations.ownerCreation(ownerId, attributes));
+  ): Later<Mutated<OwnerView>> {
+    return this.#state.mutate(target, command, ownerMutations.ownerCreation(ownerId, attributes, credits));
   }
 
-  getOwner(target: TenantTarget, ownerId: string): Later<Result<OwnerRecord>> {
+  getOwner(target: TenantTarget, ownerId: string): Later<Result<OwnerView>> {
+    const { store } = this.#state;
     return this.#state.read(
       target,
-      () => {
-        const record = this.#state.store.owners.get(ownerId);
-        return record === undefined ? fail({ code: 'owner_not_found' }) : ok(record);
+      (_tenant, now) => {
+        const record = store.owners.get(ownerId);
+        return record === undefined ? fail({ code: 'owner_not_found' }) : ok(store.viewOwner(record, now));
       },
       anyKey,
     );
   }
 
   /** Fails with `owners_not_filled` rather than leave out owners whose records an upgrade has yet to make. */
-  listOwners(target: TenantTarget, query: OwnerListQuery): Later<Result<Page<OwnerRecord>>> {
-    const { owners } = this.#state.store;
+  listOwners(target: TenantTarget, query: OwnerListQuery): Later<Result<Page<OwnerView>>> {
+    const { store } = this.#state;
     return this.#state.read(
       target,
-      () => (owners.isFilled ? ok(owners.list(query)) : fail({ code: 'owners_not_filled' })),
+      (_tenant, now) => {
+        if (!store.owners.isFilled) return fail({ code: 'owners_not_filled' });
+        const { items, next } = store.owners.list(query);
+        const holders = items.map(({ id }) => creditsOfOwner(id));
+        const creditsOf = store.creditsOfMany(holders, now);
+        return ok({ items: items.map((owner) => ({ ...owner, credits: creditsOf(creditsOfOwner(owner.id)) })), next });
+      },
       anyKey,
     );
   }
 
   /** Changes an owner. With `enabled: false` none of its keys is valid when this has returned. */
-  updateOwner(target: TenantTarget, ownerId: string, patch: OwnerPatch, command: Command): Later<Mutated<OwnerRecord>> {
+  updateOwner(target: TenantTarget, ownerId: string, patch: OwnerChanges, command: Command): Later<Mutated<OwnerView>> {
     return this.#state.mutate(target, command, ownerMutations.ownerUpdate(ownerId, patch));
+  }
+
+  changeOwnerCredits(
+    target: TenantTarget,
+    ownerId: string,
+    change: BalanceChange,
+    command: Command,
+  ): Later<Mutated<OwnerView>> {
+    return this.#state.mutate(target, command, creditMutations.ownerBalance(ownerId, change));
   }
 
   /** Deletes an owner none of whose keys lives. */
@@ -456,9 +544,9 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   #listed(records: readonly ListedKey[], now: number): ListedKeysJson {
-    const { lastUsed } = this.#state.store;
-    const known = records.map((record) => lastUsed.overlay(record));
-    return toListedJson(known, now);
+    const { store } = this.#state;
+    const known = records.map((record) => store.lastUsed.overlay(record));
+    return toListedJson(known, store.creditsOfMany(records.map(creditsOfKey), now), now);
   }
 }
 

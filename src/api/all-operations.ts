@@ -1,8 +1,10 @@
 /** The list of all operations. */
 import { auditOperations } from './audit/operations.ts';
 import { cleanupOperations } from './cleanup/operations.ts';
+import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
 import { keyOperations } from './keys/operations.ts';
+import { limitOperations } from './limits/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
 import type { Operation } from './operation.ts';
 import { ownerOperations } from './owners/operations.ts';
@@ -17,6 +19,8 @@ export const operations: readonly Operation[] = [
   ...rotationOperations,
   ...ownerOperations,
   ...planOperations,
+  ...creditOperations,
+  ...limitOperations,
   ...tenantOperations,
   ...managementKeyOperations,
   ...encryptionOperations,

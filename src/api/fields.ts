@@ -53,6 +53,14 @@ function isRealTime(text: string): boolean {
 /** A time in a response: RFC 3339 in UTC with milliseconds. */
 export const timeOut = v.pipe(v.string(), v.isoTimestamp());
 
+export const wholeNumber = (min: number, max: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('must be a whole number'),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  );
+
 export const seconds = (max: number) =>
   v.pipe(
     v.number(),

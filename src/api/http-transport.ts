@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import { parseJson, parseLongJson, readText } from '../http/body.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
 import { etag, IDEMPOTENCY_REPLAYED, readIdempotencyKey, readIfMatch } from '../http/conditions.ts';
+import { JsonText } from '../http/json-text.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
 import { validationFailed } from '../http/problem.ts';
@@ -133,6 +134,9 @@ export function toReply(
   const headers = headersOf(response, outcome, target);
   const { value } = outcome;
   if (value instanceof LongList) return longReply(response.status, value, headers);
+  if (value instanceof JsonText) {
+    return { status: response.status, headers, contentType: 'application/json', body: value.text };
+  }
   const reply = response.body === null ? noContent(headers) : json(value, response.status, headers);
   if (outcome.isReused) reusedReplies.set(outcome, reply);
   return reply;

@@ -17,6 +17,7 @@ import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Permission } from '../auth/principal.ts';
 import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
+import type { JsonText } from '../http/json-text.ts';
 import type { LongList } from '../http/long-list.ts';
 import { emptyBody, isOwnerId, PLAN_ID_PATTERN, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
@@ -94,7 +95,7 @@ export type Input<P, Q, B> = { readonly [K in keyof P]: string } & {
 
 /** What `run` returns: the value of the response, and what the transport adds to it (in HTTP: headers). */
 export type Outcome<T> = {
-  readonly value: T | LongList;
+  readonly value: T | LongList | JsonText;
   /** Version of the resource; in HTTP the entity tag. */
   readonly version?: number;
   /** Whether this is the kept result of an earlier request with the same `Idempotency-Key`. */

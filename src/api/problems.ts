@@ -19,6 +19,7 @@ const OWN_PROBLEMS = problemTypes({
   key_not_found: { status: 404, title: 'There is no such key' },
   keys_not_found: { status: 404, title: 'Some of the keys do not exist' },
   owner_not_found: { status: 404, title: 'There is no such owner' },
+  limit_not_found: { status: 404, title: 'The tenant has no such limit' },
   plan_not_found: { status: 404, title: 'There is no such plan' },
   management_key_not_found: { status: 404, title: 'There is no such management key' },
   tenant_exists: { status: 409, title: 'A tenant with this id exists' },
@@ -31,6 +32,8 @@ const OWN_PROBLEMS = problemTypes({
   key_already_rotating: { status: 409, title: 'The key is being rotated already' },
   key_not_rotating: { status: 409, title: 'The key is not in a grace period' },
   successor_rotated: { status: 409, title: 'The successor has been rotated itself' },
+  identifiers_full: { status: 503, title: 'There is no room to count for more identifiers' },
+  no_credits: { status: 409, title: 'There are no credits that could be changed' },
   not_recoverable: { status: 409, title: 'The key string cannot be shown again' },
   precondition_failed: { status: 412, title: 'The resource has changed' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
@@ -53,7 +56,7 @@ const NOT_FOR_CONFINED = {
 /** What is wrong with limits that are valid each by itself. */
 const LIMIT_MESSAGES = {
   too_many_limits: `must be at most ${LIMITS_MAX} limits together with rateLimits`,
-  limit_name_repeated: 'must have names that no other limit of the key has',
+  limit_name_repeated: 'must have names that no other limit has',
 } as const;
 
 export const wouldWiden = () =>
@@ -95,6 +98,16 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
       });
     case 'owners_not_filled':
       return unavailable();
+    case 'limit_not_found':
+      return problem(failure.code);
+    case 'identifiers_full':
+      return new Problem(PROBLEMS.identifiers_full, {
+        detail: 'What still counts is never dropped. There is room again when the first windows or periods have ended.',
+      });
+    case 'no_credits':
+      return new Problem(PROBLEMS.no_credits, {
+        detail: 'It has no credits of its own. Give it some with a PATCH of its credits, with remaining.',
+      });
     case 'storage_full':
       return storageFull();
     case 'would_widen':
@@ -118,7 +131,7 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
       });
     case 'too_many_limits':
     case 'limit_name_repeated': {
-      const path = inBulk ? `keys.${failure.index ?? 0}.quotas` : 'quotas';
+      const path = inBulk ? `keys.${failure.index ?? 0}.quotas` : failure.of === 'tenant' ? 'limits.quotas' : 'quotas';
       return validationFailed([{ path, message: LIMIT_MESSAGES[failure.code] }]);
     }
     case 'no_such_plan': {

@@ -1,11 +1,13 @@
 /** The services of an isolate: made once from the configuration, they hold the imported keys and the caches. */
 
 import { LeaseHolder } from '../../domain/leases/holder.ts';
+import { BudgetHolder } from '../../domain/limits/budget-holder.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { LogLevel } from '../../durable-objects/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { CursorSigner } from '../crypto/cursor.ts';
 import { Sealer } from '../crypto/envelope.ts';
+import { IdentifierDigester } from '../crypto/identifier-digest.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
 import { TenantMemory } from '../tenant-memory.ts';
@@ -23,6 +25,7 @@ export type Runtime = VerificationServices & {
   readonly authenticator: Authenticator;
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
+  readonly identifiers: IdentifierDigester;
   readonly tenants: TenantMemory;
 };
 
@@ -47,8 +50,10 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel, hasDocs }: Config
     signer: new KeySigner(hmac),
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
+    identifiers: new IdentifierDigester(hmac),
     signatures: new SignatureCache(),
     leases: new LeaseHolder(),
+    budgets: new BudgetHolder(),
     pending: new PendingCalls(),
     tenants: new TenantMemory(),
     systemObjectName: locatorOf(SYSTEM_TENANT_ID).then(objectNameOf),

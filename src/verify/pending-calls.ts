@@ -19,7 +19,7 @@ type Holdings = {
 };
 
 export class PendingCalls {
-  /** The latest call by object, and by key. */
+  /** The latest call by object, by key, and by budget. */
   readonly #calls = new Map<string, Promise<unknown>>();
 
   /**
@@ -31,18 +31,36 @@ export class PendingCalls {
     return this.#calls.get(holdings.awaitsRenewal(objectName, id) ? objectName : id);
   }
 
+  /** The latest call that is about one of these budgets; undefined when there is none. */
+  about(objectName: string, charged: readonly { readonly budget: string }[]): Promise<unknown> | undefined {
+    if (this.#calls.size === 0) return undefined;
+    for (const { budget } of charged) {
+      const call = this.#calls.get(nameOf(objectName, budget));
+      if (call !== undefined) return call;
+    }
+    return undefined;
+  }
+
   /** Resolves when the call has ended, however it did, with true; or with false after `WAIT_MAX_MS`. */
   async end(call: Promise<unknown>): Promise<boolean> {
     return (await Promise.race([call.catch(() => {}), scheduler.wait(WAIT_MAX_MS).then(() => LATE)])) !== LATE;
   }
 
-  /** Lets others wait for this call about a key while it is under way. */
-  follow<T>({ id, objectName }: SignedKey, call: Promise<T>): Promise<T> {
-    for (const name of [objectName, id]) this.#calls.set(name, call);
+  /** Lets others wait for this call about a key, and about the budgets of its limits, while it is under way. */
+  follow<T>(
+    { id, objectName }: SignedKey,
+    charged: readonly { readonly budget: string }[],
+    call: Promise<T>,
+  ): Promise<T> {
+    const names = [objectName, id, ...charged.map(({ budget }) => nameOf(objectName, budget))];
+    for (const name of names) this.#calls.set(name, call);
     const forget = () => {
-      for (const name of [objectName, id]) if (this.#calls.get(name) === call) this.#calls.delete(name);
+      for (const name of names) if (this.#calls.get(name) === call) this.#calls.delete(name);
     };
     call.then(forget, forget);
     return call;
   }
 }
+
+/** Budgets of different tenants may have the same name. */
+const nameOf = (objectName: string, budget: string) => `${objectName} ${budget}`;

@@ -20,8 +20,8 @@ export type SignedKey = {
   readonly system: boolean;
   /** 20 bytes, equal to the digest that the record keeps. */
   readonly digest: Uint8Array;
-  /** Whether the key had limits when its object was last asked. */
-  isLimited?: boolean;
+  /** Whether the key had credits when its object was last asked. */
+  isMetered?: boolean;
 };
 
 /** What an entry takes (bytes). Measured: 470 on the heap, 150 outside for the digest. */

@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CHECKS_BYTES_MAX } from '../../durable-objects/tenant/limits/check-table.ts';
 import { missingPermission } from '../../src/api/authorization.ts';
 import { BODY_BYTES } from '../../src/api/operation.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/api/problems.ts';
@@ -129,6 +130,26 @@ describe('every problem', () => {
         const columns = 'id, created_at, created_by, updated_at, version';
         await sqlIn('acme', `${numbers} INSERT INTO plans (${columns}) SELECT 'n' || v, 1, 'admin', 1, 1 FROM n`);
         return sendJson('POST', '/v1/tenants/acme/plans', { id: 'one-more' });
+      },
+    },
+    {
+      code: 'no_credits',
+      request: async () => {
+        const { id } = await createKey('acme');
+        return sendJson('POST', `/v1/tenants/acme/keys/${id}/credits`, { operation: 'set', amount: 1 });
+      },
+    },
+    {
+      code: 'limit_not_found',
+      request: () => sendJson('POST', '/v1/tenants/acme/limits/check', { identifier: 'a', name: 'none' }),
+    },
+    {
+      code: 'identifiers_full',
+      request: async () => {
+        const rateLimits = [{ name: 'signups', limit: 1, windowSeconds: 60 }];
+        await sendJson('PATCH', '/v1/tenants/acme', { limits: { rateLimits } });
+        await sqlIn('acme', `UPDATE checks_size SET bytes = ${CHECKS_BYTES_MAX}`);
+        return sendJson('POST', '/v1/tenants/acme/limits/check', { identifier: 'a', name: 'signups' });
       },
     },
     { code: 'management_key_not_found', request: () => send('GET', `/v1/management-keys/${UNKNOWN_KEY}`) },

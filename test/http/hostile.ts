@@ -146,12 +146,17 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
     { id: '{{tenant}}' },
   ],
   'GET /v1/tenants/:tenantId': [],
-  'PATCH /v1/tenants/:tenantId': [{ name: 'Renamed', settings: { retentionSeconds: 60 } }, { status: 'disabled' }],
+  'PATCH /v1/tenants/:tenantId': [
+    { name: 'Renamed', settings: { retentionSeconds: 60 } },
+    { status: 'disabled' },
+    { limits: { rateLimits: [{ name: 'signups', limit: 5, windowSeconds: 60 }], quotas: null } },
+  ],
   'DELETE /v1/tenants/:tenantId': [],
   'GET /v1/tenants/:tenantId/keys': [],
   'GET /v1/tenants/:tenantId/keys/counts': [],
   'POST /v1/tenants/:tenantId/keys': [
     { name: 'A key', owner: 'o', scopes: ['a:b'], metadata: { a: 1 }, enabled: true },
+    { name: 'Metered', credits: { remaining: 1, refill: { amount: 1, interval: 'month', day: 31 } } },
   ],
   'POST /v1/tenants/:tenantId/keys/bulk': [
     { keys: [{ name: 'One' }, { name: 'Two', prefix: 'other', owner: 'o', metadata: { a: 1 } }] },
@@ -172,6 +177,9 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/tenants/:tenantId/keys/:keyId/reveal': [],
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/complete': [],
   'POST /v1/tenants/:tenantId/keys/:keyId/rotation/cancel': [],
+  'POST /v1/tenants/:tenantId/keys/:keyId/credits': [{ operation: 'increment', amount: 5 }],
+  'POST /v1/tenants/:tenantId/owners/:ownerId/credits': [{ operation: 'set', amount: 1e12 }],
+  'POST /v1/tenants/:tenantId/limits/check': [{ identifier: '192.0.2.1', name: 'signups', cost: 1 }],
   'GET /v1/tenants/:tenantId/rotations': [],
   'GET /v1/tenants/:tenantId/owners': [],
   'POST /v1/tenants/:tenantId/owners': [

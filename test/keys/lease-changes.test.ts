@@ -276,11 +276,13 @@ const CASES: Readonly<Record<string, (tenantId: string) => Promise<Subject>>> = 
   'cancelled rotation': inGrace('cancel'),
   'change of scopes': patched({ scopes: ['new'] }, ({ scopes }) => scopes?.[0] === 'old'),
   'change of metadata': patched({ metadata: { is: 'new' } }, ({ metadata }) => metadata?.is === 'old'),
+  'first credits of a key': patched({ credits: { remaining: 5 } }, ({ credits }) => credits === undefined),
   'change of owner': patched({ owner: 'new' }, ({ owner }) => owner === 'old'),
   'change of name': patched({ name: 'new' }, ({ name }) => name !== 'new'),
   'change of expiry': patched({ expiresAt: '2100-01-01T00:00:00.000Z' }, ({ expiresAt }) => expiresAt === null),
   suspension: patched({ enabled: false }, ({ valid }) => valid),
   'suspension of an owner': onOwner(false, { enabled: false }, ({ valid }) => valid),
+  'first credits of an owner': onOwner(false, { credits: { remaining: 5 } }, ({ credits }) => credits === undefined),
   'suspension of an owner of many keys': onOwner(true, { enabled: false }, ({ valid }) => valid),
   "change of an owner's metadata": onOwner(
     false,

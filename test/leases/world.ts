@@ -14,6 +14,7 @@ import type { HeldKey } from '../../domain/keys/held-key.ts';
 import type { MintedKey } from '../../domain/keys/record.ts';
 import { LeaseHolder } from '../../domain/leases/holder.ts';
 import { outlastMs } from '../../domain/leases/lease.ts';
+import { BudgetHolder } from '../../domain/limits/budget-holder.ts';
 import type { TenantPatch, TenantStatus } from '../../domain/tenants/record.ts';
 import type { ObjectBindings } from '../../durable-objects/bindings.ts';
 import { Tenant } from '../../durable-objects/tenant/tenant.ts';
@@ -75,6 +76,7 @@ type Returned = { readonly t: number; readonly subject: number; readonly version
 type Isolate = {
   readonly clock: Clock;
   readonly leases: LeaseHolder<HeldKey>;
+  readonly budgets: BudgetHolder;
   readonly pending: PendingCalls;
   lastNow: number;
 };
@@ -102,7 +104,13 @@ export class World {
     this.#objectClock = new Clock(START, objectRate);
     this.#isolates = isolateRates.map((rate, i) => {
       const clock = new Clock(5_000_000 * (i + 1), rate);
-      return { clock, leases: new LeaseHolder<HeldKey>(), pending: new PendingCalls(), lastNow: 0 };
+      return {
+        clock,
+        leases: new LeaseHolder<HeldKey>(),
+        budgets: new BudgetHolder(),
+        pending: new PendingCalls(),
+        lastNow: 0,
+      };
     });
     this.#object = new Tenant(state, ENV);
   }
@@ -300,7 +308,8 @@ export class World {
       renewLease: (_name, call) => answered(() => this.#object.renewLease(call)),
       afterwards: (ms, work) => this.#later(this.#t + ms / isolate.clock.rate, () => void work()),
     };
-    const services = { leases: isolate.leases, pending: isolate.pending, now: () => this.#readClock(isolate) };
+    const { leases, budgets, pending } = isolate;
+    const services = { leases, budgets, pending, now: () => this.#readClock(isolate) };
     const options = { scopes: [], within: [], system: false, fresh };
     const note = (verified: Verification) => this.#answered(verified, key, startedAt);
     const verified = verifySigned(signed(key), options, services, objects);

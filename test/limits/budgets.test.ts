@@ -267,10 +267,10 @@ describe('a call', () => {
     const tenant = new Tenant();
     const holder = holderOf(tenant);
     const asking = tenant.ask(holder);
-    expect(holder.isAsking([tenant.budget])).toBe(true);
+    expect(holder.spend([{ budget: tenant.budget, cost: 9 }], tenant.now)).toEqual({ type: 'ask', mayWait: true });
     const { budgets } = tenant.decide(1, asking);
     if (budgets !== null) holder.receive(asking, budgets, tenant.now);
-    expect(holder.isAsking([tenant.budget])).toBe(false);
+    expect(holder.spend([{ budget: tenant.budget, cost: 9 }], tenant.now)).toEqual({ type: 'ask', mayWait: false });
   });
 
   it('to another instance of the object makes void what is held', () => {

@@ -12,6 +12,11 @@ pretendTime();
 
 /** Undoes the migrations that came after records of owners. */
 const UNDO_LATER = [
+  'DROP TABLE checks',
+  'DROP TABLE checks_size',
+  'ALTER TABLE tenant DROP COLUMN rate_limits',
+  'ALTER TABLE tenant DROP COLUMN quotas',
+  'DROP TABLE credits',
   'DROP TABLE plans',
   'DROP INDEX keys_living_by_plan',
   'ALTER TABLE keys DROP COLUMN plan',

@@ -51,7 +51,7 @@ describe('an owner', () => {
   it('comes into being with the first key that names it, without an audit entry of its own', async () => {
     await createKey(tenant, { owner: 'first' });
     expect(await getOwner('first')).toEqual({
-      ...{ id: 'first', tenantId: tenant, name: null, metadata: {}, enabled: true, plan: null },
+      ...{ id: 'first', tenantId: tenant, name: null, metadata: {}, enabled: true, plan: null, credits: null },
       ...{ createdAt: at(START), createdBy: { type: 'admin_token', id: 'admin' }, updatedAt: at(START), version: 1 },
     });
     advance(1000);

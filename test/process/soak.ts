@@ -4,13 +4,15 @@
  */
 import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
+import { credits } from './credits/campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
 import { grace } from './grace/campaign.ts';
-import { histories, leaseHistories } from './histories/campaign.ts';
+import { histories, leaseHistories, limitHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leaseCalls } from './leases/calls-campaign.ts';
 import { leases } from './leases/campaign.ts';
+import { limits } from './limits/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { memory } from './memory/campaign.ts';
 import { owner } from './owner/campaign.ts';
@@ -24,8 +26,11 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['kill9', { size: 'rounds', run: kill9 }],
   ['histories', { size: 'runs', run: histories }],
   ['lease-histories', { size: 'runs', run: leaseHistories }],
+  ['limit-histories', { size: 'runs', run: limitHistories }],
   ['leases', { size: 'changes', run: leases }],
   ['lease-calls', { size: 'keys', run: leaseCalls }],
+  ['limits', { size: 'verifications', run: limits }],
+  ['credits', { size: 'rounds', run: credits }],
   ['reseal', { size: 'keys', run: reseal }],
   ['owner', { size: 'keys', run: owner }],
   ['lost-answers', { size: 'mutations', run: lostAnswers }],

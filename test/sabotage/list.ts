@@ -23,12 +23,21 @@ const MUTATIONS = 'durable-objects/tenant/keys/key-mutations.ts';
 
 const OWNER_MUTATIONS = 'durable-objects/tenant/owners/owner-mutations.ts';
 
+const COUNTER = 'domain/limits/counter.ts';
+const NAMED_LIMIT = 'domain/limits/named-limit.ts';
+const PLAN_MUTATIONS = 'durable-objects/tenant/plans/plan-mutations.ts';
+
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
 const DELETION = 'test/tenants/deletion.test.ts';
 const PROMISE = 'test/leases/promise.test.ts';
 const MODEL = 'test/leases/model.test.ts';
+const BUDGETS = 'test/limits/isolates.test.ts';
+const LIMITED_KEYS = 'test/limits/keys.test.ts';
+const COUNTERS = 'test/limits/counter.test.ts';
+const PLANS = 'test/plans/plans.test.ts';
+const LIMITS_CAMPAIGN = 'test/process/limits/limits.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
 
@@ -458,5 +467,168 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'durable-objects/jobs/alarm-clock.ts',
     patches: [['if (this.#at !== null && this.#at <= wakeAt) return;', '']],
     noticedBy: [DELETION],
+  },
+  // ---- budgets of limits ----
+  {
+    name: 'budgets: the object does not hear what calls tell of budgets',
+    file: TENANT,
+    patches: [
+      ['const turn = budgets === undefined || !wantsLease ? null :', 'const turn = budgets !== undefined ? null :'],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: an isolate that falls quiet gives nothing back',
+    file: VERIFY,
+    patches: [['  giveBackWhenIdle(objectName, services, objects);\n  return', '  return']],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: what gives units back asks for others',
+    file: 'domain/limits/held-budgets.ts',
+    patches: [['      held.told = held.spent;\n    }', '    }']],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: a held key with limits is valid whatever is held of them',
+    file: 'domain/keys/held-key.ts',
+    patches: [
+      [
+        'limits: key.limits === undefined ? null : heldLimits(key.limits)',
+        'limits: key.limits === undefined ? heldLimits([]) : null',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: an isolate charges the usual limits, whatever a verification names',
+    file: 'domain/limits/held-limits.ts',
+    patches: [
+      [
+        'return spending === null ? usual : charges(all, spending);',
+        'return spending === null ? usual : usual.concat(charges(all.slice(0, 0), spending));',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: verifications do not wait for a call that may bring units',
+    file: VERIFY,
+    patches: [
+      [
+        'const underWay = undecided.mayWait ? decisiveCall',
+        'const underWay = undecided.charged.length === 99 ? decisiveCall',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  {
+    name: 'budgets: a row with what was given back is not written before the object sleeps',
+    file: 'domain/limits/tenant-limits.ts',
+    patches: [
+      [
+        '      if (counter !== undefined) this.#counters.used(counter, now);',
+        '      if (counter === undefined) this.#counters.used(budget, now);',
+      ],
+    ],
+    noticedBy: [BUDGETS],
+  },
+  // ---- limits ----
+  {
+    name: 'limits: memory spends a block that is not in the row',
+    file: COUNTER,
+    patches: [['write(this.#row(rest + lent, now),', 'write(this.#row(lent, now),']],
+    noticedBy: [COUNTERS, LIMITED_KEYS],
+  },
+  {
+    name: 'limits: a successor has a fresh counter',
+    file: NAMED_LIMIT,
+    patches: [[': (lineage ?? id);', ": lineage === '' ? '' : id;"]],
+    noticedBy: [LIMITED_KEYS, PLANS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: what counts for an owner is counted for each key',
+    file: NAMED_LIMIT,
+    patches: [["limit.per === 'owner' && owner !== null ?", "limit.per === 'owner' && owner === id ?"]],
+    noticedBy: [LIMITED_KEYS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: the cost of a verification is ignored',
+    file: NAMED_LIMIT,
+    patches: [['cost: named?.cost ?? cost }', 'cost: named?.cost ?? Math.min(cost, 1) }']],
+    noticedBy: [LIMITED_KEYS, LIMITS_CAMPAIGN],
+  },
+  {
+    name: 'limits: a repeated call charges one unit instead of the cost',
+    file: 'src/object-client.ts',
+    patches: [['call, !retry, spending', 'call, !retry, retry ? undefined : spending']],
+    noticedBy: ['test/limits/repeated-calls.test.ts'],
+  },
+  {
+    name: 'limits: what one limit refuses is charged by the others',
+    file: 'domain/limits/decision.ts',
+    patches: [
+      [
+        'if (refusal === null) for (const { counter, cost, write } of charges) if (cost > 0) counter.spend(cost, now, write);',
+        [
+          'for (const { counter, cost, write } of charges) {',
+          '    if (cost > 0 && counter.admits(cost, now)) counter.spend(cost, now, write);',
+          '  }',
+        ].join('\n'),
+      ],
+    ],
+    noticedBy: ['test/limits/decision.test.ts', LIMITED_KEYS],
+  },
+  {
+    name: 'limits: a change of a plan concerns no lease',
+    file: PLAN_MUTATIONS,
+    patches: [
+      ["return ok({ value: updated, audit, concerns: 'everything' });", 'return ok({ value: updated, audit });'],
+    ],
+    noticedBy: [PLANS],
+  },
+  {
+    name: 'limits: a change of a plan leaves its keys in the memory of the object',
+    file: PLAN_MUTATIONS,
+    patches: [['      store.keys.forgetHot();\n', '']],
+    noticedBy: [PLANS],
+  },
+  {
+    name: 'limits: the times of a row are believed although the clock may have made a step',
+    file: 'domain/limits/used-units.ts',
+    patches: [['Math.min(at + by.clockStepMs, now);', 'Math.min(at, now);']],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: what an earlier instance had written off does not count',
+    file: 'domain/limits/used-units.ts',
+    patches: [['used.addUnknown(row.open, openUntil);', 'used.addUnknown(0, openUntil);']],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: a quota does not start anew with its period',
+    file: 'domain/limits/calendar-count.ts',
+    patches: [['if (start > tally.start) {', 'if (tally.start === 0) {']],
+    noticedBy: ['test/limits/calendar.test.ts', COUNTERS],
+  },
+  {
+    name: 'limits: a block of one period is spent in the next',
+    file: COUNTER,
+    patches: [
+      ['const isOld = now - this.#writtenAt >= BLOCK_LASTS_MS;', 'const isOld = false;'],
+      ['if (isOld || this.#era !== this.#used.era(now) || !this.#isRowGood)', 'if (isOld || !this.#isRowGood)'],
+    ],
+    noticedBy: [COUNTERS],
+  },
+  {
+    name: 'limits: a unit leaves the window with the first of its bucket',
+    file: 'domain/limits/sliding-window.ts',
+    patches: [
+      [
+        '      last.at = Math.max(last.at, at);\n      last.units += units;\n      this.#units',
+        '      last.units += units;\n      this.#units',
+      ],
+    ],
+    noticedBy: ['test/limits/sliding-window.test.ts'],
   },
 ];

@@ -8,11 +8,13 @@ import type { Directory } from '../../durable-objects/directory/directory.ts';
 import { DIRECTORY_QUERIES } from '../../durable-objects/directory/entries.ts';
 import { IDEMPOTENCY_QUERIES } from '../../durable-objects/idempotency-store.ts';
 import { CLEANUP_QUERIES } from '../../durable-objects/tenant/cleanup-reports.ts';
+import { CREDIT_QUERIES } from '../../durable-objects/tenant/credits/credit-table.ts';
 import { ENVELOPE_QUERIES } from '../../durable-objects/tenant/keys/envelopes.ts';
 import { GROUP_REVOCATION_QUERIES } from '../../durable-objects/tenant/keys/group-revocations.ts';
 import { KEY_QUERIES } from '../../durable-objects/tenant/keys/queries.ts';
 import { SCAN_QUERIES } from '../../durable-objects/tenant/keys/scan.ts';
 import { COUNT_QUERIES } from '../../durable-objects/tenant/keys/stored-counts.ts';
+import { CHECK_QUERIES } from '../../durable-objects/tenant/limits/check-table.ts';
 import { COUNTER_QUERIES } from '../../durable-objects/tenant/limits/counter-table.ts';
 import { OWNER_QUERIES } from '../../durable-objects/tenant/owners/owner-table.ts';
 import { PLAN_QUERIES } from '../../durable-objects/tenant/plans/plan-table.ts';
@@ -21,7 +23,8 @@ import { ROTATION_QUERIES } from '../../durable-objects/tenant/rotations.ts';
 import { createTenant } from '../support/api.ts';
 import { tenantObject } from '../support/objects.ts';
 
-const TABLES = 'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans';
+const TABLES =
+  'keys|audit|tenants|rotations|idempotency|key_counts|walks|counters|owners(?!_)|plans|credits|checks(?!_)';
 /** A scan of an index in the wanted order stops at the limit. A scan of a table without an index does not. */
 const SCAN_OF_TABLE = new RegExp(`^SCAN (?:${TABLES})(?! USING (?:COVERING )?INDEX)`);
 
@@ -60,6 +63,7 @@ describe('queries', () => {
         RESULT_QUERIES.last,
         RESULT_QUERIES.find,
         IDEMPOTENCY_QUERIES.countSealed,
+        CREDIT_QUERIES.any,
       ] as const;
       const all = [
         KEY_QUERIES,
@@ -75,6 +79,8 @@ describe('queries', () => {
         OWNER_QUERIES,
         COUNTER_QUERIES,
         PLAN_QUERIES,
+        CREDIT_QUERIES,
+        CHECK_QUERIES,
       ];
       for (const query of leaves(all)) {
         if (!whole.some((small) => small === query)) expectIndexed(query, planOf(storage.sql, query));

@@ -23,8 +23,8 @@ export function isolate({ resultsTakeMs = 0, wantsLeases = true }: IsolateOption
       return new Proxy(stub, {
         get(target, property, receiver) {
           if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
-          const verifyKey: typeof stub.verifyKey = async (keyId, digest, scopes, call, wantsLease, spending) => {
-            const result = await target.verifyKey(keyId, digest, scopes, call, wantsLease && wantsLeases, spending);
+          const verifyKey: typeof stub.verifyKey = async (keyId, digest, scopes, call, wantsLease, ...rest) => {
+            const result = await target.verifyKey(keyId, digest, scopes, call, wantsLease && wantsLeases, ...rest);
             await scheduler.wait(resultsTakeMs);
             return result;
           };

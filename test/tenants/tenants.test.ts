@@ -26,6 +26,7 @@ describe('tenants', () => {
         leaseSeconds: 1,
         auditRetentionSeconds: null,
       },
+      limits: { rateLimits: [], quotas: [] },
       createdAt: at(START),
       updatedAt: at(START),
     });

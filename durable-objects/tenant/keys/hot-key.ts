@@ -17,6 +17,8 @@ export type HotKey = {
   readonly verifiedJson: string;
   /** Null for a key without limits. */
   readonly limits: KeyLimits | null;
+  /** Whose credits each verification draws on (domain/limits/credits.ts); null for none. */
+  readonly creditHolder: string | null;
   /**
    * The latest recorded use (ms), to the minute. It is kept here because a use changes neither the record nor its
    * version.
@@ -31,12 +33,13 @@ export type HotKey = {
 const HOT_KEY_BYTES = 650;
 
 /** Upper bound of what a hot key takes in memory (bytes). */
-export const hotBytes = ({ record, verifiedJson, limits }: HotKey) =>
+export const hotBytes = ({ record, verifiedJson, limits, creditHolder }: HotKey) =>
   HOT_KEY_BYTES +
   asciiListBytes(record.scopes) +
   asciiListBytes(record.allowedScopes ?? []) +
   textBytes(verifiedJson) +
-  limitBytes(limits);
+  limitBytes(limits) +
+  (creditHolder === null ? 0 : textBytes(creditHolder));
 
 function limitBytes(limits: KeyLimits | null): number {
   let bytes = 0;
@@ -44,8 +47,16 @@ function limitBytes(limits: KeyLimits | null): number {
   return bytes;
 }
 
-/** The hot key of a record, with the use that is stored, the state of its owner, and its plan or that of the owner. */
-export function hotKeyOf(record: KeyRecord, { ownerPlan: _, ...owner }: OwnerState, plan: PlanState | null): HotKey {
+/**
+ * The hot key of a record, with the use that is stored, the state of its owner, its plan or that of the owner, and whose
+ * credits it draws on.
+ */
+export function hotKeyOf(
+  record: KeyRecord,
+  { ownerPlan: _, ...owner }: OwnerState,
+  plan: PlanState | null,
+  creditHolder: string | null,
+): HotKey {
   const limits = keyLimits(record, plan, record);
   const allowedScopes: readonly string[] | null = plan?.allowedScopes == null ? null : JSON.parse(plan.allowedScopes);
   return {
@@ -69,9 +80,11 @@ export function hotKeyOf(record: KeyRecord, { ownerPlan: _, ...owner }: OwnerSta
       ...owner,
       ...(plan === null ? {} : { plan: plan.id }),
       ...(allowedScopes === null ? {} : { allowedScopes }),
-      ...(limits === null ? {} : { isLimited: true }),
+      ...(limits === null ? {} : { limits: limits.all }),
+      ...(creditHolder === null ? {} : { isMetered: true }),
     }),
     limits,
+    creditHolder,
     usedAt: record.lastUsedAt,
   };
 }

@@ -24,10 +24,12 @@ import {
   rotateKey,
   updateKey,
 } from '../../../domain/keys/transitions.ts';
+import { type CreditsPatch, creditsOfKey, type NewCredits, newCredits } from '../../../domain/limits/credits.ts';
 import { type Failure, fail, ok, type PrefixMismatch, type Result } from '../../../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../../../domain/tenants/locator.ts';
 import type { TenantRecord } from '../../../domain/tenants/record.ts';
 import type { AuditSubject } from '../../audit-log.ts';
+import { patchedCredits, shown } from '../credits/patched-credits.ts';
 import { type Change, inAcceptedVersion, type Mutation, type MutationContext } from '../mutation.ts';
 import type { KeyGroup } from './group-revocations.ts';
 import { toNew } from './rows.ts';
@@ -37,6 +39,8 @@ export type NewKey = {
   readonly minted: MintedKey;
   readonly attributes: NewAttributes;
   readonly prefix: string | undefined;
+  /** Credits of its own; absent or null for none. */
+  readonly credits?: NewCredits | null;
 };
 
 /** What the caller of a rotation asks for. Without `gracePeriodSeconds` the tenant's own applies. */
@@ -79,10 +83,20 @@ export function creation<T>(
       const index = records.value.findIndex((record) => isUnknownPlan(context, record));
       if (index >= 0) return fail({ code: 'no_such_plan', index });
       ensureOwners(context, records.value);
-      for (const record of records.value) store.keys.insert(record, now);
+      const credits = new Map<string, NewCredits>();
+      for (const [i, record] of records.value.entries()) {
+        store.keys.insert(record, now);
+        const wanted = newKeys[i]?.credits ?? null;
+        if (wanted === null) continue;
+        store.credits.write(creditsOfKey(record), newCredits(wanted.remaining, wanted.refill, now));
+        credits.set(record.id, wanted);
+      }
       return ok({
         value: records.value.map((record) => toResult(record, now)),
-        audit: records.value.map(({ id }) => ({ action: 'key.create', keyId: id })),
+        audit: records.value.map(({ id }) => {
+          const given = credits.get(id);
+          return { action: 'key.create', keyId: id, ...(given && { changes: { credits: shown(given) } }) };
+        }),
       });
     },
     // A new key follows from the request and its time, so its result need not be kept. It can be larger than any other.
@@ -98,27 +112,53 @@ export function created({ id, prefix, lastFour, createdAt, createdBy }: NewRecor
   return { id, prefix, lastFour, createdAt, createdBy };
 }
 
-/** The result with all of a new key. */
+/** The result with all of a new key, for keys that have no credits. */
 export function createdView(record: NewRecord, now: number): KeyView {
-  return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, now);
+  return viewOf({ ...record, scopes: JSON.parse(record.scopes) }, null, now);
 }
 
-/** Changes attributes of a key. Writes nothing when none differs. */
-export function update(keyId: string, patch: KeyPatch): Mutation<KeyView> {
+/** What a caller changes of a key. */
+export type KeyChanges = KeyPatch & { readonly credits?: CreditsPatch | null };
+
+/**
+ * Changes attributes of a key, and the credits of its lineage. Writes nothing when none differs. Fails with `no_credits`
+ * when credits are to be changed that it does not have.
+ */
+export function update(keyId: string, { credits: wanted, ...patch }: KeyChanges): Mutation<KeyView> {
   return onKey(keyId, (context, record) => {
     const { store, now } = context;
     const updated = updateKey(record, patch, now);
     if (!updated.ok) return updated;
     if (updated.value.plan !== record.plan && isUnknownPlan(context, updated.value))
       return fail({ code: 'no_such_plan' });
-    const changes = changesBetween(record, updated.value);
+    const patched = patchedCredits(context, creditsOfKey(record), wanted);
+    if (!patched.ok) return patched;
+    const credits = patched.value;
+    const changes = { ...changesBetween(record, updated.value), ...credits.changes };
     if (Object.keys(changes).length === 0) return ok({ record, audit: [] });
     // An expired key that lives again may have an owner that was deleted meanwhile.
     const lives = !hasEnded(statusOf(updated.value, now));
     if (lives || updated.value.owner !== record.owner) ensureOwners(context, [updated.value]);
+    if (changesLimits(record, updated.value)) recallBudgets(context, keyId);
     store.keys.updateAttributes(record, updated.value, now);
-    return ok({ record: updated.value, audit: [{ action: 'key.update', keyId, changes }] });
+    credits.write();
+    // The other keys of the lineage draw on the same credits.
+    const isShared = credits.comesOrGoes && record.lineage !== null;
+    const concerns = isShared ? store.keys.lineageChanged(record.lineage, DIRECT_MAX) : null;
+    const audit = [{ action: 'key.update' as const, keyId, changes }];
+    return ok({ record: updated.value, audit, ...(concerns === null ? {} : { concerns }) });
   });
+}
+
+function changesLimits(before: KeyRecord, after: KeyRecord): boolean {
+  const { rateLimits, quotas, plan, owner } = before;
+  return after.rateLimits !== rateLimits || after.quotas !== quotas || after.plan !== plan || after.owner !== owner;
+}
+
+/** Takes back what holders have of the limits of a key, as they are before the change. */
+function recallBudgets({ store }: MutationContext, keyId: string): void {
+  const limits = store.limitsInUse === null ? null : (store.keys.getHot(keyId)?.limits ?? null);
+  if (limits !== null) store.limitsInUse?.changed(limits.all.map(({ counter }) => counter));
 }
 
 /**
@@ -216,6 +256,7 @@ export function deletion(keyId: string): Mutation<null> {
       store.keys.remove(found.value);
       store.rotations.forget(found.value);
       store.lastUsed.forget(found.value.seq);
+      store.forgetCredits(found.value);
       return ok({ value: null, audit: [{ action: 'key.delete', keyId, changes: { name: found.value.name } }] });
     },
   };
@@ -249,7 +290,9 @@ export function rotation(
       store.rotations.insert({ predecessor: keyId, successor: successor.id, rotatedAt: now, graceEndsAt, by });
       const otherwise = changesBetween(found.value, successor);
       const changes = { replacedBy: successor.id, graceEndsAt: isoTime(graceEndsAt), ...otherwise };
-      const pair: RotatedPair = { successor: viewOf(successor, now), predecessor: store.viewOf(predecessor, now) };
+      const shownPredecessor = store.viewOf(predecessor, now);
+      const shownSuccessor = viewOf(successor, shownPredecessor.credits, now);
+      const pair: RotatedPair = { successor: shownSuccessor, predecessor: shownPredecessor };
       return ok({
         value: JSON.stringify(pair),
         audit: [{ action: 'key.rotate', keyId, successorId: successor.id, changes }],
@@ -333,6 +376,14 @@ function onKey(keyId: string, change: KeyChange): Mutation<KeyView> {
 /** The key, if it exists in a version that the caller accepts. */
 function keyFor({ store, command }: MutationContext, keyId: string): Result<KeyRecord> {
   return inAcceptedVersion(store.keys.get(keyId), 'key_not_found', command);
+}
+
+/** The same, if the key is one whose attributes may be changed. */
+export function keyForChange(context: MutationContext, keyId: string): Result<KeyRecord> {
+  const found = keyFor(context, keyId);
+  if (!found.ok) return found;
+  const status = statusOf(found.value, context.now);
+  return status === 'revoked' || status === 'rotated' ? fail({ code: 'key_not_active', status }) : found;
 }
 
 /** Whether a key is to have a plan that the tenant does not have. */

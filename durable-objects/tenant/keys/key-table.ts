@@ -1,9 +1,11 @@
 /** The table `keys`: what reads and writes it, and the keys that are verified often, in memory. */
 import type { KeyRecord, KeyStatus, ListedKey, NewRecord } from '../../../domain/keys/record.ts';
 import { endedAt, nextTransitionAt, statusOf } from '../../../domain/keys/status.ts';
+import { creditsOfKey, creditsOfOwner } from '../../../domain/limits/credits.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
 import { NO_OWNER_STATE } from '../../../domain/owners/record.ts';
 import { earliest } from '../../jobs/alarm-clock.ts';
+import { CreditTable } from '../credits/credit-table.ts';
 import { OwnerTable } from '../owners/owner-table.ts';
 import { PlanTable } from '../plans/plan-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
@@ -31,6 +33,7 @@ export class KeyTable {
   readonly scan: KeyScan;
   readonly owners: OwnerTable;
   readonly plans: PlanTable;
+  readonly credits: CreditTable;
   /** Ids of existing records that were changed since the last `takeWritten`, by themselves or with their owner. */
   readonly #changed = new Set<string>();
   /** Ids of records that were purged since then. */
@@ -48,6 +51,7 @@ export class KeyTable {
     this.scan = new KeyScan(sql, this.counts, this.groupRevocations);
     this.owners = new OwnerTable(sql);
     this.plans = new PlanTable(sql);
+    this.credits = new CreditTable(sql);
   }
 
   /** The record with this id; undefined when there is none. Ids compare case-sensitively. */
@@ -67,9 +71,17 @@ export class KeyTable {
     if (record === undefined) return undefined;
     const owner = record.owner === null ? NO_OWNER_STATE : this.owners.stateOf(record.owner);
     const plan = record.plan ?? owner.ownerPlan ?? null;
-    const hot = hotKeyOf(record, owner, plan === null ? null : (this.plans.get(plan) ?? null));
+    const state = plan === null ? null : (this.plans.get(plan) ?? null);
+    const hot = hotKeyOf(record, owner, state, this.#creditHolderOf(record));
     this.#hot.set(id, hot, hotBytes(hot));
     return hot;
+  }
+
+  /** Whose credits a key draws on: its own, else those of its owner; null for none. */
+  #creditHolderOf(record: KeyRecord): string | null {
+    const holders = [creditsOfKey(record), ...(record.owner === null ? [] : [creditsOfOwner(record.owner)])];
+    const found = this.credits.getMany(holders);
+    return holders.find((holder) => found.has(holder)) ?? null;
   }
 
   /** Makes this key the first to go from memory. For keys that others hold now, so that this object is asked seldom. */
@@ -138,6 +150,24 @@ export class KeyTable {
     return null;
   }
 
+  /**
+   * The same for the keys of a lineage, as to something that they share. Revoked keys share nothing any more.
+   */
+  lineageChanged(lineage: string, max: number): 'everything' | null {
+    const ids = this.#sql.exec<{ id: string }>(KEY_QUERIES.unrevokedOfLineage, lineage, max + 1).toArray();
+    if (ids.length > max) {
+      this.forgetHot();
+      return 'everything';
+    }
+    for (const { id } of ids) this.#touch(id);
+    return null;
+  }
+
+  /** Whether a lineage has a key whose row does not say revoked. */
+  hasUnrevoked(lineage: string): boolean {
+    return this.#sql.exec(KEY_QUERIES.unrevokedOfLineage, lineage, 1).toArray().length > 0;
+  }
+
   #touch(id: string): void {
     this.#changed.add(id);
     this.#hot.delete(id);
@@ -197,11 +227,12 @@ export class KeyTable {
   }
 
   /** Deletes up to `limit` keys that ended at or before `endedBefore` (ms), earliest first. */
-  purge(endedBefore: number, limit: number): Pick<KeyRecord, 'id' | 'seq' | 'replacedBy'>[] {
+  purge(endedBefore: number, limit: number): Pick<KeyRecord, 'id' | 'seq' | 'replacedBy' | 'lineage'>[] {
     type Row = {
       seq: number;
       id: string;
       replaced_by: string | null;
+      lineage: string | null;
       sealing_key_id: number | null;
       status: KeyStatus;
     };
@@ -213,7 +244,7 @@ export class KeyTable {
     for (const { sealing_key_id: envelope, status } of purged) {
       this.counts.follow({ signature: null, envelope, status }, null);
     }
-    return purged.map(({ id, seq, replaced_by }) => ({ id, seq, replacedBy: replaced_by }));
+    return purged.map(({ id, seq, replaced_by, lineage }) => ({ id, seq, replacedBy: replaced_by, lineage }));
   }
 
   /** When time changes the first stored status (ms); null for never. */

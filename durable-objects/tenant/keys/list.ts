@@ -6,6 +6,7 @@
 
 import type { KeyView, ListedKey } from '../../../domain/keys/record.ts';
 import { statusOf } from '../../../domain/keys/status.ts';
+import { type Credits, creditsOfKey } from '../../../domain/limits/credits.ts';
 import type { Order, Page } from '../../sql/paging.ts';
 import type { KeyTable } from './key-table.ts';
 import { foldCase, type KeyFilter } from './scan.ts';
@@ -74,10 +75,15 @@ export function listKeysByOffset(keys: KeyTable, query: OffsetQuery, now: number
   return { items, matched: isCounted ? keys.count() : matched + seqs.length, next: null };
 }
 
-/** Keys as a caller may see them at `now` (ms). */
-export function toListedJson(records: readonly ListedKey[], now: number): ListedKeysJson {
+/** Keys as a caller may see them at `now` (ms). `creditsOf` gives the credits of a holder then. */
+export function toListedJson(
+  records: readonly ListedKey[],
+  creditsOf: (holder: string) => Credits | null,
+  now: number,
+): ListedKeysJson {
   const texts = records.map(({ scopes, metadata, ...record }) => {
-    const view: Omit<KeyView, 'scopes' | 'metadata'> = { ...record, status: statusOf(record, now) };
+    const status = statusOf(record, now);
+    const view: Omit<KeyView, 'scopes' | 'metadata'> = { ...record, status, credits: creditsOf(creditsOfKey(record)) };
     return `${JSON.stringify(view).slice(0, -1)},"scopes":${scopes},"metadata":${metadata}}`;
   });
   return `[${texts.join()}]`;

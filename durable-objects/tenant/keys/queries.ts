@@ -41,7 +41,7 @@ export const KEY_QUERIES = {
   },
   due: `SELECT ${RECORD_COLUMNS} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge: `DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?)
-    RETURNING seq, id, replaced_by, sealing_key_id, status`,
+    RETURNING seq, id, replaced_by, lineage, sealing_key_id, status`,
   livingOf: {
     owner: `SELECT ${REVOCABLE_COLUMNS} FROM keys
       WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -52,6 +52,7 @@ export const KEY_QUERIES = {
     owner: 'SELECT count(*) AS n FROM keys WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ?',
     lineage: 'SELECT count(*) AS n FROM keys WHERE lineage = ? AND revoked_at IS NULL AND seq > ?',
   },
+  unrevokedOfLineage: 'SELECT id FROM keys WHERE lineage = ? AND revoked_at IS NULL LIMIT ?',
   idsOfOwner: 'SELECT id FROM keys WHERE owner = ? LIMIT ?',
   revocableBySeq: `SELECT ${REVOCABLE_COLUMNS} FROM keys WHERE seq = ?`,
   revocable: `SELECT ${REVOCABLE_COLUMNS}

@@ -93,7 +93,7 @@ export async function mintSuccessor(
 }
 
 /** What keys lack in results that an earlier version kept for an `Idempotency-Key`. */
-const WITHOUT_LIMITS = { plan: null, rateLimits: NO_LIMITS, quotas: NO_LIMITS };
+const WITHOUT_LIMITS = { plan: null, rateLimits: NO_LIMITS, quotas: NO_LIMITS, credits: null };
 
 /** A result that an earlier version kept may be no text. */
 function pairOf(pair: RotatedPairJson | RotatedPair): RotatedPair {

@@ -86,7 +86,7 @@ const createKeys = operation({
 });
 
 /** The attributes of a wanted key as the object stores them. */
-function toStored({ prefix: _, scopes, ...rest }: WantedKey): NewAttributes {
+function toStored({ prefix: _, credits: __, scopes, ...rest }: WantedKey): NewAttributes {
   return { ...rest, scopes: JSON.stringify(scopes) };
 }
 
@@ -101,7 +101,8 @@ function createWanted(
   return mintMany(context, tenantId, prefixes, (mints, tenant, target, command) => {
     const newKeys = stored.flatMap((attributes, i) => {
       const minted = mints[i];
-      return minted === undefined ? [] : [{ minted, attributes, prefix: prefixes[i] }];
+      const credits = wanted[i]?.credits ?? null;
+      return minted === undefined ? [] : [{ minted, attributes, prefix: prefixes[i], credits }];
     });
     return tenant.createKeys(target, newKeys, command);
   });
@@ -220,7 +221,7 @@ const updateKey = operation({
   permission: 'keys:update',
   request: { path: PATH_OF.key, body: updateKeyBody, bodyBytesMax: BODY_BYTES.key },
   response: { body: keyResource },
-  errors: ['key_not_active', 'precondition_failed', 'storage_full'],
+  errors: ['key_not_active', 'no_credits', 'precondition_failed', 'storage_full'],
   run: (context, { tenantId, keyId, body: patch }) => {
     return changeKey(context, tenantId, (tenant, target, command) => tenant.updateKey(target, keyId, patch, command), {
       grows: !onlyDisables(patch),

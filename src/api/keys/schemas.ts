@@ -9,10 +9,12 @@ import {
   type KeyView,
   type VerifiedKey,
 } from '../../../domain/keys/record.ts';
+import { newCredits as firstCredits } from '../../../domain/limits/credits.ts';
 import { type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
 import { boundedArray, closedObject, listBody } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
+import { creditsOut, creditsPatch, newCredits, toCredits } from '../credits/schemas.ts';
 import {
   clearable,
   cursor,
@@ -43,6 +45,7 @@ export const createKeyBody = closedObject({
   plan: v.optional(v.nullable(planId), null),
   rateLimits: v.optional(rateLimits, []),
   quotas: v.optional(quotas, []),
+  credits: v.optional(newCredits, null),
 });
 
 /** Most keys in one bulk request, since they are all created or revoked in one transaction. */
@@ -69,6 +72,7 @@ export const updateKeyBody = closedObject({
   plan: v.exactOptional(v.nullable(planId)),
   rateLimits: v.exactOptional(clearable(rateLimits, NO_LIMITS)),
   quotas: v.exactOptional(clearable(quotas, NO_LIMITS)),
+  credits: v.exactOptional(creditsPatch),
 });
 
 export const rotateKeyBody = v.optional(
@@ -182,6 +186,7 @@ const keyFields = {
   enabled: v.boolean(),
   plan: v.nullable(v.string()),
   ...limitFields,
+  credits: creditsOut,
   ...lifecycleFields,
 };
 export const keyResource = v.strictObject(keyFields);
@@ -237,6 +242,7 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
     // A result that an earlier version kept has none.
     plan: key.plan ?? null,
     ...toLimitLists(key),
+    credits: toCredits(key.credits),
     ...toLifecycle(key),
   };
 }
@@ -252,13 +258,14 @@ export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'
  */
 export function toKeyWithSecret(
   tenantId: string,
-  { prefix: _wanted, ...attributes }: WantedKey,
+  { prefix: _wanted, credits: wanted, ...attributes }: WantedKey,
   { id, prefix, lastFour, createdAt, createdBy }: CreatedKey,
   secret: string,
 ): KeyWithSecret {
   const created = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
   const status = attributes.enabled ? 'active' : 'disabled';
-  return { ...toKeyResource(tenantId, { ...attributes, ...created, status, ...UNTOUCHED }), secret };
+  const credits = wanted && firstCredits(wanted.remaining, wanted.refill, createdAt);
+  return { ...toKeyResource(tenantId, { ...attributes, ...created, credits, status, ...UNTOUCHED }), secret };
 }
 
 /** The fields of a key that was neither used, rotated nor revoked yet. */
@@ -272,7 +279,7 @@ const UNTOUCHED = {
   graceEndsAt: null,
 } as const;
 
-export function toLifecycle(key: Omit<ShownKey, 'metadata' | 'plan' | keyof LimitTexts>) {
+export function toLifecycle(key: Omit<ShownKey, 'metadata' | 'plan' | 'credits' | keyof LimitTexts>) {
   return {
     createdAt: new Date(key.createdAt).toISOString(),
     createdBy: toActor(key.createdBy),

@@ -2,23 +2,17 @@
 import * as v from 'valibot';
 import { PERIODS } from '../../../domain/limits/calendar.ts';
 import type { LimitResult } from '../../../domain/limits/decision.ts';
+import type { CheckResult } from '../../../domain/limits/identifiers.ts';
 import { LIMIT_UNITS_MAX, LIMITS_MAX, type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
-import { timeOut } from '../fields.ts';
+import { line } from '../../http/line.ts';
+import { clearable, timeOut, wholeNumber } from '../fields.ts';
 
 /** 30 days. Quotas are for longer times. */
 const WINDOW_SECONDS_MAX = 2_592_000;
 
 const NAME = /^[A-Za-z0-9_.-]{1,50}$/;
 const limitName = v.pipe(v.string(), v.regex(NAME, 'must be 1 to 50 letters, digits, _, . or -'));
-
-const wholeNumber = (min: number, max: number) =>
-  v.pipe(
-    v.number(),
-    v.integer('must be a whole number'),
-    v.minValue(min, `must be at least ${min}`),
-    v.maxValue(max, `must be at most ${max}`),
-  );
 
 const units = wholeNumber(0, LIMIT_UNITS_MAX);
 const per = v.optional(v.picklist(['key', 'owner']), 'key');
@@ -60,6 +54,60 @@ export function toLimitLists({ rateLimits: rates = NO_LIMITS, quotas: others = N
   return lists;
 }
 
+// ---- limits of a tenant, for identifiers ----
+
+const tenantRateLimit = closedObject({
+  name: limitName,
+  limit: units,
+  windowSeconds: wholeNumber(1, WINDOW_SECONDS_MAX),
+});
+const tenantQuota = closedObject({ name: limitName, limit: units, period: v.picklist(PERIODS) });
+/** A list that is absent stays as it is; null clears it. */
+export const tenantLimits = closedObject({
+  rateLimits: v.exactOptional(
+    clearable(
+      v.pipe(
+        boundedArray(tenantRateLimit, 0, LIMITS_MAX, 'limits'),
+        v.transform((list) => (list.length === 0 ? NO_LIMITS : JSON.stringify(list))),
+      ),
+      NO_LIMITS,
+    ),
+  ),
+  quotas: v.exactOptional(
+    clearable(
+      v.pipe(
+        boundedArray(tenantQuota, 0, LIMITS_MAX, 'limits'),
+        v.transform((list) => (list.length === 0 ? NO_LIMITS : JSON.stringify(list))),
+      ),
+      NO_LIMITS,
+    ),
+  ),
+});
+
+const tenantRateLimitOut = v.strictObject({ ...namedOut, windowSeconds: v.number() });
+const tenantQuotaOut = v.strictObject({ ...namedOut, period: v.picklist(PERIODS) });
+export const tenantLimitsOut = v.strictObject({
+  rateLimits: v.array(tenantRateLimitOut),
+  quotas: v.array(tenantQuotaOut),
+});
+
+/** A result that an earlier version kept has none. */
+export function toTenantLimits(limits: LimitTexts | undefined): v.InferOutput<typeof tenantLimitsOut> {
+  return {
+    rateLimits: JSON.parse(limits?.rateLimits ?? NO_LIMITS),
+    quotas: JSON.parse(limits?.quotas ?? NO_LIMITS),
+  };
+}
+
+/** Any text that tells one visitor from another, an IP address for example. */
+const IDENTIFIER_LENGTH_MAX = 200;
+
+export const checkBody = closedObject({
+  identifier: line(IDENTIFIER_LENGTH_MAX),
+  name: limitName,
+  cost: v.optional(units, 1),
+});
+
 // ---- verification ----
 
 /** Units that a verification costs. 0 asks without spending. */
@@ -81,4 +129,15 @@ export const limitOut = v.strictObject({
 
 export function toLimit({ resetsAt, ...limit }: LimitResult): v.InferOutput<typeof limitOut> {
   return { ...limit, resetsAt: new Date(resetsAt).toISOString() };
+}
+
+/** The answer to a check. The limit is absent when the tenant is disabled. */
+export const checkOut = v.strictObject({
+  allowed: v.boolean(),
+  code: v.picklist(['VALID', 'TENANT_DISABLED', 'RATE_LIMITED', 'QUOTA_EXCEEDED']),
+  ...v.partial(limitOut).entries,
+});
+
+export function toCheck({ code, limit }: CheckResult): v.InferOutput<typeof checkOut> {
+  return { allowed: code === 'VALID', code, ...(limit && toLimit(limit)) };
 }

@@ -24,9 +24,9 @@ const createOwner = operation({
   request: { path: PATH_OF.tenant, body: createOwnerBody, bodyBytesMax: BODY_BYTES.key },
   response: { status: 201, body: ownerResource },
   errors: ['owner_exists'],
-  run: async (context, { tenantId, body: { id, ...attributes } }) => {
+  run: async (context, { tenantId, body: { id, credits, ...attributes } }) => {
     const created = await context.change(tenantId, (tenant, target, command) =>
-      tenant.createOwner(target, id, attributes, command),
+      tenant.createOwner(target, id, attributes, credits, command),
     );
     return changedVersion(created, (owner) => toOwnerResource(tenantId, owner));
   },
@@ -72,7 +72,7 @@ const updateOwner = operation({
   permission: 'owners:write',
   request: { path: PATH_OF.owner, body: updateOwnerBody, bodyBytesMax: BODY_BYTES.key },
   response: { body: ownerResource },
-  errors: ['precondition_failed', 'storage_full'],
+  errors: ['no_credits', 'precondition_failed', 'storage_full'],
   run: async (context, { tenantId, ownerId, body: patch }) => {
     const updated = await context.change(
       tenantId,

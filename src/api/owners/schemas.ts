@@ -1,7 +1,8 @@
 /** Schemas of owners, and how a record becomes a resource. */
 import * as v from 'valibot';
-import type { OwnerRecord } from '../../../domain/owners/record.ts';
+import type { OwnerView } from '../../../domain/owners/record.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
+import { creditsOut, creditsPatch, newCredits, toCredits } from '../credits/schemas.ts';
 import { clearable, cursor, metadata, name, order, ownerId, pageLimit, pageOut, planId, timeOut } from '../fields.ts';
 import { actorOut, parseMetadata, toActor } from '../keys/schemas.ts';
 
@@ -11,6 +12,7 @@ export const createOwnerBody = closedObject({
   metadata: v.optional(metadata, {}),
   enabled: v.optional(v.boolean(), true),
   plan: v.optional(v.nullable(planId), null),
+  credits: v.optional(newCredits, null),
 });
 
 /** A field that is absent stays as it is; null clears it. */
@@ -19,6 +21,7 @@ export const updateOwnerBody = closedObject({
   metadata: v.exactOptional(clearable(metadata, '{}')),
   enabled: v.exactOptional(v.boolean()),
   plan: v.exactOptional(v.nullable(planId)),
+  credits: v.exactOptional(creditsPatch),
 });
 
 const trueOrFalse = v.pipe(
@@ -42,6 +45,7 @@ export const ownerResource = v.strictObject({
   metadata: v.record(v.string(), v.unknown()),
   enabled: v.boolean(),
   plan: v.nullable(v.string()),
+  credits: creditsOut,
   createdAt: timeOut,
   createdBy: actorOut,
   updatedAt: timeOut,
@@ -51,7 +55,7 @@ export type OwnerResource = v.InferOutput<typeof ownerResource>;
 
 export const ownerList = v.strictObject({ data: v.array(ownerResource), page: pageOut });
 
-export function toOwnerResource(tenantId: string, owner: OwnerRecord): OwnerResource {
+export function toOwnerResource(tenantId: string, owner: OwnerView): OwnerResource {
   return {
     id: owner.id,
     tenantId,
@@ -60,6 +64,7 @@ export function toOwnerResource(tenantId: string, owner: OwnerRecord): OwnerReso
     enabled: owner.enabled,
     // A result that an earlier version kept has none.
     plan: owner.plan ?? null,
+    credits: toCredits(owner.credits),
     createdAt: new Date(owner.createdAt).toISOString(),
     createdBy: toActor(owner.createdBy),
     updatedAt: new Date(owner.updatedAt).toISOString(),

@@ -124,9 +124,9 @@ const updateTenant = operation({
   run: async (context, { tenantId, body: patch }) => {
     const isOperator = context.caller.confinement === null;
     // Disabling a tenant and trimming its audit log must be possible even when there is no room for more data.
-    const { status = 'disabled', name, settings = {} } = patch;
+    const { status = 'disabled', name, settings = {}, limits } = patch;
     const others = Object.keys(settings).filter((setting) => setting !== 'auditRetentionSeconds');
-    const grows = status !== 'disabled' || name !== undefined || others.length > 0;
+    const grows = status !== 'disabled' || name !== undefined || limits !== undefined || others.length > 0;
     const updated = await context.change(
       tenantId,
       (tenant, target, command) => tenant.update(target, patch, { isOperator }, command),

@@ -15,6 +15,7 @@ import {
   timeOut,
   YEAR_SECONDS,
 } from '../fields.ts';
+import { tenantLimits, tenantLimitsOut, toTenantLimits } from '../limits/schemas.ts';
 
 const RETENTION_SECONDS_MAX = 10 * YEAR_SECONDS;
 /** A day, so that somebody who steals a management key cannot erase the traces at once. */
@@ -50,6 +51,7 @@ export const updateTenantBody = closedObject({
   name: v.exactOptional(name),
   status: v.exactOptional(status),
   settings: v.exactOptional(settingsIn),
+  limits: v.exactOptional(tenantLimits),
 });
 
 export const listTenantsQuery = closedObject({ limit: pageLimit, cursor });
@@ -67,6 +69,7 @@ export const tenantResource = v.strictObject({
     leaseSeconds: v.number(),
     auditRetentionSeconds: v.nullable(v.number()),
   }),
+  limits: tenantLimitsOut,
   createdAt: timeOut,
   updatedAt: timeOut,
 });
@@ -86,6 +89,7 @@ export function toTenantResource(tenant: TenantRecord): TenantResource {
     status: tenant.status,
     // A result that an earlier version kept lacks the settings that were added since.
     settings: { ...DEFAULT_SETTINGS, ...tenant.settings },
+    limits: toTenantLimits(tenant.limits),
     createdAt: new Date(tenant.createdAt).toISOString(),
     updatedAt: new Date(tenant.updatedAt).toISOString(),
   };

@@ -1,6 +1,9 @@
 /** Verification of customers' keys: the operation that is called most. */
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
+import type { LimitResult } from '../../../domain/limits/decision.ts';
+import { JsonText } from '../../http/json-text.ts';
 import { type Verification, verifyKeyString } from '../../verify/verify.ts';
+import { toLimit } from '../limits/schemas.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
 import { toVerificationResource, type VerificationResource, verification, verifyBody } from './schemas.ts';
 
@@ -32,19 +35,38 @@ export const verifyKey = operation({
 });
 
 /**
- * Outcomes that depend on a held key alone. Each is made once and lives as long as the held key. HELD_BYTES in
- * domain/keys/held-key.ts accounts for it.
+ * What depends on a held key alone, made once: the whole outcome for a key without limits, else the text around its
+ * limits. It lives as long as the held key. HELD_BYTES in domain/keys/held-key.ts accounts for it.
  */
 const reused = new WeakMap<VerifiedKey, Outcome<VerificationResource>>();
+const reusedTexts = new WeakMap<VerifiedKey, { readonly before: string; readonly after: string }>();
 
 function outcomeOf(verified: Verification): Outcome<VerificationResource> {
   const isReused = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
   if (!isReused) return { value: toVerificationResource(verified) };
+  if (verified.limits !== undefined) return { value: textWithLimits(verified, verified.limits) };
   const known = reused.get(verified.key);
   if (known !== undefined) return known;
   const outcome = { value: toVerificationResource(verified), isReused };
   reused.set(verified.key, outcome);
   return outcome;
 }
+
+function textWithLimits(verified: Found, limits: readonly LimitResult[]): JsonText {
+  const { key } = verified;
+  let around = reusedTexts.get(key);
+  if (around === undefined) {
+    const text = JSON.stringify(toVerificationResource({ ...verified, limits: [] }));
+    // The last one: what comes after it holds no text of callers.
+    const at = text.lastIndexOf(NO_LIMITS_TEXT) + NO_LIMITS_TEXT.length - 2;
+    around = { before: text.slice(0, at), after: text.slice(at + 2) };
+    reusedTexts.set(key, around);
+  }
+  return new JsonText(around.before + JSON.stringify(limits.map(toLimit)) + around.after);
+}
+
+type Found = Extract<Verification, { readonly key: VerifiedKey }>;
+
+const NO_LIMITS_TEXT = '"limits":[]';
 
 export const verificationOperations: readonly Operation[] = [verifyKey];

@@ -4,6 +4,7 @@ import { isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type { Warning } from '../../../domain/keys/verification.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import type { Verification } from '../../verify/verify.ts';
+import { remainingCredits } from '../credits/schemas.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
 import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
 import { cost, limitOut, namedLimits, toLimit } from '../limits/schemas.ts';
@@ -33,6 +34,7 @@ export const VERIFICATION_CODES = [
   'INSUFFICIENT_SCOPES',
   'RATE_LIMITED',
   'QUOTA_EXCEEDED',
+  'INSUFFICIENT_CREDITS',
 ] as const;
 
 const warningOut = v.variant('code', [
@@ -62,13 +64,15 @@ export const verification = v.strictObject({
   rotation: v.exactOptional(rotationOut),
   /** Of keys with limits, when these were asked: those that applied. */
   limits: v.exactOptional(v.array(limitOut)),
+  /** Of keys that draw on credits, their own or those of the owner, when these were asked. */
+  credits: v.exactOptional(remainingCredits),
   warnings: v.array(warningOut),
 });
 export type VerificationResource = v.InferOutput<typeof verification>;
 
 export function toVerificationResource(verified: Verification): VerificationResource {
   if (!('key' in verified)) return { valid: false, code: verified.code, warnings: [] };
-  const { code, tenantId, key, warnings, limits } = verified;
+  const { code, tenantId, key, warnings, limits, credits } = verified;
   const found = {
     valid: code === 'VALID',
     code,
@@ -82,6 +86,7 @@ export function toVerificationResource(verified: Verification): VerificationReso
     metadata: parseMetadata(key.metadata),
     expiresAt: isoTime(key.expiresAt),
     ...(limits === undefined ? {} : { limits: limits.map(toLimit) }),
+    ...(credits === undefined ? {} : { credits }),
     warnings: warnings.map(toWarning),
   };
   return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };

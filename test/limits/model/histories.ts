@@ -78,9 +78,21 @@ const burst = (
       Array.from({ length: times }, (_, i) => ({ ...verify, at: verify.at + i * gap })),
     );
 
-/** A holder whose tenant is in use by keys that have nothing to do with the limits. */
+/**
+ * A holder whose tenant is in use by keys that have nothing to do with the limits. Now and then it gives back what it
+ * holds.
+ */
+const RENEWALS = ['renew', 'renew', 'renew', 'renew', 'give back'] as const;
+
 const renewals: fc.Arbitrary<ModelEvent[]> = fc
-  .record({ at, type: of('renew'), holder, there: delay, back: delay, times: fc.integer({ min: 1, max: 8 }) })
+  .record({
+    at,
+    type: fc.constantFrom(...RENEWALS),
+    holder,
+    there: delay,
+    back: delay,
+    times: fc.integer({ min: 1, max: 8 }),
+  })
   .map(({ times, ...renew }) =>
     Array.from({ length: times }, (_, i) => ({ ...renew, at: renew.at + i * RENEW_EVERY_MS })),
   );

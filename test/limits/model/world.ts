@@ -35,6 +35,7 @@ export type ModelEvent = { readonly at: number } & (
       readonly lost: boolean;
     }
   | { readonly type: 'renew'; readonly holder: number; readonly there: number; readonly back: number }
+  | { readonly type: 'give back'; readonly holder: number; readonly there: number; readonly back: number }
   | { readonly type: 'change'; readonly root: number; readonly index: number; readonly to: number }
   | { readonly type: 'change all' }
   /**
@@ -144,6 +145,7 @@ export class World {
     else if (holder === undefined) return;
     else if (event.type === 'verify') this.#verify(event, holder, t);
     else if (event.type === 'renew') this.#call(event, [], holder, null, t);
+    else if (event.type === 'give back') this.#giveBack(event, holder, t);
     else if (event.type === 'lose holder') holder.budgets = this.#newBudgets();
     else this.#setBack(holder, event.by, t);
   }
@@ -167,7 +169,7 @@ export class World {
       cost: event.cost,
     }));
     const decision = holder.budgets.spend(spendings, now);
-    if (decision.type === 'ask' && !hasWaited && holder.budgets.isAsking(spendings.map(({ budget }) => budget))) {
+    if (decision.type === 'ask' && !hasWaited && decision.mayWait) {
       holder.waiting.push((then) => this.#verify(event, holder, then, true));
       return;
     }
@@ -214,6 +216,11 @@ export class World {
     });
     const again = verify?.again ?? null;
     if (again !== null) this.#later(t + there + again, (then) => arrive(then, false));
+  }
+
+  #giveBack(event: { there: number; back: number }, holder: Holder, t: number): void {
+    holder.budgets.giveBack(holder.clock.now(t));
+    this.#call(event, [], holder, null, t);
   }
 
   /** The holder looks at its clock just before and just after it is set back. */

@@ -1,6 +1,6 @@
 /**
- * Runs more random histories: of the model (test/model), and of the rules of leases (test/leases). They run in workerd
- * under vitest, where time can be simulated.
+ * Runs more random histories: of the model (test/model), and of the rules of leases (test/leases) and of limits
+ * (test/limits). They run in workerd under vitest, where time can be simulated.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,6 +15,11 @@ export async function histories(runs: number, progress: Progress): Promise<objec
 
 export async function leaseHistories(runs: number, progress: Progress): Promise<object> {
   await run(['test/leases/model.test.ts'], runs, progress);
+  return { histories: runs };
+}
+
+export async function limitHistories(runs: number, progress: Progress): Promise<object> {
+  await run(['test/limits/model.test.ts'], runs, progress);
   return { histories: runs };
 }
 

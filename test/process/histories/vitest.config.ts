@@ -16,7 +16,12 @@ export default defineConfig({
     }),
   ],
   test: {
-    include: ['test/model/histories.test.ts', 'test/model/deletion.test.ts', 'test/leases/model.test.ts'],
+    include: [
+      'test/model/histories.test.ts',
+      'test/model/deletion.test.ts',
+      'test/leases/model.test.ts',
+      'test/limits/model.test.ts',
+    ],
     root,
     // Histories cause crashes, which are logged.
     silent: 'passed-only',

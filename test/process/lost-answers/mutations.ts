@@ -44,6 +44,18 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
     actions: ['key.create', 'key.create'],
   }),
   'change a key': (client, tenant) => onKey(client, tenant, '', { name: 'New' }, 200, 'key.update', 'PATCH'),
+  'add credits to a key': async (client, tenant) => {
+    const { id } = await client.createKey(tenant, { credits: { remaining: 5 } });
+    return onKeys(tenant, `/${id}/credits`, { operation: 'increment', amount: 5 }, 200, 'key.credits');
+  },
+  'add credits to an owner': async (client, tenant) => {
+    const id = crypto.randomUUID();
+    await client.send('POST', `/tenants/${tenant}/owners`, { id, credits: { remaining: 5 } });
+    return {
+      ...{ method: 'POST', path: `/tenants/${tenant}/owners/${id}/credits`, status: 200 },
+      ...{ body: { operation: 'increment', amount: 5 }, ...logged('owner.credits', tenant) },
+    };
+  },
   'delete a key': (client, tenant) => onKey(client, tenant, '', undefined, 204, 'key.delete', 'DELETE'),
   'rotate a key': (client, tenant) => onKey(client, tenant, '/rotate', { gracePeriodSeconds: 60 }, 201, 'key.rotate'),
   'revoke a key': (client, tenant) => onKey(client, tenant, '/revoke', { reason: 'lost' }, 200, 'key.revoke'),
