@@ -76,6 +76,8 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   'managementKeys.get': ['tenants.create', 'managementKeys.create'],
   'managementKeys.rotate': ['tenants.create', 'managementKeys.create'],
   'managementKeys.revoke': ['tenants.create', 'managementKeys.create'],
+  'keys.changeCredits': [...USUAL, 'keys.update'],
+  'limits.check': ['tenants.create', 'tenants.update'],
   'cleanup.list': [...USUAL, 'cleanup.run'],
   'audit.listOfDeployment': ['tenants.create', 'tenants.delete'],
 };

@@ -5,6 +5,7 @@
 import type * as v from 'valibot';
 import { auditEntry, auditList } from '../audit/schemas.ts';
 import { cleanupList, cleanupReport } from '../cleanup/schemas.ts';
+import { creditsOut } from '../credits/schemas.ts';
 import { encryptionOverview, resealProgress } from '../encryption/schemas.ts';
 import { pageOut } from '../fields.ts';
 import {
@@ -21,7 +22,7 @@ import {
   rotationOut,
   rotationResult,
 } from '../keys/schemas.ts';
-import { limitFields, limitOut } from '../limits/schemas.ts';
+import { checkOut, limitFields, limitOut, tenantLimitsOut } from '../limits/schemas.ts';
 import {
   managementKeyList,
   managementKeyResource,
@@ -56,6 +57,9 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
   RateLimit: limitFields.rateLimits.item,
   Quota: limitFields.quotas.item,
   LimitState: limitOut,
+  LimitCheck: checkOut,
+  Credits: creditsOut.wrapped,
+  TenantLimits: tenantLimitsOut,
   Rotation: rotationResource,
   RotationList: rotationList,
   Owner: ownerResource,
@@ -83,6 +87,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   rotations: 'Rotations of keys that are under way or have ended.',
   owners: 'Owners: your customers, to whom keys belong.',
   plans: 'Plans: limits and allowed scopes for any number of keys.',
+  limits: 'Limits of a tenant, for what has no key.',
   tenants: 'Tenants: keys of one tenant are apart from those of all others.',
   managementKeys: 'Management keys: the callers of this API.',
   encryption: 'Encryption of stored key strings.',
@@ -104,6 +109,9 @@ export const NOTES: Readonly<Record<string, string>> = {
   'keys.rotate':
     'The successor takes over what the request does not name. One that may do more than the key needs ' +
     '`keys:update` or `keys:create` as well.',
+  'keys.changeCredits': 'A decrement stops at 0. Send an `Idempotency-Key`, so that a repeated request counts once.',
+  'owners.changeCredits': 'A decrement stops at 0. Send an `Idempotency-Key`, so that a repeated request counts once.',
+  'limits.check': 'Answers 200 whether it is allowed or not. A check that is repeated counts again.',
   'encryption.reseal':
     'Repeat it until `remaining` is 0. `Idempotency-Key` has no effect: repeating it changes nothing.',
   'tenants.delete': 'Returns when all data of the tenant is gone, the audit log included.',
@@ -189,6 +197,34 @@ export const FIELDS: Readonly<Record<string, string>> = {
   resetsAt: 'When all of it is free again, if nothing more is used.',
   retryAfterMs: 'In how many milliseconds it would admit this cost; null for never. Only of a limit that refused.',
   allowedScopes: 'What keys of the plan may do at most; null for whatever their own scopes say.',
+
+  // ---- credits ----
+  credits: 'Units that may be used up; null for none of its own.',
+  'Owner.credits': 'Units that its keys may use up that have none of their own; null for none.',
+  'Verification.credits': 'What is left of the credits that the key draws on. Of keys that draw on any.',
+  'credits.remaining': 'How many units are left.',
+  'Credits.remaining': 'How many units are left.',
+  refill: 'What is added by and by; null for nothing.',
+  'refill.amount': 'The units that are added each time.',
+  'refill.interval': 'When they are added: at the start of each day, or of a day in each month, in UTC.',
+  'refill.day': 'The day of the month, or its last day where it has fewer.',
+  nextRefillAt: 'When the next refill is due; null for never.',
+  operation: 'What to do with the balance.',
+  amount: 'The new balance, or the units to add or take away.',
+
+  // ---- limits of a tenant ----
+  identifier: 'What tells one visitor from another, an address for example. Only a digest of it is kept.',
+  'LimitsCheckBody.name': 'The name of a limit of the tenant.',
+  allowed: 'Whether the use is allowed. Then it has been counted.',
+  'LimitCheck.code': 'Why it is not allowed, or `VALID`.',
+  'LimitCheck.name': 'The name of the limit.',
+  'TenantLimits.rateLimits.name': 'No two limits of a tenant have the same name.',
+  'TenantLimits.quotas.name': 'No two limits of a tenant have the same name.',
+  'Tenant.limits': 'Limits for identifiers that are no keys.',
+  'TenantsUpdateBody.limits':
+    'Limits for identifiers that are no keys. An absent list keeps its value, null clears it.',
+  'TenantsUpdateBody.limits.rateLimits.name': 'No two limits of a tenant have the same name.',
+  'TenantsUpdateBody.limits.quotas.name': 'No two limits of a tenant have the same name.',
 
   // ---- verification ----
   'KeysVerifyBody.key': 'The key string that your customer sent, whatever it is.',

@@ -28,6 +28,8 @@ const page = (data: readonly unknown[]) => ({ data, page: { limit: 25, nextCurso
 
 const RATE_LIMITS = [{ name: 'calls', limit: 100, windowSeconds: 60, per: 'key', automatic: true }];
 const QUOTAS = [{ name: 'exports', limit: 1000, period: 'month', per: 'owner', automatic: false }];
+const SIGN_UPS = { name: 'sign-ups', limit: 5, windowSeconds: 3600 };
+const REFILL = { amount: 100, interval: 'month', day: 1 };
 const NEVER_ROTATED = { replaces: null, replacedBy: null, rotatedAt: null, graceEndsAt: null };
 
 const lifecycle = {
@@ -55,6 +57,7 @@ const key = {
   plan: null,
   rateLimits: [],
   quotas: [],
+  credits: null,
   ...lifecycle,
 };
 const rotated = {
@@ -72,6 +75,14 @@ const successor = {
   updatedAt: ROTATED,
   rotation: { ...NEVER_ROTATED, replaces: KEY_ID },
 };
+const changedKey = {
+  ...key,
+  name: 'Backend of the shop',
+  rateLimits: RATE_LIMITS,
+  credits: { remaining: 500, refill: REFILL, nextRefillAt: '2026-12-01T00:00:00.000Z' },
+  updatedAt: ROTATED,
+  version: 2,
+};
 const revoked = { ...key, status: 'revoked', updatedAt: ROTATED, revokedAt: ROTATED, revokedBy: ADMIN, version: 2 };
 
 const owner = {
@@ -81,6 +92,7 @@ const owner = {
   metadata: { region: 'eu' },
   enabled: true,
   plan: PLAN_ID,
+  credits: { remaining: 1000, refill: null, nextRefillAt: null },
   createdAt: CREATED,
   createdBy: ADMIN,
   updatedAt: CREATED,
@@ -111,6 +123,7 @@ const tenant = {
     leaseSeconds: 1,
     auditRetentionSeconds: null,
   },
+  limits: { rateLimits: [], quotas: [] },
   createdAt: CREATED,
   updatedAt: CREATED,
 };
@@ -163,6 +176,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       metadata: { team: 'billing' },
       expiresAt: null,
       limits: [{ name: 'calls', limit: 100, remaining: 99, resetsAt: ROTATED }],
+      credits: { remaining: 999 },
       warnings: [],
     },
   },
@@ -180,8 +194,12 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   'keys.get': { response: key },
   'keys.update': {
-    request: { name: 'Backend of the shop', rateLimits: RATE_LIMITS },
-    response: { ...key, name: 'Backend of the shop', rateLimits: RATE_LIMITS, updatedAt: ROTATED, version: 2 },
+    request: { name: 'Backend of the shop', rateLimits: RATE_LIMITS, credits: { remaining: 500, refill: REFILL } },
+    response: changedKey,
+  },
+  'keys.changeCredits': {
+    request: { operation: 'increment', amount: 250 },
+    response: { ...changedKey, credits: { ...changedKey.credits, remaining: 750 } },
   },
   'keys.rotate': {
     request: { gracePeriodSeconds: 2_592_000 },
@@ -211,7 +229,13 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   'rotations.cancel': { response: { ...key, updatedAt: ROTATED, version: 3 } },
   'owners.create': {
-    request: { id: OWNER_ID, name: 'Customer 17', metadata: { region: 'eu' }, plan: PLAN_ID },
+    request: {
+      id: OWNER_ID,
+      name: 'Customer 17',
+      metadata: { region: 'eu' },
+      plan: PLAN_ID,
+      credits: { remaining: 1000 },
+    },
     response: owner,
   },
   'owners.list': { response: page([owner]) },
@@ -219,6 +243,14 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'owners.update': {
     request: { enabled: false },
     response: { ...owner, enabled: false, updatedAt: ROTATED, version: 2 },
+  },
+  'owners.changeCredits': {
+    request: { operation: 'increment', amount: 500 },
+    response: { ...owner, credits: { ...owner.credits, remaining: 1500 } },
+  },
+  'limits.check': {
+    request: { identifier: '203.0.113.7', name: 'sign-ups' },
+    response: { allowed: true, code: 'VALID', name: 'sign-ups', limit: 5, remaining: 4, resetsAt: ROTATED },
   },
   'plans.create': {
     request: { id: PLAN_ID, name: 'Gold', rateLimits: RATE_LIMITS, quotas: QUOTAS, allowedScopes: ['invoices:*'] },
@@ -234,8 +266,13 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'tenants.list': { response: page([tenant]) },
   'tenants.get': { response: tenant },
   'tenants.update': {
-    request: { settings: { gracePeriodSeconds: 86_400 } },
-    response: { ...tenant, settings: { ...tenant.settings, gracePeriodSeconds: 86_400 }, updatedAt: ROTATED },
+    request: { settings: { gracePeriodSeconds: 86_400 }, limits: { rateLimits: [SIGN_UPS] } },
+    response: {
+      ...tenant,
+      settings: { ...tenant.settings, gracePeriodSeconds: 86_400 },
+      limits: { rateLimits: [SIGN_UPS], quotas: [] },
+      updatedAt: ROTATED,
+    },
   },
   'managementKeys.create': {
     request: { name: 'API gateway', role: 'verifier', tenantId: TENANT_ID },
