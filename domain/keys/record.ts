@@ -126,7 +126,7 @@ export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;
 /** What the object reports of a key that it created. The caller knows the rest, since it asked for it. */
 export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'createdAt' | 'createdBy'>;
 
-/** A record as it leaves the object: without what only storage needs, with status and credits at the time of reading. */
+/** A record as it leaves the object: without what only storage needs, with what holds at the time of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & {
   readonly status: KeyStatus;
   /** The credits of the key's lineage, refilled as of the time of reading; null when it has none. */

@@ -22,7 +22,7 @@ import {
 const BLOCK_SHARE = 1 / 20;
 
 /** A block is void so long after it was written (ms), so that it is known when its row is worth nothing any more. */
-const BLOCK_LASTS_MS = 3_600_000;
+export const BLOCK_LASTS_MS = 3_600_000;
 
 /** Share of the limit from which on a limit counts as nearly used up. */
 const TIGHT_SHARE = 0.8;
@@ -215,14 +215,18 @@ export class Counter {
   /** Writes off `rest` units to memory, and `lent` units that are about to be outstanding. */
   #open(rest: number, lent: number, now: number, write: WriteRow): void {
     this.distrustRow();
-    const open = rest + lent + this.#used.outstandingUnits(now);
-    write(this.#used.row(open), this.#used.overAt(open === 0 ? now : now + BLOCK_LASTS_MS));
+    write(this.#row(rest + lent, now), this.#used.overAt(now + BLOCK_LASTS_MS));
     this.#isRowGood = true;
     this.#writtenAt = now;
     this.#hasLongerWindow = false;
     this.#isAhead = rest > 0;
     this.#era = this.#used.era(now);
     this.#rest = rest;
+  }
+
+  /** The row, with units that are written off beside those that are outstanding. */
+  #row(open: number, now: number): Uint8Array {
+    return this.#used.row(open + this.#used.outstandingUnits(now));
   }
 
   #noteTight(now: number): void {

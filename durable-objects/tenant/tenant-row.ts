@@ -43,7 +43,8 @@ export type StoredTenant = {
 const LIMIT_COLUMNS = 'rate_limits, quotas';
 
 /** One statement for everything that an object needs at its start: preparing a statement costs more than running it. */
-const READ = `SELECT ${COLUMNS}, ${LIMIT_COLUMNS}, leases_out, EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
+const READ = `SELECT ${COLUMNS}, ${LIMIT_COLUMNS}, leases_out,
+  EXISTS (SELECT 1 FROM group_revocations) AS has_group_revocations,
   EXISTS (SELECT 1 FROM owners_filled) AS has_unfilled_owners, EXISTS (SELECT 1 FROM credits) AS has_credits,
   (SELECT version FROM schema_version) AS schema_version FROM tenant`;
 

@@ -324,8 +324,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
   }
 
   /**
-   * Counts a use by an identifier that is no key, by a limit of the tenant. What is counted is written before the answer
-   * leaves, unless a row has it written off already.
+   * Counts a use by an identifier that is no key, by a limit of the tenant. What is counted is written before the
+   * answer leaves, unless a row has it written off already.
    */
   checkLimit(target: TenantTarget, check: Check): Later<Result<CheckResult>> {
     return this.#state.read(target, (tenant, now): Result<CheckResult> => {

@@ -93,7 +93,7 @@ let tenants = 0;
 
 async function run(history: readonly Step[], isOwned: boolean): Promise<void> {
   tenants += 1;
-  const tenant = `model-${tenants}`;
+  const tenant = `credits-model-${tenants}`;
   await createTenant(tenant);
   const model = new Model();
   const credits = { remaining: model.remaining };

@@ -48,8 +48,8 @@ function limitBytes(limits: KeyLimits | null): number {
 }
 
 /**
- * The hot key of a record, with the use that is stored, the state of its owner, its plan or that of the owner, and whose
- * credits it draws on.
+ * The hot key of a record, with the use that is stored, the state of its owner, its plan or that of the owner, and
+ * whose credits it draws on.
  */
 export function hotKeyOf(
   record: KeyRecord,

@@ -121,8 +121,8 @@ export function createdView(record: NewRecord, now: number): KeyView {
 export type KeyChanges = KeyPatch & { readonly credits?: CreditsPatch | null };
 
 /**
- * Changes attributes of a key, and the credits of its lineage. Writes nothing when none differs. Fails with `no_credits`
- * when credits are to be changed that it does not have.
+ * Changes attributes of a key, and the credits of its lineage. Writes nothing when none differs. Fails with
+ * `no_credits` when credits are to be changed that it does not have.
  */
 export function update(keyId: string, { credits: wanted, ...patch }: KeyChanges): Mutation<KeyView> {
   return onKey(keyId, (context, record) => {

@@ -1,7 +1,7 @@
 /**
  * The table `checks`: a row for each identifier and limit of the tenant that something was used of. Visitors decide how
- * many there are, so all rows together are bounded by bytes. What still counts is never removed to make room, since that
- * would reopen a limit: when there is none, a check is refused instead.
+ * many there are, so all rows together are bounded by bytes. What still counts is never removed to make room, since
+ * that would reopen a limit: when there is none, a check is refused instead.
  *
  * The size of all rows is kept in a row of its own, in the same transaction, so nobody has to add up the table.
  */

@@ -3,6 +3,8 @@
  * decide how many identifiers there are, and a flood of them must push out no key and no counter of one.
  */
 import { BudgetGranter } from '../../../domain/limits/budget-granter.ts';
+import { BLOCK_LASTS_MS } from '../../../domain/limits/counter.ts';
+import { readRow } from '../../../domain/limits/counter-row.ts';
 import { endOfCheck } from '../../../domain/limits/identifiers.ts';
 import { ALLOWANCES } from '../../../domain/limits/limit.ts';
 import { type LimitCharge, type LimitDecision, TenantLimits } from '../../../domain/limits/tenant-limits.ts';
@@ -27,7 +29,7 @@ export class IdentifierLimits {
     const rows = {
       read: (counter: string) => table.read(counter),
       write: (counter: string, row: Uint8Array, overAt: number) =>
-        table.write(counter, row, Math.min(overAt, endOfCheck(counter, this.#now))),
+        table.write(counter, row, Math.min(endOfRow(row, overAt), endOfCheck(counter, this.#now))),
     };
     this.limits = new TenantLimits(rows, granter, { allowances: ALLOWANCES, memory: identifierMemory }, startedAt);
   }
@@ -47,4 +49,10 @@ export class IdentifierLimits {
   remove(names: readonly string[], now: number): void {
     for (const name of names) if (this.limits.drop(name, now)) this.#table.remove(name);
   }
+}
+
+/** When nothing of a row counts any more (ms): a window after it was written if no block of it is open. */
+function endOfRow(row: Uint8Array, overAt: number): number {
+  const { kind, open } = readRow(row);
+  return kind === 'rate' && open === 0 ? overAt - BLOCK_LASTS_MS : overAt;
 }

@@ -65,7 +65,7 @@ export type LimitsReport = {
   readonly even: readonly EvenUse[];
 };
 
-/** Makes about so many verifications. Throws when a limit was exceeded, or much less admitted than an exact log would. */
+/** Makes about so many verifications. Throws when a limit was exceeded, or too little was admitted. */
 export async function limits(verifications: number, progress: Progress): Promise<LimitsReport> {
   const seconds = (verifications * (1 - EVEN_SHARE)) / REQUESTS_PER_SECOND;
   using folder = temporaryFolder();
