@@ -155,7 +155,9 @@ function parameterTable(parameters: readonly Parameter[]): Part {
 }
 
 function responseRow(status: string, { description, headers = {}, content = {} }: ResponseObject): Html {
-  const types = Object.entries(content).map(([type, { schema }]) => (type === 'text/html' ? 'HTML' : typeOf(schema)));
+  const types = Object.entries(content).map(([type, { schema }]) =>
+    type.startsWith('text/') ? [type, ' '] : [typeOf(schema), ' '],
+  );
   const names = Object.keys(headers).map((name) => html`<code>${name}</code> `);
   return html`
 <tr><td>${status}</td><td>${prose(description)}</td><td>${types}</td><td>${names}</td></tr>`;
@@ -207,9 +209,11 @@ function typeOf(schema: JsonSchema): Part {
 
 const BOUNDS = ['minLength', 'maxLength', 'minimum', 'maximum', 'minItems', 'maxItems', 'pattern', 'default'];
 
+const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
 function bounds(schema: JsonSchema): Part {
   const some = BOUNDS.filter((name) => schema[name] !== undefined);
-  return some.map((name) => html`<br><small>${name} <code>${JSON.stringify(schema[name])}</code></small>`);
+  return some.map((name) => html`<br><small>${name} <code>${shown(schema[name])}</code></small>`);
 }
 
 const separated = (parts: readonly Part[], by: string): Part =>
