@@ -19,6 +19,8 @@ export type Secrets = {
   readonly origins: Readonly<Record<SecretName, 'environment' | 'stored' | 'generated'>>;
   /** Lowest level that is logged; undefined for the default. */
   readonly logLevel: string | undefined;
+  /** Whether the reference page is shown; undefined for the default. */
+  readonly docs: string | undefined;
   /** Writes down the generated secrets. Must be called before anything is encrypted or signed with them. */
   readonly store: () => void;
 };
@@ -47,10 +49,10 @@ export function loadSecrets(env: NodeJS.ProcessEnv, directory: DataDirectory): S
   const [token, encryption, hmac] = [choose('ADMIN_TOKEN'), choose('ENCRYPTION_KEY'), choose('HMAC_SECRET')];
   const values = { ADMIN_TOKEN: token.value, ENCRYPTION_KEY: encryption.value, HMAC_SECRET: hmac.value };
   const origins = { ADMIN_TOKEN: token.origin, ENCRYPTION_KEY: encryption.origin, HMAC_SECRET: hmac.origin };
-  const config = parseConfig({ ...values, LOG_LEVEL: env.LOG_LEVEL });
+  const config = parseConfig({ ...values, LOG_LEVEL: env.LOG_LEVEL, DOCS: env.DOCS });
   if (Array.isArray(config)) {
     const where = (name: keyof ConfigVariables) => {
-      return name !== 'LOG_LEVEL' && origins[name] === 'stored' ? ` in ${path}` : '';
+      return name !== 'LOG_LEVEL' && name !== 'DOCS' && origins[name] === 'stored' ? ` in ${path}` : '';
     };
     const problems = config.map(({ variable, reason }) => `${variable}${where(variable)} ${reason}`);
     throw new StartupError(problems.join('; '));
@@ -61,7 +63,7 @@ export function loadSecrets(env: NodeJS.ProcessEnv, directory: DataDirectory): S
     const kept = { ...stored, ...Object.fromEntries(generated.map((name) => [name, values[name]])) };
     writePrivateFile(path, `${JSON.stringify(kept, null, 2)}\n`);
   };
-  return { values, origins, logLevel: env.LOG_LEVEL || undefined, store };
+  return { values, origins, logLevel: env.LOG_LEVEL || undefined, docs: env.DOCS || undefined, store };
 }
 
 function chooseSecret(name: SecretName, given: string | undefined, kept: string | undefined, directory: DataDirectory) {

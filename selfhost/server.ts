@@ -53,7 +53,10 @@ export class Server {
         '--control-fd=3',
       ],
       // Passes on nothing of the launcher's own environment, which may hold secrets of other programs.
-      { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...secrets.values, LOG_LEVEL: secrets.logLevel } },
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+        env: { ...secrets.values, LOG_LEVEL: secrets.logLevel, DOCS: secrets.docs },
+      },
     );
     const port = await Promise.race([listeningPort(runtime), endOf(runtime)]);
     if (typeof port === 'string' || runtime.pid === undefined) {

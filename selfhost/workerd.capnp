@@ -23,6 +23,7 @@ const keystead :Workerd.Worker = (
     (name = "ENCRYPTION_KEY", fromEnvironment = "ENCRYPTION_KEY"),
     (name = "HMAC_SECRET", fromEnvironment = "HMAC_SECRET"),
     (name = "LOG_LEVEL", fromEnvironment = "LOG_LEVEL"),
+    (name = "DOCS", fromEnvironment = "DOCS"),
     (name = "TENANTS", durableObjectNamespace = "Tenant"),
     (name = "DIRECTORY", durableObjectNamespace = "Directory"),
     (name = "RESERVE", service = "reserve"),

@@ -8,6 +8,7 @@ import { authorize } from './api/authorization.ts';
 import { TENANT_ID_PATTERN } from './api/fields.ts';
 import { HEALTH_PATHS, health } from './api/health/health.ts';
 import { HttpRequest, toReply } from './api/http-transport.ts';
+import { DESCRIPTION_PATHS, ServedDescription } from './api/openapi/served.ts';
 import type { Operation } from './api/operation.ts';
 import { RequestContext } from './api/request-context.ts';
 import type { ConfigProblem } from './config/config.ts';
@@ -41,9 +42,12 @@ type Route = {
 /** Responds to a request, whatever it is. Never throws. */
 export type Handle = (request: Request, env: Env, background?: Background) => Promise<Response>;
 
-/** A handler for these operations and the health paths. The first operation is found without a search. */
+/**
+ * A handler for these operations, their description and the health paths. The first operation is found without a
+ * search.
+ */
 export function handlerOf(operations: readonly Operation[]): Handle {
-  const table = new RouteTable<Route>([...healthRoutes, ...operations.map(routeOf)]);
+  const table = new RouteTable<Route>([...healthRoutes, ...operations.map(routeOf), ...descriptionRoutes(operations)]);
   const [first] = operations;
   return (request, env, background) =>
     handleWith((exchange) => respond(table, first, exchange), request, env, background);
@@ -59,6 +63,18 @@ const healthRoutes = HEALTH_PATHS.map(
     },
   }),
 );
+
+function descriptionRoutes(operations: readonly Operation[]): Route[] {
+  const served = new ServedDescription(operations);
+  return DESCRIPTION_PATHS.map((path) => ({
+    method: 'GET',
+    path,
+    respond: (_params, _target, { runtime, log }) => {
+      log.route = path;
+      return served.reply(path, runtime);
+    },
+  }));
+}
 
 const routeOf = (operation: Operation): Route => ({
   method: operation.method,

@@ -21,6 +21,7 @@ const REFUSED: readonly [string, ConfigVariables, readonly string[]][] = [
     ['ENCRYPTION_KEY is not set', 'HMAC_SECRET is not set'],
   ],
   ['no such level', { ...GOOD, LOG_LEVEL: 'loud' }, ['LOG_LEVEL is not one of debug, info, warn, error, silent']],
+  ['neither on nor off', { ...GOOD, DOCS: 'no' }, ['DOCS is not one of on, off']],
   ['no ENCRYPTION_KEY', { ...GOOD, ENCRYPTION_KEY: undefined }, ['ENCRYPTION_KEY is not set']],
   ['no HMAC_SECRET', { ...GOOD, HMAC_SECRET: undefined }, ['HMAC_SECRET is not set']],
   ['a token of 31 characters', { ...GOOD, ADMIN_TOKEN: TOKEN.slice(1) }, ['ADMIN_TOKEN is shorter than 32 characters']],

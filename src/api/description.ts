@@ -1,7 +1,4 @@
-/**
- * What programs and people are told of an operation. Made from its entry alone, so it cannot drift from what the
- * operation does.
- */
+/** The problems of an operation. They follow from its entry, so they cannot drift from what the operation does. */
 import type { OperationDescription } from './operation.ts';
 import { PROBLEMS, type ProblemCode } from './problems.ts';
 
@@ -30,18 +27,4 @@ export function problemsOf({ changes, grows, request, errors }: OperationDescrip
     ...errors,
   ]);
   return [...codes].sort((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
-}
-
-/** An operation, as far as it can be told without schemas. */
-export function describe(operation: OperationDescription) {
-  const { id, summary, method, path, permission, confined, changes, request, response } = operation;
-  return {
-    ...{ id, summary, method, path, permission, changes },
-    forConfinedCallers: confined === 'allowed',
-    parameters: Object.keys(request.path),
-    takesQuery: request.query !== undefined,
-    takesBody: request.body !== undefined,
-    status: response.status,
-    problems: problemsOf(operation).map((code) => ({ code, status: PROBLEMS[code].status })),
-  };
 }

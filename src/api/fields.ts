@@ -1,4 +1,8 @@
-/** Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound. */
+/**
+ * Schemas of single fields, for the schemas of requests and responses. Every text, number and list has a bound.
+ * `v.metadata` says in terms of JSON Schema what the description of the API cannot read from a check of our own, or
+ * from a number that arrives as a text; validation skips it.
+ */
 import * as v from 'valibot';
 import { MANAGEMENT_KEY_PREFIX } from '../auth/management-key.ts';
 import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
@@ -30,6 +34,7 @@ export const time = v.pipe(
   v.string(),
   v.regex(RFC_3339, TIME_MESSAGE),
   v.check(isRealTime, TIME_MESSAGE),
+  v.metadata({ format: 'date-time' }),
   v.transform((text) => Date.parse(text)),
 );
 
@@ -101,6 +106,7 @@ const scope = v.pipe(
   v.check<string, (issue: v.CheckIssue<string>) => string>(isScope, ({ input }) =>
     input.length > SCOPE_LENGTH_MAX ? SCOPE_TOO_LONG : SCOPE_MALFORMED,
   ),
+  v.metadata({ maxLength: SCOPE_LENGTH_MAX, pattern: SCOPE.source }),
 );
 
 /** Scopes, duplicates removed. A bulk body has up to 50,000 scopes, so valid ones must be checked fast (`isScope`). */
@@ -131,6 +137,7 @@ export const metadata = v.pipe(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
     'must be an object',
   ),
+  v.metadata({ type: 'object', additionalProperties: true }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
     const breach = new MetadataWalk().breachIn(dataset.value, METADATA_DEPTH_MAX);
@@ -195,7 +202,12 @@ export const tenantId = v.pipe(
 // ---- query parameters, which always arrive as texts ----
 
 export const pageLimit = v.optional(
-  v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'), v.transform(Number)),
+  v.pipe(
+    v.string(),
+    v.regex(/^(?:[1-9][0-9]?|100)$/, 'must be a whole number from 1 to 100'),
+    v.metadata({ type: 'integer', minimum: 1, maximum: 100 }),
+    v.transform(Number),
+  ),
   '25',
 );
 /** Any text: `CursorSigner.read` refuses one that is no cursor. */

@@ -1,15 +1,16 @@
 /**
  * An operation of the API, as data. Everything else is made from the list of all operations
  * (src/api/all-operations.ts): the HTTP routes (src/router.ts), the check of rights (src/api/authorization.ts),
- * validation (src/api/http-transport.ts) and the description (src/api/description.ts).
+ * validation (src/api/http-transport.ts) and the description (src/api/openapi/).
  *
  * To add an operation:
  * 1. Write its schemas and its entry in the folder of its resource, and add the entry to that folder's list. Its
  *    `run` gets valid input and returns a value in the shape of the response. It sees neither `Request` nor
  *    `Response`, and throws a `Problem` to refuse the request.
  * 2. Decide in test/auth/route-table.test.ts who may call it.
- * 3. Document it in docs/api.md, and give test/http/hostile.ts a valid request of it. Tests fail while step 2 or 3
- *    is missing. CONTRIBUTING.md has an example.
+ * 3. Say what its fields mean in src/api/openapi/descriptions.ts and give an example in examples.ts beside it; document
+ *    it in docs/api.md; give test/http/hostile.ts a valid request of it; run `npm run openapi`. Tests fail while step
+ *    2 or 3 is missing. CONTRIBUTING.md has an example.
  */
 import type * as v from 'valibot';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';

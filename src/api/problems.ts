@@ -53,6 +53,9 @@ const NOT_FOR_CONFINED = {
     'A caller confined to the tenant may neither allow reveal, nor have key strings kept, nor shorten the audit log.',
 } as const;
 
+/** Windows and periods end all the time, but none that short. */
+const IDENTIFIERS_RETRY_AFTER_SECONDS = '60';
+
 /** What is wrong with limits that are valid each by itself. */
 const LIMIT_MESSAGES = {
   too_many_limits: `must be at most ${LIMITS_MAX} limits together with rateLimits`,
@@ -103,6 +106,7 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'identifiers_full':
       return new Problem(PROBLEMS.identifiers_full, {
         detail: 'What still counts is never dropped. There is room again when the first windows or periods have ended.',
+        headers: { 'Retry-After': IDENTIFIERS_RETRY_AFTER_SECONDS },
       });
     case 'no_credits':
       return new Problem(PROBLEMS.no_credits, {

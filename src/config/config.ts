@@ -11,6 +11,7 @@ export type ConfigVariables = {
   readonly ENCRYPTION_KEY?: string | undefined;
   readonly HMAC_SECRET?: string | undefined;
   readonly LOG_LEVEL?: string | undefined;
+  readonly DOCS?: string | undefined;
 };
 
 export type Config = {
@@ -19,6 +20,8 @@ export type Config = {
   readonly encryption: Keyring;
   readonly hmac: Keyring;
   readonly logLevel: LogLevel;
+  /** Whether the description of the API is shown as a page. */
+  readonly hasDocs: boolean;
 };
 
 export type ConfigProblem = { readonly variable: keyof ConfigVariables; readonly reason: string };
@@ -54,8 +57,10 @@ export function parseConfig(variables: ConfigVariables): Config | ConfigProblem[
   if (logLevel === undefined) {
     problems.push({ variable: 'LOG_LEVEL', reason: `is not one of ${LOG_LEVELS.join(', ')}` });
   }
+  const docs = variables.DOCS || 'on';
+  if (docs !== 'on' && docs !== 'off') problems.push({ variable: 'DOCS', reason: 'is not one of on, off' });
   if (problems.length > 0 || encryption === null || hmac === null || logLevel === undefined) return problems;
-  return { adminToken: variables.ADMIN_TOKEN || null, encryption, hmac, logLevel };
+  return { adminToken: variables.ADMIN_TOKEN || null, encryption, hmac, logLevel, hasDocs: docs === 'on' };
 }
 
 function adminTokenProblem(token: string | undefined): string | null {

@@ -18,6 +18,8 @@ import { type Config, type ConfigProblem, parseConfig } from './config.ts';
 
 export type Runtime = VerificationServices & {
   readonly logLevel: LogLevel;
+  /** Whether the description of the API is shown as a page. */
+  readonly hasDocs: boolean;
   /** Whether `ADMIN_TOKEN` is set. */
   readonly hasAdminToken: boolean;
   readonly authenticator: Authenticator;
@@ -39,9 +41,10 @@ export function runtimeOf(env: Env): Runtime | ConfigProblem[] {
   return runtime;
 }
 
-function makeRuntime({ adminToken, encryption, hmac, logLevel }: Config): Runtime {
+function makeRuntime({ adminToken, encryption, hmac, logLevel, hasDocs }: Config): Runtime {
   return {
     logLevel,
+    hasDocs,
     hasAdminToken: adminToken !== null,
     authenticator: new Authenticator(adminToken),
     signer: new KeySigner(hmac),

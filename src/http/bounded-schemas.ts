@@ -22,21 +22,25 @@ export function boundedArray<T>(
   noun: string,
   isValid?: (value: unknown) => value is T,
 ) {
+  const bounds = anyArray(min, max, noun);
   const items: v.GenericSchema<readonly unknown[], T[]> = v._standardSchema({
     ...v.array(item),
     '~run': (dataset, config) => {
+      const bounded = bounds['~run'](dataset, config);
+      if (bounded.issues !== undefined) return { typed: false, value: bounded.value, issues: bounded.issues };
       const { value } = dataset;
       if (isValid !== undefined && Array.isArray(value) && value.every(isValid)) return { typed: true, value };
       return itemsOf(item, dataset, config);
     },
   });
-  return v.pipe(anyArray(min, max, noun), items);
+  return v.pipe(items, v.metadata({ minItems: min, maxItems: max }));
 }
 
 /** An array of `min` to `max` items of any kind. */
 export function anyArray(min: number, max: number, noun: string) {
   return v.pipe(
     v.custom<readonly unknown[]>(Array.isArray, 'must be an array'),
+    v.metadata({ type: 'array' }),
     v.minLength(min, 'must not be empty'),
     v.maxLength(max, `must be at most ${max} ${noun}`),
   );

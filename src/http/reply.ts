@@ -7,7 +7,12 @@ export type Reply = {
   readonly status: number;
   /** Headers other than the content type and the request id; null for none. */
   readonly headers: Readonly<Record<string, string>> | null;
-  readonly contentType: 'application/json' | 'application/problem+json' | 'text/csv; charset=utf-8' | null;
+  readonly contentType:
+    | 'application/json'
+    | 'application/problem+json'
+    | 'text/csv; charset=utf-8'
+    | 'text/html; charset=utf-8'
+    | null;
   /** The body as text or bytes; null for none. */
   readonly body: string | Uint8Array<ArrayBuffer> | null;
 };

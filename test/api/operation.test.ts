@@ -4,7 +4,8 @@ import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { operations } from '../../src/api/all-operations.ts';
 import { authorize } from '../../src/api/authorization.ts';
-import { describe as describeOperation, problemsOf } from '../../src/api/description.ts';
+import { problemsOf } from '../../src/api/description.ts';
+import { describeApi } from '../../src/api/openapi/document.ts';
 import { operation, PATH_OF } from '../../src/api/operation.ts';
 import { PERMISSIONS, type Principal } from '../../src/auth/principal.ts';
 import { closedObject } from '../../src/http/bounded-schemas.ts';
@@ -81,32 +82,43 @@ describe('an operation that is added', () => {
   });
 
   it('has its description', () => {
-    expect(describeOperation(greetTenant)).toEqual({
-      id: 'tenants.greet',
+    const { paths, components } = describeApi([...operations, greetTenant], '1.0.0');
+    const { post } = paths['/v1/tenants/{tenantId}/greeting'] ?? {};
+    expect(post).toMatchObject({
+      operationId: 'tenants.greet',
       summary: 'Greets a tenant',
-      method: 'POST',
-      path: '/v1/tenants/:tenantId/greeting',
-      permission: 'tenants:read',
-      changes: false,
-      forConfinedCallers: true,
-      parameters: ['tenantId'],
-      takesQuery: true,
-      takesBody: true,
-      status: 201,
-      problems: [
-        { code: 'invalid_host', status: 400 },
-        { code: 'invalid_json', status: 400 },
-        { code: 'unauthenticated', status: 401 },
-        { code: 'forbidden', status: 403 },
-        { code: 'tenant_not_found', status: 404 },
-        { code: 'payload_too_large', status: 413 },
-        { code: 'unsupported_media_type', status: 415 },
-        { code: 'validation_failed', status: 422 },
-        { code: 'internal_error', status: 500 },
-        { code: 'unavailable', status: 503 },
-        { code: 'misconfigured', status: 503 },
+      description: 'Needs the permission `tenants:read`.',
+      parameters: [
+        { name: 'tenantId', in: 'path', schema: { pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' } },
+        { name: 'loudly', in: 'query', required: false, schema: { enum: ['yes', 'no'], default: 'no' } },
+        { $ref: '#/components/parameters/RequestId' },
       ],
+      requestBody: { required: true },
+      responses: {
+        201: { content: { 'application/json': { schema: { $ref: '#/components/schemas/TenantsGreetResponse' } } } },
+      },
     });
+    expect(components.schemas.TenantsGreetBody).toMatchObject({
+      properties: { greeting: { type: 'string', minLength: 1, maxLength: 20 } },
+      required: ['greeting'],
+      additionalProperties: false,
+    });
+    expect(Object.keys(post?.responses ?? {})).toEqual([
+      '201',
+      '400',
+      '401',
+      '403',
+      '404',
+      '413',
+      '415',
+      '422',
+      '500',
+      '503',
+    ]);
+    expect(problemsOf(greetTenant)).toEqual([
+      ...['invalid_host', 'invalid_json', 'unauthenticated', 'forbidden', 'tenant_not_found', 'payload_too_large'],
+      ...['unsupported_media_type', 'validation_failed', 'internal_error', 'unavailable', 'misconfigured'],
+    ]);
   });
 });
 

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { BODY_BYTES } from '../../src/api/operation.ts';
 import { createKey, createTenant, walk } from '../support/api.ts';
+import { describedBody } from '../support/described.ts';
 import { complaintsIn, problemIn, send } from './client.ts';
 
 beforeAll(() => createTenant('acme'));
@@ -100,6 +101,7 @@ describe('a body', () => {
       headers: { Authorization: `Bearer ${env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' },
       body: `{"id":"large"}${' '.repeat(BODY_BYTES.small)}`,
     });
+    await describedBody('POST', '/v1/tenants', response.clone());
     await problemIn(response, 'payload_too_large');
     expect(await walk('/tenants')).toHaveLength(before);
   });

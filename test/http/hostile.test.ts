@@ -6,6 +6,7 @@ import { directoryStub } from '../../durable-objects/bindings.ts';
 import { operations } from '../../src/api/all-operations.ts';
 import { managementKeyWithSecret } from '../../src/api/management-keys/schemas.ts';
 import { api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
+import { describedBody } from '../support/described.ts';
 import { sqlIn } from '../support/objects.ts';
 import { TEST_SECRETS } from '../support/test-secrets.ts';
 import { HOSTILE_ROUTES, runHostileOn, type Tally, type Target, type Victims } from './hostile.ts';
@@ -74,7 +75,12 @@ const target: Target = {
   origin: 'http://keystead.test',
   adminToken: TEST_SECRETS.ADMIN_TOKEN,
   secrets: [TEST_SECRETS.ENCRYPTION_KEY, TEST_SECRETS.HMAC_SECRET].map((entry) => entry.slice(2)),
-  send: (request) => exports.default.fetch(request),
+  send: async (request) => {
+    const { method, url } = request;
+    const response = await exports.default.fetch(request);
+    await describedBody(method, url.slice(url.indexOf('/', 'http://'.length)), response.clone());
+    return response;
+  },
   prepare,
   snapshot,
 };

@@ -1,8 +1,9 @@
 /**
  * A client of the management API for the process tests, which calls the server from outside as the administrator. Its
  * types name what the tests read of the responses. They follow the contract and are not taken from the program, because
- * its mistakes would then go unnoticed.
+ * its mistakes would then go unnoticed. Each answer is held against the description of the API.
  */
+import { check } from './described.ts';
 
 export type TenantResource = { readonly id: string; readonly name: string };
 
@@ -66,7 +67,10 @@ export class Client {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
+    const answer: unknown = text === '' ? undefined : JSON.parse(text);
+    const { status } = response;
+    check.expectDescribed({ method, pathAndQuery: `/v1${path}`, status, headers: response.headers, body: answer });
+    return { status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
   }
 
   /** Returns the body of a response that must be a success. */

@@ -177,7 +177,9 @@ describe('the tables name what the program has', () => {
       ({ method, path, permission }) => `| \`${method}\` | \`${path}\` | \`${permission}\` |`,
     );
     const { HEALTH_PATHS } = await load('src/api/health/health.ts');
-    rows.push(...(HEALTH_PATHS as readonly string[]).map((path) => `| \`GET\` | \`${path}\` | none |`));
+    const { DESCRIPTION_PATHS } = await load('src/api/openapi/served.ts');
+    const open = [...(HEALTH_PATHS as readonly string[]), ...(DESCRIPTION_PATHS as readonly string[])];
+    rows.push(...open.map((path) => `| \`GET\` | \`${path}\` | none |`));
     const shown = rowsOf(API, 'Method').map(([method, path, permission]) => `| ${method} | ${path} | ${permission} |`);
     expect(shown.toSorted()).toEqual(rows.toSorted());
   });
@@ -218,7 +220,7 @@ describe('the tables name what the program has', () => {
     );
     const names = sources.flatMap((source) => [...source.matchAll(/readonly ([A-Z_]+)\?:|env\.([A-Z_]+)/g)]);
     const expected = new Set(names.map(([, variable, setting]) => `\`${variable ?? setting}\``));
-    expect(expected.size).toBe(7);
+    expect(expected.size).toBe(8);
     expect(new Set(rowsOf(pageAt('docs/configure.md'), 'Variable').map(([name]) => name))).toEqual(expected);
   });
 

@@ -43,6 +43,14 @@ test.each([
   expect(await refusal(folder.path, { HOST })).toContain(problem);
 });
 
+test('DOCS that is neither on nor off, while off switches the page off', async () => {
+  using folder = temporaryFolder();
+  expect(await refusal(folder.path, { DOCS: 'no' })).toContain('DOCS is not one of on, off');
+  await using server = await startServer(folder.path, { DOCS: 'off' });
+  const statusOf = async (path: string) => (await fetch(`${server.url}${path}`)).status;
+  expect([await statusOf('/docs'), await statusOf('/openapi.json')]).toEqual([404, 200]);
+});
+
 test('a data folder that cannot be created or written', async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, 'file');

@@ -39,7 +39,7 @@ export async function api(
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const described = await describedBody(method, `/v1${path}`, response);
+  const described = await describedBody(method, `/v1${path}`, response, body);
   return { status: response.status, headers: response.headers, body: described };
 }
 

@@ -1,44 +1,43 @@
-/** Holds each response that a test gets against the description of its operation: status, shape and problem code. */
-import * as v from 'valibot';
+/** Holds each response that a test gets against the description of the API. */
+import { dereference, type Schema, validate } from '@cfworker/json-schema';
 import { operations } from '../../src/api/all-operations.ts';
-import { problemsOf } from '../../src/api/description.ts';
-import type { OperationDescription } from '../../src/api/operation.ts';
-import { PATH_LENGTH_MAX } from '../../src/http/route-table.ts';
+import { describeApi } from '../../src/api/openapi/document.ts';
+import { VERSION } from '../../src/version.ts';
+import { DocumentCheck, partAt, type Validate } from './document-check.ts';
 
-const PATTERNS = operations.map(
-  (operation) => [new RegExp(`^${operation.path.replaceAll(/:\w+/g, '[^/]+')}$`), operation] as const,
+// A copy, because the validator writes into it. Without examples, since it would take their ids for those of schemas.
+const document: ReturnType<typeof describeApi> = JSON.parse(
+  JSON.stringify(describeApi(operations, VERSION), (name, value) => (name === 'example' ? undefined : value)),
 );
+const ROOT = 'https://keystead.test/openapi.json';
+const lookup = dereference({ ...document, $id: ROOT } as Schema);
 
-/** The operation that a request to this path (without the query) asks for, null for none. */
-export function operationAt(method: string, path: string): OperationDescription | null {
-  // Longer paths lead nowhere.
-  if (path.length > PATH_LENGTH_MAX) return null;
-  const wanted = method === 'HEAD' ? 'GET' : method;
-  return PATTERNS.find(([pattern, operation]) => operation.method === wanted && pattern.test(path))?.[1] ?? null;
-}
+/** Interprets the schema, because this runtime runs no code that was made from a text. */
+const validateByDocument: Validate = (pointer, value) => {
+  const schema = partAt(document, pointer) as Schema;
+  const { valid, errors } = validate(value, schema, '2020-12', lookup);
+  const last = errors.at(-1);
+  return valid ? null : `${last?.instanceLocation} ${last?.error} (${pointer})`;
+};
 
-const anyProblem = v.object({ code: v.string() });
+const check = new DocumentCheck(document, validateByDocument);
 
-/** Throws when the description does not allow the response. `body` is the parsed JSON, undefined for none. */
-function expectDescribed(method: string, pathAndQuery: string, status: number, body: unknown): void {
-  const operation = operationAt(method, pathAndQuery.split('?')[0] ?? '');
-  if (operation === null || method === 'HEAD') return;
-  const { response } = operation;
-  if (status >= 400) {
-    const { code } = v.parse(anyProblem, body);
-    const allowed: readonly string[] = problemsOf(operation);
-    if (!allowed.includes(code)) throw new Error(`${operation.id} does not tell of the problem ${code}`);
-  } else {
-    if (status !== response.status) throw new Error(`${operation.id} answers ${response.status}, not ${status}`);
-    if (response.body !== null) v.parse(response.body, body);
-    else if (body !== undefined) throw new Error(`${operation.id} has no body`);
-  }
-}
-
-/** The parsed body of a response, undefined for none, once the description allows the response. */
-export async function describedBody(method: string, pathAndQuery: string, response: Response): Promise<unknown> {
+/**
+ * The parsed body of a response, undefined for none, once the description allows the response. `sent` is the body of
+ * the request where it was JSON: one that was accepted must be allowed too.
+ */
+export async function describedBody(
+  method: string,
+  pathAndQuery: string,
+  response: Response,
+  sent?: unknown,
+): Promise<unknown> {
   const text = await response.text();
-  const body: unknown = text === '' ? undefined : JSON.parse(text);
-  expectDescribed(method, pathAndQuery, response.status, body);
+  const isJson = /^application\/(?:problem\+)?json$/.test(response.headers.get('Content-Type') ?? '');
+  const body: unknown = text === '' ? undefined : isJson ? JSON.parse(text) : text;
+  const { status, headers } = response;
+  // As it was sent: without members that are undefined.
+  const asSent = sent === undefined ? undefined : JSON.parse(JSON.stringify(sent));
+  check.expectDescribed({ method, pathAndQuery, status, headers, body, sent: asSent });
   return body;
 }

@@ -73,6 +73,6 @@ export async function apiWith(
     }),
     faulty,
   );
-  const described = await describedBody(method, `/v1${path}`, response);
+  const described = await describedBody(method, `/v1${path}`, response, body);
   return { status: response.status, headers: response.headers, body: described };
 }

@@ -108,6 +108,7 @@ export const statuses = v.pipe(
     (text) => typeof text === 'string' && text.length <= STATUSES_LENGTH_MAX && statusesIn(text) !== null,
     `must be one or more of ${KEY_STATUSES.join(', ')}, each once, with commas between`,
   ),
+  v.metadata({ type: 'array', items: { type: 'string', enum: KEY_STATUSES }, minItems: 1, uniqueItems: true }),
   v.transform((text) => statusesIn(text) ?? []),
 );
 
@@ -125,6 +126,7 @@ const listKeysParameters = closedObject({
     v.pipe(
       v.string(),
       v.regex(/^(?:0|[1-9][0-9]{0,4})$/, `must be a whole number below ${OFFSET_REACH}; use a cursor to go further`),
+      v.metadata({ type: 'integer', minimum: 0, maximum: OFFSET_REACH - 1 }),
       v.transform(Number),
     ),
   ),

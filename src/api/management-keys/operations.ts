@@ -81,7 +81,7 @@ const createManagementKey = operation({
     const [key] = unwrap(result);
     if (key === undefined) throw new Error('the object created no key');
     if (confinedTo !== null) await requireExisting(context, confinedTo, key);
-    return { value: { ...toManagementKeyResource(key), secret }, replayed: isReplayed(result) };
+    return { value: { ...toManagementKeyResource(key), secret }, version: key.version, replayed: isReplayed(result) };
   },
 });
 

@@ -26,6 +26,7 @@ export const updateOwnerBody = closedObject({
 
 const trueOrFalse = v.pipe(
   v.picklist(['true', 'false']),
+  v.metadata({ type: 'boolean' }),
   v.transform((text) => text === 'true'),
 );
 
