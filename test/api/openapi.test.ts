@@ -78,6 +78,7 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   'managementKeys.revoke': ['tenants.create', 'managementKeys.create'],
   'keys.changeCredits': [...USUAL, 'keys.update'],
   'limits.check': ['tenants.create', 'tenants.update'],
+  'usage.read': [...USUAL, 'keys.verify'],
   'cleanup.list': [...USUAL, 'cleanup.run'],
   'audit.listOfDeployment': ['tenants.create', 'tenants.delete'],
 };

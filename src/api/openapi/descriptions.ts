@@ -34,6 +34,7 @@ import { planList, planResource } from '../plans/schemas.ts';
 import type { ProblemCode } from '../problems.ts';
 import { rotationList, rotationResource } from '../rotations/schemas.ts';
 import { tenantList, tenantResource } from '../tenants/schemas.ts';
+import { usageList, usageRow } from '../usage/schemas.ts';
 import { verification } from '../verification/schemas.ts';
 
 /**
@@ -78,6 +79,8 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
   CleanupList: cleanupList,
   AuditEntry: auditEntry,
   AuditList: auditList,
+  UsageRow: usageRow,
+  UsageList: usageList,
   PageInfo: pageOut,
 };
 
@@ -93,6 +96,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   encryption: 'Encryption of stored key strings.',
   cleanup: 'The cleanup of ended keys and old records.',
   audit: 'The audit log.',
+  usage: 'How many verifications there were.',
   service: 'The service itself. No token is needed.',
 };
 
@@ -282,6 +286,8 @@ export const FIELDS: Readonly<Record<string, string>> = {
   allowReveal: 'Whether a key string that is kept may be shown again.',
   leaseSeconds: 'How long verifications may be answered from memory. Changes of keys in use wait so long; 0 for never.',
   auditRetentionSeconds: 'How long audit entries are kept; null for ever.',
+  usageHourRetentionSeconds: 'How long usage by hour is kept; 0 keeps none.',
+  usageDayRetentionSeconds: 'How long usage by day is kept; 0 keeps none.',
   unavailable: 'Tenants of this page that could not be read now. Absent when there are none.',
 
   // ---- management keys ----
@@ -309,8 +315,19 @@ export const FIELDS: Readonly<Record<string, string>> = {
   purged: 'Ended keys that were removed after their retention.',
   idempotencyPurged: 'Kept results that were removed.',
   auditTrimmed: 'Audit entries that were removed.',
+  usageTrimmed: 'Rows of usage that were removed after their retention.',
   'CleanupReport.remaining': 'Records that are left for the next pass.',
   nextAlarmAt: 'When the next pass is due; null for none.',
+
+  // ---- usage ----
+  start: 'The start of the hour, day or month, in UTC.',
+  'UsageRow.keyId': 'The key. With `groupBy=key`.',
+  'UsageRow.owner': 'The owner; null for keys without one. With `groupBy=owner`.',
+  'UsageRow.plan': 'The plan; null for keys without one. With `groupBy=plan`.',
+  'UsageRow.code': 'The code of the answers. With `groupBy=code`.',
+  verifications: 'How many verifications there were.',
+  'UsageRow.valid': 'How many of them were answered `VALID`.',
+  units: 'The units that they cost.',
 
   // ---- audit log ----
   at: 'When it happened.',
@@ -341,6 +358,14 @@ export const FIELDS: Readonly<Record<string, string>> = {
   'owners.list?enabled': 'Owners that are enabled, or those that are not.',
   'owners.list?search': 'Owners whose id or name contains this text.',
   'managementKeys.list?status': 'Management keys in any of these statuses.',
+  'usage.read?from': 'The start of the time. By default a day, 30 days or a year before its end, by `interval`.',
+  'usage.read?to': 'The end of the time. By default now.',
+  'usage.read?interval': 'What a row sums up.',
+  'usage.read?groupBy': 'What rows are apart by. By default all verifications of a time are one row.',
+  'usage.read?keyId': 'Verifications of this key.',
+  'usage.read?owner': 'Verifications of keys of this owner.',
+  'usage.read?code': 'Verifications that were answered with this code.',
+  'usage.read?format': 'JSON or CSV. By default what the `Accept` header prefers.',
   '?action': 'Entries of this action.',
   '?keyId': 'Entries that concern this key.',
   '?actor': 'Entries of the caller with this id.',

@@ -96,7 +96,14 @@ function toOperation(
       [response.status]: {
         description: response.body === null ? 'Done.' : 'Done; the body says the result.',
         headers: headersOf(operation),
-        ...(response.body === null ? {} : { content: jsonContent(components.of(response.body), example?.response) }),
+        ...(response.body === null
+          ? {}
+          : {
+              content: {
+                ...jsonContent(components.of(response.body), example?.response),
+                ...(response.hasCsv ? { 'text/csv': { schema: { type: 'string' } } } : {}),
+              },
+            }),
       },
       ...problems.of(problemsOf(operation), operation.changes),
     },
@@ -141,6 +148,7 @@ function headersOf({ changes, response }: OperationDescription): Record<string, 
     'X-Request-Id': headerRef('RequestId'),
     ...(fields.has('version') ? { ETag: headerRef('EntityTag') } : {}),
     ...(fields.has('page') ? { Link: headerRef('Link') } : {}),
+    ...(response.hasCsv ? { Vary: headerRef('Vary') } : {}),
     ...(response.isSecret ? { 'Cache-Control': headerRef('NoStore') } : {}),
     ...(changes ? { 'Idempotency-Replayed': headerRef('Replayed') } : {}),
   };
@@ -260,6 +268,7 @@ const HEADERS: Readonly<Record<string, object>> = {
   EntityTag: textHeader('The version of the resource, for `If-Match`.', false, { pattern: '^"\\d+"$' }),
   Link: textHeader('The address of the next page (`rel="next"`), while there is one.', false),
   NoStore: textHeader('No cache may keep the answer.', true, { const: 'no-store' }),
+  Vary: textHeader('The answer depends on this header of the request.', true, { const: 'Accept' }),
   Cached: textHeader('How long a cache may keep the answer.', true),
   ContentSecurityPolicy: textHeader('What the page may load: nothing.', true),
   Replayed: textHeader('The answer is that of an earlier request with the same `Idempotency-Key`.', false, {

@@ -2,6 +2,7 @@
  * An example of the body and of the response of each operation. A test parses them with the schemas of the operation,
  * and sends the bodies to a Worker.
  */
+import { DEFAULT_SETTINGS } from '../../../domain/tenants/record.ts';
 import { ROLES } from '../../auth/principal.ts';
 
 export type Example = { readonly request?: unknown; readonly response?: unknown };
@@ -24,7 +25,7 @@ const ROTATED = '2026-11-23T09:00:00.000Z';
 const GRACE_END = '2026-12-23T09:00:00.000Z';
 const ADMIN = { type: 'admin_token', id: 'admin' };
 
-const page = (data: readonly unknown[]) => ({ data, page: { limit: 25, nextCursor: null, hasMore: false } });
+const page = (data: readonly unknown[], limit = 25) => ({ data, page: { limit, nextCursor: null, hasMore: false } });
 
 const RATE_LIMITS = [{ name: 'calls', limit: 100, windowSeconds: 60, per: 'key', automatic: true }];
 const QUOTAS = [{ name: 'exports', limit: 1000, period: 'month', per: 'owner', automatic: false }];
@@ -122,6 +123,8 @@ const tenant = {
     allowReveal: true,
     leaseSeconds: 1,
     auditRetentionSeconds: null,
+    usageHourRetentionSeconds: DEFAULT_SETTINGS.usageHourRetentionSeconds,
+    usageDayRetentionSeconds: DEFAULT_SETTINGS.usageDayRetentionSeconds,
   },
   limits: { rateLimits: [], quotas: [] },
   createdAt: CREATED,
@@ -147,6 +150,7 @@ const cleanup = {
   purged: 0,
   idempotencyPurged: 0,
   auditTrimmed: 0,
+  usageTrimmed: 0,
   remaining: 0,
 };
 
@@ -315,6 +319,9 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'encryption.reseal': { response: { resealed: 0, remaining: 0 } },
   'cleanup.list': { response: { data: [cleanup], nextAlarmAt: null } },
   'cleanup.run': { response: cleanup },
+  'usage.read': {
+    response: page([{ start: '2026-11-22T00:00:00.000Z', verifications: 1, valid: 1, units: 1 }], 100),
+  },
   'audit.list': { response: page([auditOf('key.create', { keyId: KEY_ID })]) },
   'audit.listOfDeployment': { response: page([auditOf('tenant.delete', { changes: { tenantId: TENANT_ID } })]) },
 };

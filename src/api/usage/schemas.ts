@@ -15,6 +15,7 @@ const limit = v.optional(
   v.pipe(
     v.string(),
     v.regex(/^(?:[1-9][0-9]{0,2}|1000)$/, 'must be a whole number from 1 to 1000'),
+    v.metadata({ type: 'integer', minimum: 1, maximum: 1000 }),
     v.transform(Number),
   ),
   '100',
