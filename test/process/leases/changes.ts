@@ -122,6 +122,10 @@ const byRotation = (name: string, watch: 'predecessor' | 'successor', action: st
 
 const SOON_MS = 60_000;
 
+/** More than isolates use, so that they hold units of it. */
+const MUCH = 1_000_000;
+const limitOf = (limit: number) => ({ name: 'calls', limit, windowSeconds: 3600 });
+
 /** Changes of single keys. They wait for nobody when no isolate has a record of these keys. */
 export const KEY_CHANGES: readonly KeyChange[] = [
   byKey('revocation', 'POST', '/revoke'),
@@ -184,6 +188,23 @@ export const KEY_CHANGES: readonly KeyChange[] = [
     () => ({ expiresAt: new Date(Date.now() + SOON_MS) }),
     ({ expiresAt }) => expiresAt === null,
   ),
+  byPatch('lower limit', () => ({ rateLimits: [limitOf(0)] }), isValid, { rateLimits: [limitOf(MUCH)] }),
+  byPatch('first credits', () => ({ credits: { remaining: 0 } }), isValid, { rateLimits: [limitOf(MUCH)] }),
+  {
+    name: 'plan of an owner',
+    prepare: async (client, tenant, owner) => {
+      for (const [plan, limit] of [
+        [`${owner}-much`, MUCH],
+        [`${owner}-none`, 0],
+      ] as const) {
+        await client.send('POST', `/tenants/${tenant.id}/plans`, { id: plan, rateLimits: [limitOf(limit)] });
+      }
+      const { secret } = await client.createKey(tenant.id, { owner });
+      const path = `/tenants/${tenant.id}/owners/${owner}`;
+      await client.send('PATCH', path, { plan: `${owner}-much` });
+      return keySubject(tenant, secret, isValid, [{ method: 'PATCH', path, body: { plan: `${owner}-none` } }]);
+    },
+  },
 ];
 
 /** A change of an owner of so many keys that it concerns all keys of the tenant. */
@@ -255,6 +276,17 @@ const TENANT_CHANGES: readonly Change[] = [
     leasesOf(path, 2),
     { method: 'POST', path: `${key}/revoke` },
   ]),
+  {
+    name: 'lower limit of a plan',
+    waitsSeconds: 1,
+    prepare: async (client, id) => {
+      const tenant = await usedTenant(client, id, 1);
+      await client.send('POST', `/tenants/${id}/plans`, { id: 'plan', rateLimits: [limitOf(MUCH)] });
+      const { secret } = await client.createKey(id, { plan: 'plan' });
+      const body = { rateLimits: [limitOf(0)] };
+      return keySubject(tenant, secret, isValid, [{ method: 'PATCH', path: `/tenants/${id}/plans/plan`, body }]);
+    },
+  },
   byLargeOwner('revocation of an owner of many keys', (path) => {
     return { method: 'POST', path: `${path}/keys/revoke`, body: { owner: 'o' } };
   }),
