@@ -488,7 +488,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'budgets: an isolate that falls quiet gives nothing back',
     file: VERIFY,
-    patches: [['  giveBackWhenIdle(objectName, services, objects);\n  return', '  return']],
+    patches: [['    giveBackWhenIdle(objectName, services, objects);\n', '']],
     noticedBy: [BUDGETS],
   },
   {
@@ -542,7 +542,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'limits: memory spends a block that is not in the row',
     file: COUNTER,
-    patches: [['const open = rest + lent + this.', 'const open = lent + this.']],
+    patches: [['write(this.#row(rest + lent, now),', 'write(this.#row(lent, now),']],
     noticedBy: [COUNTERS, LIMITED_KEYS],
   },
   {
@@ -631,5 +631,26 @@ export const SABOTAGES: readonly Sabotage[] = [
       ],
     ],
     noticedBy: ['test/limits/sliding-window.test.ts'],
+  },
+  // ---- usage ----
+  {
+    name: 'usage: a report that arrives again is counted again',
+    file: 'domain/usage/reports.ts',
+    patches: [['    if (number <= last) return;\n', '']],
+    noticedBy: ['test/usage/reports.test.ts'],
+  },
+  {
+    name: 'usage: what held records decide is not counted',
+    file: VERIFY,
+    patches: [
+      ['  if (planned !== null) objects.afterwards(planned,', '  if (planned === 1) objects.afterwards(planned,'],
+    ],
+    noticedBy: ['test/usage/http.test.ts', 'test/process/usage.test.ts'],
+  },
+  {
+    name: 'usage: counts are not written when a tenant falls quiet',
+    file: STATE,
+    patches: [['if (usageDueIn !== null) this.#settleSoon(', 'if (usageDueIn === 0) this.#settleSoon(']],
+    noticedBy: ['test/usage/http.test.ts', 'test/process/usage.test.ts'],
   },
 ];
