@@ -74,7 +74,9 @@ export class CalendarCount {
     const isPast = (period: Period) => startOfPeriod(period, now) > this.#tally(period).start;
     const before = new Set(PERIODS.filter(isPast));
     for (const period of PERIODS) {
-      if (!before.has(period) || !before.has(quotaOf)) this.#present(period, now).units += units;
+      // Units of a period that is over count if the clock is set back into it.
+      const isOfPast = before.has(period) && before.has(quotaOf);
+      (isOfPast ? this.#tally(period) : this.#present(period, now)).units += units;
     }
   }
 

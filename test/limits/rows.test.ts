@@ -1,8 +1,11 @@
 /** Rows of counters: when they are written, forgotten and removed. */
 import { describe, expect, it } from 'vitest';
 import { BudgetGranter } from '../../domain/limits/budget-granter.ts';
+import { CalendarCount } from '../../domain/limits/calendar-count.ts';
+import { writeCount } from '../../domain/limits/counter-row.ts';
 import { ALLOWANCES, type Limit } from '../../domain/limits/limit.ts';
 import { TenantLimits } from '../../domain/limits/tenant-limits.ts';
+import { isRowOver } from '../../domain/limits/used-units.ts';
 import { MemoryBudget } from '../../domain/memory/budget.ts';
 
 const START = Date.parse('2025-01-15T12:00Z');
@@ -84,6 +87,17 @@ describe('rows', () => {
     expect(tenant.limits.isOver('day', tenant.now)).toBe(false);
     tenant.now = Date.parse('2025-02-02T00:00Z');
     expect(tenant.limits.isOver('day', tenant.now)).toBe(true);
+  });
+
+  it('of a past period with units that may have been used are not removed while the clock may be set back', () => {
+    const open = writeCount(new CalendarCount([{ start: 0, units: 0 }]), 'month', 0);
+    const count = new CalendarCount();
+    count.used('month', Date.parse('2025-01-31T23:59Z'));
+    const row = writeCount(count, 'month', 1);
+    const isOver = (bytes: Uint8Array, at: string) => isRowOver(bytes, ALLOWANCES, 0, Date.parse(at));
+    expect(isOver(open, '2025-02-01T00:01Z')).toBe(true);
+    expect(isOver(row, '2025-02-01T00:01Z')).toBe(false);
+    expect(isOver(row, '2025-02-02T00:01Z')).toBe(true);
   });
 
   it('of an earlier instance count until its leases and a window are over', () => {
