@@ -24,14 +24,20 @@ class LentUnits implements Outstanding {
   units = 0;
   readonly #holder: KnownHolder;
   #notAfter: number;
+  /**
+   * Start of the period that they were lent in (ms); 0 for a rate limit. If the clock has gone back, that is later than
+   * now, and they count in that period all the same.
+   */
+  readonly #era: number;
 
-  constructor(holder: KnownHolder, notAfter: number) {
+  constructor(holder: KnownHolder, notAfter: number, era = 0) {
     this.#holder = holder;
     this.#notAfter = notAfter;
+    this.#era = era;
   }
 
   get end(): number {
-    return Math.min(this.#holder.end, this.#notAfter);
+    return Math.max(Math.min(this.#holder.end, this.#notAfter), this.#era);
   }
 
   get notAfter(): number {
@@ -141,7 +147,10 @@ export class BudgetAccount {
   lend(now: number, write: WriteRow): void {
     const { counter } = this;
     if (this.#recall !== null) return;
-    if (this.#lent.units === 0) this.#lent = new LentUnits(this.#holder, counter.used.spendableUntil(now));
+    if (this.#lent.units === 0) {
+      const { used } = counter;
+      this.#lent = new LentUnits(this.#holder, used.spendableUntil(now), used.era(now));
+    }
     if (this.#lent.end <= now || !counter.mayLend || !this.#isOfPresentLimit || counter.wasTight(now)) return;
     const units = budgetUnits({
       limit: this.limit.limit,

@@ -64,3 +64,21 @@ describe('a budget measured by a slow holder and a fast object', () => {
     expect(judge.excesses).not.toEqual([]);
   });
 });
+
+describe('a clock that is set back into the period before', () => {
+  it('does not free units that a holder was lent then, when the period begins once more', () => {
+    const limit: Limit = { kind: 'quota', limit: 10, period: 'day' };
+    const beforeMidnight = Date.parse('2024-07-10T23:59:59Z');
+    const settings = { limits: [[[limit]]], start: beforeMidnight, leaseMs: LEASE_MS, budgetsMax: 10 };
+    const world = new World({ ...settings, memoryBytes: 1_000_000, rates: [1, 1, 1], allowances: ALLOWED });
+    world.run([
+      verify(1010, 1),
+      { at: 1020, type: 'restart', ahead: 0, back: 2000 },
+      ...[1030, 1040, 1050, 1060, 1070].map((at) => verify(at)),
+      ...Array.from({ length: 15 }, (_, i) => verify(3100 + i, 1)),
+    ]);
+    expect(world.admittedFromMemory).toBeGreaterThan(0);
+    expect(world.judge.excesses).toEqual([]);
+    expect(world.judge.admitted).toBeLessThanOrEqual(10);
+  });
+});
