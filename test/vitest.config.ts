@@ -32,10 +32,10 @@ function isNews(text: string): boolean {
 const root = `${import.meta.dirname}/..`;
 
 /**
- * Test files at a time. Two more than a small machine has cores, because many tests really wait: for leases, evictions
+ * Test files at a time. More than a small machine has cores, because many tests really wait: for leases, evictions
  * and alarms.
  */
-const MAX_WORKERS = 4;
+const MAX_WORKERS = 5;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [

@@ -5,8 +5,11 @@
 import { type Period, startOfPeriod } from '../../../domain/limits/calendar.ts';
 import type { Limit } from '../../../domain/limits/limit.ts';
 
-/** `t` is true time; `reading` is what the object's clock shows then, or showed when it wrote if that is later. */
-type Unit = { readonly t: number; readonly reading: number; readonly units: number };
+/** When the latest period of each kind started of which the row knows (ms). */
+export type PeriodStarts = Partial<Readonly<Record<Period, number>>>;
+
+/** `t` is true time; `reading` is what the object's clock shows then. */
+type Unit = { readonly t: number; readonly reading: number; readonly starts: PeriodStarts; readonly units: number };
 
 /** A limit that is in force from when it was set until a change of it has returned (true time). */
 type InForce = { readonly limit: Limit; until: number };
@@ -17,8 +20,7 @@ type Counted = {
   /** When the object learnt of a longer window, and what the longest was before. */
   readonly longer: { readonly t: number; readonly before: number }[];
   horizonMs: number;
-  /** The latest time at which the row was written. */
-  writtenAt: number;
+  starts: PeriodStarts;
 };
 
 export type Excess = { readonly counter: string; readonly t: number; readonly limit: Limit; readonly units: number };
@@ -51,12 +53,11 @@ export class Judge {
   }
 
   /**
-   * The object writes the row, at this reading of its clock. It does so before the first unit of each period. If its
-   * clock goes back before that, the period before still counts.
+   * The object writes the row, which it does before the first unit of each period. If its clock goes back later, units
+   * still count in the period that the row knows.
    */
-  written(counter: string, reading: number): void {
-    const counted = this.#of(counter);
-    counted.writtenAt = Math.max(counted.writtenAt, reading);
+  written(counter: string, starts: PeriodStarts): void {
+    this.#of(counter).starts = starts;
   }
 
   /** The row is removed, since nothing of it counts. With it goes what the longest window was. */
@@ -77,7 +78,7 @@ export class Judge {
   admit(counter: string, units: number, t: number, clock: number): void {
     if (units === 0) return;
     const counted = this.#of(counter);
-    counted.units.push({ t, reading: Math.max(clock, counted.writtenAt), units });
+    counted.units.push({ t, reading: clock, starts: counted.starts, units });
     const results = counted.limits
       .filter(({ until }) => until >= t)
       .map(({ limit }) => ({ limit, units: sum(counted, limit) }));
@@ -89,7 +90,7 @@ export class Judge {
   #of(name: string): Counted {
     const known = this.#counters.get(name);
     if (known !== undefined) return known;
-    const made = { units: [], limits: [], longer: [], horizonMs: 0, writtenAt: 0 };
+    const made = { units: [], limits: [], longer: [], horizonMs: 0, starts: {} };
     this.#counters.set(name, made);
     return made;
   }
@@ -99,8 +100,7 @@ export class Judge {
 function sum({ units, longer }: Counted, limit: Limit): number {
   const last = units.at(-1);
   if (last === undefined) return 0;
-  const counts =
-    limit.kind === 'rate' ? inWindow(limit.windowMs, last.t, longer) : inPeriod(limit.period, last.reading);
+  const counts = limit.kind === 'rate' ? inWindow(limit.windowMs, last.t, longer) : inPeriod(limit.period, last);
   return units.filter(counts).reduce((total, each) => total + each.units, 0);
 }
 
@@ -109,7 +109,8 @@ function inWindow(windowMs: number, now: number, longer: Counted['longer']) {
   return ({ t }: Unit) => t > now - windowMs && !longer.some((each) => each.t > t && each.t - t >= each.before);
 }
 
-function inPeriod(period: Period, reading: number) {
-  const start = startOfPeriod(period, reading);
-  return (unit: Unit) => startOfPeriod(period, unit.reading) === start;
+function inPeriod(period: Period, last: Unit) {
+  const startOf = ({ reading, starts }: Unit) => startOfPeriod(period, Math.max(reading, starts[period] ?? 0));
+  const start = startOf(last);
+  return (unit: Unit) => startOf(unit) === start;
 }

@@ -11,6 +11,7 @@ import { type Asking, LeaseHolder } from '../../../domain/leases/holder.ts';
 import type { Renewal } from '../../../domain/leases/lease.ts';
 import { type BudgetAnswer, budgetName } from '../../../domain/limits/budget.ts';
 import { BudgetGranter } from '../../../domain/limits/budget-granter.ts';
+import { PERIODS } from '../../../domain/limits/calendar.ts';
 import { readRow, writeWindow } from '../../../domain/limits/counter-row.ts';
 import { type BudgetAsking, HeldBudgets } from '../../../domain/limits/held-budgets.ts';
 import type { Allowances, Limit } from '../../../domain/limits/limit.ts';
@@ -18,7 +19,7 @@ import { SlidingWindow } from '../../../domain/limits/sliding-window.ts';
 import { type LimitCharge, TenantLimits } from '../../../domain/limits/tenant-limits.ts';
 import { MemoryBudget } from '../../../domain/memory/budget.ts';
 import { Clock } from '../../leases/clock.ts';
-import { Judge } from './judge.ts';
+import { Judge, type PeriodStarts } from './judge.ts';
 
 export type ModelEvent = { readonly at: number } & (
   | {
@@ -268,7 +269,7 @@ export class World {
     const instance = this.#instance;
     const write = (counter: string, row: Uint8Array) => {
       this.rowBytes = Math.max(this.rowBytes, row.length);
-      this.judge.written(sameCounter(counter), this.#lastNow);
+      this.judge.written(sameCounter(counter), startsIn(row));
       if (this.#sabotage !== 'memory that is spent before its block is written') this.#rows.set(counter, row);
       else this.#later(t + WRITTEN_LATE_MS, () => instance === this.#instance && this.#rows.set(counter, row));
     };
@@ -370,6 +371,13 @@ const keyId = (root: number, successor: boolean) => `key ${root}${successor ? ' 
 const counterOf = (root: number, index: number) => `root ${root} limit ${index}`;
 /** The counter that units have to be counted in, whatever the world makes of it. */
 const sameCounter = (counter: string) => counter.replace('successor of ', '');
+
+/** When the periods started of which a row knows. */
+function startsIn(bytes: Uint8Array): PeriodStarts {
+  const row = readRow(bytes);
+  if (row.kind === 'rate') return {};
+  return Object.fromEntries(PERIODS.map((period, i) => [period, row.count.tallies[i]?.start ?? 0]));
+}
 
 /** A row with its open block as if that had been spent when it was opened. */
 function countedWhenWritten(bytes: Uint8Array): Uint8Array {
