@@ -612,7 +612,8 @@ async function refuseEcho(response: Response, secrets: readonly string[]): Promi
   // The link to the next page must repeat the query of an accepted request.
   const headers = [...response.headers].filter(([name]) => response.status >= 400 || name !== 'link');
   const body = await response.text();
-  const isJson = response.headers.get('Content-Type')?.includes('json') ?? false;
+  // An answer to HEAD has the content type of a body that it does not have.
+  const isJson = body !== '' && (response.headers.get('Content-Type')?.includes('json') ?? false);
   const shown = response.status >= 400 || !isJson ? body : JSON.stringify(JSON.parse(body, withoutOwnTexts));
   for (const secret of secrets) {
     if (shown.includes(secret) || headers.join().includes(secret)) {
