@@ -2,25 +2,28 @@
  * The decision about a key that was found: one pure function of record, tenant status, wanted scopes and time. Before
  * that the Worker, which alone holds the secrets, has checked that the key string is well-formed and signed.
  */
-import type { Refusal } from '../limits/decision.ts';
+import { REFUSALS, type Refusal } from '../limits/decision.ts';
 import type { TenantStatus } from '../tenants/record.ts';
 import type { KeyRecord, KeyStatus, KeyTimes, VerifiedKey } from './record.ts';
 import { scopesSatisfied } from './scopes.ts';
 import { statusOf } from './status.ts';
 
 /** The codes that the record of a key decides, and after that its limits and credits. `decide` gives their order. */
-export type DecisionCode = RecordCode | Refusal;
+export const DECISION_CODES = [
+  'VALID',
+  'REVOKED',
+  'EXPIRED',
+  'ROTATED',
+  'DISABLED',
+  'TENANT_DISABLED',
+  'OWNER_DISABLED',
+  'INSUFFICIENT_SCOPES',
+  ...REFUSALS,
+] as const;
+export type DecisionCode = (typeof DECISION_CODES)[number];
 
 /** The codes that a record decides. */
-export type RecordCode =
-  | 'VALID'
-  | 'REVOKED'
-  | 'EXPIRED'
-  | 'ROTATED'
-  | 'DISABLED'
-  | 'TENANT_DISABLED'
-  | 'OWNER_DISABLED'
-  | 'INSUFFICIENT_SCOPES';
+export type RecordCode = Exclude<DecisionCode, Refusal>;
 
 /** What a valid key's holder should know. Times are milliseconds since the epoch. */
 export type Warning =

@@ -273,13 +273,14 @@ function failed(objectName: string, { asking, held, asked }: Sent, { leases }: L
   if (asked !== null) held?.failed(asked);
 }
 
-/** Takes what the call has brought: a renewal if any, and a record if any. */
+/** Takes the answer of the call, and what it has brought: a renewal if any, and a record if any. */
 function received(
   objectName: string,
   { asking, held, asked }: Sent,
   { renewal, record }: { readonly renewal: RenewalWithBudgets | null; readonly record: HeldKey | null },
   { leases, budgets, now }: LeaseServices,
 ): void {
+  leases.answered(objectName, asking);
   const got = record === null ? null : { keyId: record.key.id, record, bytes: heldBytes(record) };
   if (renewal !== null) leases.receive(objectName, asking, renewal, got, now());
   if (asked === null || held === undefined) {
@@ -310,7 +311,6 @@ async function askObject(
     failed(objectName, sent, services);
     throw error;
   }
-  services.leases.answered(objectName, sent.asking);
   if (result.code === 'NOT_FOUND') {
     received(objectName, sent, NOTHING, services);
     return result;
@@ -399,7 +399,6 @@ async function renew(objectName: string, services: LeaseServices, objects: Verif
   const sent = prepare(objectName, [], services);
   try {
     const renewal = await objects.renewLease(objectName, callOf(sent));
-    services.leases.answered(objectName, sent.asking);
     received(objectName, sent, { renewal, record: null }, services);
     return renewal?.budgets !== undefined;
   } catch {

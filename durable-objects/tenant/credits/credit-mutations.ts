@@ -1,8 +1,7 @@
 /**
- * The mutations of balances. Each has an audit entry with the
- * balance before and after. A balance is no part of the version of its key or owner, as the last use is none: each
- * verification changes it, and two callers who add credits must not get in each other's way. So a change of it leaves
- * the version as it is. `If-Match` is checked all the same.
+ * The mutations of balances. Each has an audit entry with the balance before and after. A balance is no part of the
+ * version of its key or owner, as the last use is none: each verification changes it, and two callers who add credits
+ * must not get in each other's way. So a change of it leaves the version as it is. `If-Match` is checked all the same.
  */
 import type { KeyView } from '../../../domain/keys/record.ts';
 import {

@@ -1,7 +1,7 @@
 /** Schemas of verification. */
 import * as v from 'valibot';
 import { isoTime } from '../../../domain/keys/changed-attributes.ts';
-import type { Warning } from '../../../domain/keys/verification.ts';
+import { DECISION_CODES, type Warning } from '../../../domain/keys/verification.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import type { Verification } from '../../verify/verify.ts';
 import { remainingCredits } from '../credits/schemas.ts';
@@ -20,22 +20,10 @@ export const verifyBody = closedObject({
   limits: v.exactOptional(namedLimits),
 });
 
-export const VERIFICATION_CODES = [
-  'VALID',
-  'MALFORMED',
-  'FORGED',
-  'NOT_FOUND',
-  'REVOKED',
-  'EXPIRED',
-  'ROTATED',
-  'DISABLED',
-  'TENANT_DISABLED',
-  'OWNER_DISABLED',
-  'INSUFFICIENT_SCOPES',
-  'RATE_LIMITED',
-  'QUOTA_EXCEEDED',
-  'INSUFFICIENT_CREDITS',
-] as const;
+const [VALID, ...DECIDED_REFUSALS] = DECISION_CODES;
+
+/** In the order in which they are decided: the first refusals are of key strings for which no key is found. */
+export const VERIFICATION_CODES = [VALID, 'MALFORMED', 'FORGED', 'NOT_FOUND', ...DECIDED_REFUSALS] as const;
 
 const warningOut = v.variant('code', [
   v.strictObject({
