@@ -1,6 +1,6 @@
 /** The rows: what each sends to which server, and what it is compared with. */
 
-import { formatKeyString, parseKeyString } from '../src/crypto/key-string.ts';
+import { formatKeyString, parseKeyString } from '../domain/key-string/key-string.ts';
 import type { LoadGenerator } from './load/client.ts';
 import { request } from './load/client.ts';
 import type { Row } from './measure.ts';

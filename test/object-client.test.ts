@@ -66,7 +66,7 @@ describe('a key string that is malformed or forged', () => {
     ['of another service', () => 'ghp_0123456789abcdefghijABCDEFGHIJ012345', 'MALFORMED'],
     ['mistyped', (good) => good.slice(0, -1) + (good.endsWith('0') ? '1' : '0'), 'MALFORMED'],
     ['nearly as long as the body may be', (good) => good.repeat(150), 'MALFORMED'],
-    // A genuine key of another deployment: see test/crypto/key-string.vectors.json.
+    // A genuine key of another deployment: see test/key-string/key-string.vectors.json.
     [
       'of another deployment',
       () => 'ks_0ERz4aDrb1o9jWWqLna5FWnu3y1vOcrN0rNEtV8OhIbVDsTZ17vpnmL89bacviGSBYpH6a1Uc71bWNElve4zb73DLT2e',

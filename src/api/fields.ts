@@ -4,8 +4,8 @@
  * from a number that arrives as a text; validation skips it.
  */
 import * as v from 'valibot';
+import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../../domain/key-string/key-string.ts';
 import { MANAGEMENT_KEY_PREFIX } from '../auth/management-key.ts';
-import { KEY_ID_PATTERN, KEY_PREFIX_LENGTH_MAX, KEY_PREFIX_PATTERN } from '../crypto/key-string.ts';
 import { boundedArray, closedObject } from '../http/bounded-schemas.ts';
 import { isLine, line } from '../http/line.ts';
 

@@ -13,9 +13,9 @@
  *    2 or 3 is missing. CONTRIBUTING.md has an example.
  */
 import type * as v from 'valibot';
+import { KEY_ID_PATTERN } from '../../domain/key-string/key-string.ts';
 import { SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
 import type { Permission } from '../auth/principal.ts';
-import { KEY_ID_PATTERN } from '../crypto/key-string.ts';
 import type { ListBody } from '../http/bounded-schemas.ts';
 import type { Csv } from '../http/csv.ts';
 import type { JsonText } from '../http/json-text.ts';

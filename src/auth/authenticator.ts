@@ -1,6 +1,7 @@
 /** Authentication: from a bearer token to the principal that it stands for. */
+
+import { type Fingerprint, Fingerprinter, sameFingerprint } from '../../domain/memory/fingerprint.ts';
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
-import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
 import {
   type Verification,
   type VerificationObjects,

@@ -3,7 +3,7 @@
  * the object stores and sees no identifier. The digest is keyed: without the secret nobody finds out by trying all
  * addresses which ones a database knows. It differs from tenant to tenant.
  */
-import { encodeBase62 } from './base62.ts';
+import { encodeBase62 } from '../../domain/key-string/base62.ts';
 import { deriveKey, HMAC_SHA_256 } from './derived-key.ts';
 import type { Keyring } from './keyring.ts';
 

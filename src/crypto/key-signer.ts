@@ -5,8 +5,8 @@
  * either without HMAC_SECRET.
  */
 import { sameBytes } from '../../domain/bytes.ts';
+import { KEY_PREFIX_LENGTH_MAX, type KeyString, SIGNED_BYTES } from '../../domain/key-string/key-string.ts';
 import { deriveKey, HMAC_SHA_256 } from './derived-key.ts';
-import { KEY_PREFIX_LENGTH_MAX, type KeyString, SIGNED_BYTES } from './key-string.ts';
 import type { Keyring } from './keyring.ts';
 
 const SIGNATURE_BYTES = 12;

@@ -1,8 +1,9 @@
 /** Minting: makes a new key string, and what the tenant's object keeps of it. Nothing else makes key strings. */
+
+import { formatKeyString, KeyString, newSignedBytes } from '../../domain/key-string/key-string.ts';
 import type { MintedKey } from '../../domain/keys/record.ts';
 import type { Sealer } from './envelope.ts';
 import type { KeySigner } from './key-signer.ts';
-import { formatKeyString, KeyString, newSignedBytes } from './key-string.ts';
 
 /** A new key: its key string, which only the caller gets, and what the object stores. */
 export type Mint = { readonly secret: string; readonly minted: MintedKey };

@@ -1,5 +1,5 @@
 /** Ids of requests, commands and the like. They are unique but not secret: consecutive ones can be guessed. */
-import { encodeBase62, encodeNumber } from './base62.ts';
+import { encodeBase62, encodeNumber } from '../../domain/key-string/base62.ts';
 
 /**
  * Ids per block. They share random digits and differ in the last two: random bytes for each id

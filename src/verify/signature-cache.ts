@@ -5,10 +5,11 @@
  *
  * The cache does not hold key strings. It finds an entry by the checksum of the key string and compares fingerprints.
  */
+
+import { CRC_DIGITS, KEY_STRING_LENGTH_MAX } from '../../domain/key-string/key-string.ts';
 import { isolateMemory, type MemoryBudget } from '../../domain/memory/budget.ts';
+import { type Fingerprint, Fingerprinter, sameFingerprint } from '../../domain/memory/fingerprint.ts';
 import { LruCache } from '../../domain/memory/lru-cache.ts';
-import { type Fingerprint, Fingerprinter, sameFingerprint } from '../crypto/fingerprint.ts';
-import { CRC_DIGITS, KEY_STRING_LENGTH_MAX } from '../crypto/key-string.ts';
 
 /** What a key string with a valid signature says. */
 export type SignedKey = {

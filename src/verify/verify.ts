@@ -11,6 +11,7 @@
  */
 
 import { sameBytes } from '../../domain/bytes.ts';
+import { parseKeyString } from '../../domain/key-string/key-string.ts';
 import { type HeldKey, heldBytes, heldKey } from '../../domain/keys/held-key.ts';
 import type { VerifiedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, mayLease, type RecordCode, type Warning } from '../../domain/keys/verification.ts';
@@ -26,7 +27,6 @@ import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { logEvent } from '../../durable-objects/log.ts';
 import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
 import type { KeySigner } from '../crypto/key-signer.ts';
-import { parseKeyString } from '../crypto/key-string.ts';
 import type { Place } from '../tenant-memory.ts';
 import type { PendingCalls } from './pending-calls.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';

@@ -1,6 +1,6 @@
 /**
- * Writes the vector files of this folder. It shares no code with the program: it follows the byte layouts in the head
- * comments of src/crypto/key-string.ts and src/crypto/envelope.ts with Node's crypto and BigInt arithmetic, so the
+ * Writes the vector files of test/key-string and of this folder. It shares no code with the program: it follows the byte layouts in the head
+ * comments of domain/key-string/key-string.ts and src/crypto/envelope.ts with Node's crypto and BigInt arithmetic, so the
  * vectors check both independently. Its output is deterministic: each run writes the same files. New vectors are
  * appended. A released vector never changes, because keys and envelopes like it are in use.
  *
@@ -228,6 +228,6 @@ const envelopes = {
   ],
 };
 
-for (const [name, vectors] of Object.entries({ 'key-string': keyStrings, envelope: envelopes })) {
+for (const [name, vectors] of Object.entries({ '../key-string/key-string': keyStrings, envelope: envelopes })) {
   writeFileSync(`${import.meta.dirname}/${name}.vectors.json`, `${JSON.stringify(vectors, null, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { formatKeyString, newSignedBytes, parseKeyString } from '../../domain/key-string/key-string.ts';
 import { locatorOf } from '../../domain/tenants/locator.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
-import { formatKeyString, newSignedBytes, parseKeyString } from '../../src/crypto/key-string.ts';
 import { base64Secret, hexOf, ringOf } from './rings.ts';
 
 const [A, B] = [base64Secret(1), base64Secret(2)];

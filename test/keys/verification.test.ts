@@ -1,9 +1,9 @@
 /** Verification: every code in the contract's order. No key is valid after the call that ended it has returned. */
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
+import { formatKeyString, parseKeyString } from '../../domain/key-string/key-string.ts';
 import { locatorOf } from '../../domain/tenants/locator.ts';
 import { runtimeOf } from '../../src/config/runtime.ts';
-import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
 import { mintKey } from '../../src/crypto/mint-key.ts';
 import {
   api,

@@ -292,7 +292,7 @@ describe.concurrent('what the pages say about key strings', () => {
   });
 
   test('every keyring entry signs keys that the expression matches', async () => {
-    const { encodeBase62 } = await import('../../src/crypto/base62.ts');
+    const { encodeBase62 } = await import('../../domain/key-string/base62.ts');
     const expression = new RegExp(`^${fenced('regex', KEY_FORMAT).trim()}$`);
     for (let entry = 1; entry <= 255; entry++) {
       for (const rest of [0, 255]) {

@@ -7,6 +7,7 @@ import { dirname, join, normalize } from 'node:path';
 
 /** A file belongs to the first floor that has a prefix of its path. */
 export const FLOORS: readonly { readonly name: string; readonly prefixes: readonly string[] }[] = [
+  { name: 'examples', prefixes: ['examples/'] },
   { name: 'programs around the Worker', prefixes: ['selfhost/', 'bench/'] },
   { name: 'entry points', prefixes: ['src/index.ts', 'src/router.ts'] },
   { name: 'operations', prefixes: ['src/api/'] },
@@ -19,6 +20,8 @@ export const FLOORS: readonly { readonly name: string; readonly prefixes: readon
   { name: 'cryptography', prefixes: ['src/crypto/'] },
   { name: 'objects', prefixes: ['durable-objects/tenant/', 'durable-objects/directory/'] },
   { name: 'what objects share', prefixes: ['durable-objects/'] },
+  // It is a program of its own that shares the rules with the server, and nothing else.
+  { name: 'client', prefixes: ['client/'] },
   { name: 'rules', prefixes: ['domain/'] },
 ];
 

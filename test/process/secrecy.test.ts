@@ -5,14 +5,14 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { encodeBase62 } from '../../domain/key-string/base62.ts';
+import { KEY_BODY_LENGTH, parseKeyString } from '../../domain/key-string/key-string.ts';
 import { commandOf } from '../../selfhost/process-command.ts';
-import { encodeBase62 } from '../../src/crypto/base62.ts';
-import { KEY_BODY_LENGTH, parseKeyString } from '../../src/crypto/key-string.ts';
 import { Client } from './client.ts';
 import { startServer, storedSecret, temporaryFolder } from './server.ts';
 
 const OTHER_HMAC_SECRET = '1:vX4kGm0Yc1u7Tq2eRz9bWn5sJh8dLp3aFo6iKx1yMtQ=';
-/** The position of the 160 random bits (see src/crypto/key-string.ts). */
+/** The position of the 160 random bits (see domain/key-string/key-string.ts). */
 const RANDOM_OFFSET = 32;
 const RANDOM_BYTES = 20;
 /** ceil(20 * 8 / log2(62)) */

@@ -5,8 +5,8 @@
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { formatKeyString, parseKeyString } from '../../domain/key-string/key-string.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
-import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, problemCode, revokeKey, rotateKey, verify, walk } from '../support/api.ts';
 import { as, LEASES_OVER_MS, managementKey } from '../support/callers.ts';

@@ -4,11 +4,11 @@
  */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { formatKeyString, parseKeyString } from '../../domain/key-string/key-string.ts';
 import { locatorOf } from '../../domain/tenants/locator.ts';
 import { CursorSigner } from '../../src/crypto/cursor.ts';
 import { Sealer } from '../../src/crypto/envelope.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
-import { formatKeyString, parseKeyString } from '../../src/crypto/key-string.ts';
 import { mintKey } from '../../src/crypto/mint-key.ts';
 import { base64Secret, ringOf } from '../crypto/rings.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';

@@ -1,8 +1,9 @@
 /** Operations on keys. Keys are minted and sealed here; every decision is made in the tenant's object. */
+
+import { formatKeyString } from '../../../domain/key-string/key-string.ts';
 import type { NewAttributes } from '../../../domain/keys/record.ts';
 import { refusalOf } from '../../../domain/rotations/rights.ts';
 import { type ListedKeyView, OFFSET_REACH, type OffsetQuery } from '../../../durable-objects/tenant/keys/list.ts';
-import { formatKeyString } from '../../crypto/key-string.ts';
 import { LongList } from '../../http/long-list.ts';
 import { validationFailed } from '../../http/problem.ts';
 import { partsInTurns } from '../../http/turns.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { crc32 } from '../../src/crypto/crc32.ts';
+import { crc32 } from '../../domain/key-string/crc32.ts';
 
 describe('crc32', () => {
   it('has the check value of the CRC catalogue', () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Fingerprinter, sameFingerprint } from '../../src/crypto/fingerprint.ts';
+import { Fingerprinter, sameFingerprint } from '../../domain/memory/fingerprint.ts';
 
 const LENGTH_MAX = 120;
 const ascii = fc.string({ unit: 'binary-ascii', maxLength: LENGTH_MAX });

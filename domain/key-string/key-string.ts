@@ -17,7 +17,7 @@
  * clients can check it too.
  */
 
-import { LOCATOR_BYTES } from '../../domain/tenants/locator.ts';
+import { LOCATOR_BYTES } from '../tenants/locator.ts';
 import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from './base62.ts';
 import { crc32 } from './crc32.ts';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from '../../src/crypto/base62.ts';
+import { decodeBase62, decodeNumber, encodeBase62, encodeNumber } from '../../domain/key-string/base62.ts';
 
 /**
  * Sizes that the program uses: key ids, locators, key strings. `digits` is the least number of digits for every value.

@@ -1,14 +1,19 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { encodeNumber } from '../../domain/key-string/base62.ts';
+import { crc32 } from '../../domain/key-string/crc32.ts';
+import {
+  formatKeyString,
+  KEY_BODY_LENGTH,
+  KEY_ID_PATTERN,
+  parseKeyString,
+} from '../../domain/key-string/key-string.ts';
 import { locatorOf } from '../../domain/tenants/locator.ts';
-import { encodeNumber } from '../../src/crypto/base62.ts';
-import { crc32 } from '../../src/crypto/crc32.ts';
 import { Sealer } from '../../src/crypto/envelope.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
-import { formatKeyString, KEY_BODY_LENGTH, KEY_ID_PATTERN, parseKeyString } from '../../src/crypto/key-string.ts';
 import { mintKey } from '../../src/crypto/mint-key.ts';
+import { base64Secret, hexOf, ringOf } from '../crypto/rings.ts';
 import vectors from './key-string.vectors.json';
-import { base64Secret, hexOf, ringOf } from './rings.ts';
 
 const signer = new KeySigner(ringOf(vectors.hmacSecret));
 const sealer = new Sealer(ringOf(base64Secret(1)));
