@@ -27,12 +27,15 @@ const RESERVE_BYTES_MAX = 64 * MiB;
  * computes the same size.
  */
 const RESERVE_SHARE_MAX = 1 / 8;
-/** Taken step by step, so that no check takes long. */
-const STEP_BYTES = 8 * MiB;
+/** Taken step by step, so that no check takes long and a start need not share the disk with it. */
+const STEP_BYTES = 2 * MiB;
 /** A busy server writes some MiB in this time. */
 const CHECK_INTERVAL_MS = 200;
 /** Each tenant that is awake needs three files. */
 const FREE_FILES_MIN = 1_000;
+
+/** Random bytes, which a compressing file system cannot make smaller. Each piece of the ballast is the same. */
+const INCOMPRESSIBLE = randomBytes(MiB);
 
 export type Sizes = {
   /** Size of the ballast. */
@@ -188,7 +191,9 @@ export class Reserve {
   #takeMore(bytes: number, freeBytes: number): void {
     if (this.#isRefused) return;
     try {
-      appendFileSync(this.#ballast, ballastStep(bytes), { mode: 0o600 });
+      for (let left = bytes; left > 0; left -= MiB) {
+        appendFileSync(this.#ballast, INCOMPRESSIBLE.subarray(0, left), { mode: 0o600 });
+      }
     } catch {
       rmSync(this.#ballast, { force: true });
       this.#isRefused = true;
@@ -200,9 +205,4 @@ export class Reserve {
     const { bavail, bsize } = statfsSync(this.path);
     return bavail * bsize;
   }
-}
-
-/** Random bytes, which a compressing file system cannot make smaller. */
-function ballastStep(bytes: number): Buffer {
-  return Buffer.alloc(bytes, randomBytes(Math.min(bytes, MiB)));
 }

@@ -68,11 +68,11 @@ test('on a disk that nobody else changes, the steps come to an end and never rep
     fc.property(spaces, (start) => {
       let space: Space = start;
       const turns: boolean[] = [];
-      for (let checks = 0; checks < 20; checks++) {
+      for (let checks = 0; checks < 40; checks++) {
         const { freeBytes, ballastBytes } = space;
         const step = nextStep(space, SIZES);
         if (step === 'nothing') break;
-        const taken = step === 'take more' ? Math.min(8 * MiB, SIZES.reserveBytes - ballastBytes) : 0;
+        const taken = step === 'take more' ? Math.min(2 * MiB, SIZES.reserveBytes - ballastBytes) : 0;
         const given = step === 'release' ? ballastBytes : 0;
         space = {
           ...space,
