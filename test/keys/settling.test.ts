@@ -8,14 +8,12 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../durable-objects/directory/directory.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, getKey, rotateKey, verify, walk } from '../support/api.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START, untilTimersRan as untilSettled } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { command, evict, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
-
-/** Real time, which passes while the test's clock stands still. Longer than uses stay unwritten. */
-const untilSettled = () => scheduler.wait(3500);
+hurryTimers();
 
 const leased = (tenantId: string) => createTenant(tenantId, { settings: { leaseSeconds: 1 } });
 

@@ -10,10 +10,11 @@ import { IdentifierDigester } from '../../src/crypto/identifier-digest.ts';
 import { parseKeyring } from '../../src/crypto/keyring.ts';
 import { api, createKey, createTenant, verify } from '../support/api.ts';
 import { as, managementKey, outcomeOf } from '../support/callers.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START, untilTimersRan } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn, tenantObject } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const SIGNUPS = { name: 'signups', limit: 3, windowSeconds: 60 };
 const TRIALS = { name: 'trials', limit: 2, period: 'day' };
@@ -157,7 +158,7 @@ describe('a check', () => {
     for (let i = 0; i < 10; i++) await check('ids-survives');
     advance(4000);
     // The object writes what only memory knows when nobody has used the counter for some seconds.
-    await scheduler.wait(3300);
+    await untilTimersRan();
     await evict('ids-survives');
     expect(await check('ids-survives')).toMatchObject({ remaining: 89 });
     expect(await check('ids-survives', { cost: 90 })).toMatchObject({ allowed: false });

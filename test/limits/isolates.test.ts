@@ -68,17 +68,6 @@ describe('a key with limits under a lease', () => {
     expect(isolate.calls - before).toBeLessThan(60);
   });
 
-  it('counts each unit once, wherever it was spent, and takes back what isolates do not use', async () => {
-    await createTenant('once', LEASES);
-    const { secret } = await createKey('once', { rateLimits: [WIDE], quotas: [QUOTA] });
-    const isolates = [new Isolate(), new Isolate(), new Isolate()];
-    for (const isolate of isolates) await isolate.codes(secret, 40);
-    // Units come back after three seconds, and then rows are written as they are: before the object is put to sleep.
-    await scheduler.wait(6500);
-    await evict('once');
-    expect(await used(new Isolate(), secret)).toEqual([120, 120]);
-  });
-
   it('never spends more than its limit, from all isolates together', async () => {
     await createTenant('never', LEASES);
     const { secret } = await createKey('never', { rateLimits: [{ ...WIDE, limit: 100 }] });
@@ -92,38 +81,6 @@ describe('a key with limits under a lease', () => {
     expect(admitted).toBeLessThanOrEqual(100);
     expect(admitted).toBeGreaterThanOrEqual(95);
     expect(codes.at(-1)).toBe('RATE_LIMITED');
-  });
-
-  it('is refused without a call for as long as the lease lasts, and for that long only', async () => {
-    await createTenant('refused', LEASES);
-    const { secret } = await createKey('refused', { rateLimits: [{ name: 'short', limit: 5, windowSeconds: 1 }] });
-    const isolate = new Isolate();
-    await isolate.codes(secret, 12);
-    const before = isolate.calls;
-    const refused = await isolate.verify(secret);
-    if (refused.code === 'RATE_LIMITED') {
-      expect(refused.limits?.[0]).toMatchObject({ name: 'short', limit: 5, remaining: 0 });
-      expect(refused.limits?.[0]?.retryAfterMs).toBeLessThanOrEqual(1001);
-      expect(isolate.calls).toBe(before);
-    }
-    await scheduler.wait(1100);
-    expect((await isolate.verify(secret)).code).toBe('VALID');
-  });
-
-  it('charges all of its limits or none, here too', async () => {
-    await createTenant('all', LEASES);
-    const { secret } = await createKey('all', {
-      rateLimits: [WIDE, { ...WIDE, name: 'few', limit: 20, automatic: false }],
-    });
-    const isolate = new Isolate();
-    await isolate.codes(secret, 20);
-    const limits = [{ name: 'few' }];
-    let admitted = 0;
-    for (let i = 0; i < 30; i++) if ((await isolate.verify(secret, { limits })).valid) admitted += 1;
-    expect(admitted).toBe(20);
-    await scheduler.wait(3500);
-    const { limits: standing = [] } = await isolate.verify(secret, { cost: 0, limits, fresh: true });
-    expect(standing.map(({ limit, remaining }) => limit - remaining)).toEqual([40, 20]);
   });
 
   it('obeys a changed limit when the change has returned, and brings nothing back', async () => {
@@ -183,5 +140,51 @@ describe('a key with limits under a lease', () => {
     const together = await Promise.all(Array.from({ length: 50 }, () => isolate.verify(secret)));
     expect(together.every(({ valid }) => valid)).toBe(true);
     expect(isolate.calls - before).toBeLessThanOrEqual(2);
+  });
+});
+
+// Concurrent, because these tests do little but wait.
+describe.concurrent('a key with limits under a lease, some time later,', () => {
+  it('counts each unit once, wherever it was spent, and takes back what isolates do not use', async () => {
+    await createTenant('once', LEASES);
+    const { secret } = await createKey('once', { rateLimits: [WIDE], quotas: [QUOTA] });
+    const isolates = [new Isolate(), new Isolate(), new Isolate()];
+    for (const isolate of isolates) await isolate.codes(secret, 40);
+    // Units come back after three seconds, and then rows are written as they are: before the object is put to sleep.
+    await scheduler.wait(6500);
+    await evict('once');
+    expect(await used(new Isolate(), secret)).toEqual([120, 120]);
+  });
+
+  it('is refused without a call for as long as the lease lasts, and for that long only', async () => {
+    await createTenant('refused', LEASES);
+    const { secret } = await createKey('refused', { rateLimits: [{ name: 'short', limit: 5, windowSeconds: 1 }] });
+    const isolate = new Isolate();
+    await isolate.codes(secret, 12);
+    const before = isolate.calls;
+    const refused = await isolate.verify(secret);
+    if (refused.code === 'RATE_LIMITED') {
+      expect(refused.limits?.[0]).toMatchObject({ name: 'short', limit: 5, remaining: 0 });
+      expect(refused.limits?.[0]?.retryAfterMs).toBeLessThanOrEqual(1001);
+      expect(isolate.calls).toBe(before);
+    }
+    await scheduler.wait(1100);
+    expect((await isolate.verify(secret)).code).toBe('VALID');
+  });
+
+  it('charges all of its limits or none, here too', async () => {
+    await createTenant('all', LEASES);
+    const { secret } = await createKey('all', {
+      rateLimits: [WIDE, { ...WIDE, name: 'few', limit: 20, automatic: false }],
+    });
+    const isolate = new Isolate();
+    await isolate.codes(secret, 20);
+    const limits = [{ name: 'few' }];
+    let admitted = 0;
+    for (let i = 0; i < 30; i++) if ((await isolate.verify(secret, { limits })).valid) admitted += 1;
+    expect(admitted).toBe(20);
+    await scheduler.wait(3500);
+    const { limits: standing = [] } = await isolate.verify(secret, { cost: 0, limits, fresh: true });
+    expect(standing.map(({ limit, remaining }) => limit - remaining)).toEqual([40, 20]);
   });
 });

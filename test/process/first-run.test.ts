@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Ready, toLog, toTerminal } from '../../selfhost/announcement.ts';
 import { firstCall, WALKTHROUGH_HEADING, walkthrough } from '../../selfhost/walkthrough.ts';
 import { Client } from './client.ts';
@@ -22,21 +22,39 @@ const STORY = [
   { code: 'REVOKED', warnings: [] },
 ];
 
+/** The response to the first call: the tenants that there are. */
+const TENANTS = [{ data: expect.any(Array), page: expect.any(Object) }];
+
+/** Servers that tests share which do not end them: one that made all its secrets, and one that was given its token. */
+let plain: Launcher;
+let given: Launcher;
+const shared = temporaryFolder();
+
+beforeAll(async () => {
+  [plain, given] = await Promise.all([
+    startServer(join(shared.path, 'plain')),
+    startServer(join(shared.path, 'given'), { ADMIN_TOKEN: TOKEN }),
+  ]);
+});
+afterAll(async () => {
+  for (const server of [plain, given]) await server[Symbol.asyncDispose]();
+  shared[Symbol.dispose]();
+});
+
 /** How the token reaches the shell, with the environment it needs. */
 const PLACES = [
-  ['with the token in the file', (secretsPath: string) => ({ secretsPath }), {}],
-  ['with the token in the environment', () => 'environment' as const, { ADMIN_TOKEN: TOKEN }],
+  ['in the file', () => plain, ({ dataDir }: Launcher) => ({ secretsPath: join(dataDir, 'secrets.json') }), {}],
+  ['in the environment', () => given, () => 'environment' as const, { ADMIN_TOKEN: TOKEN }],
 ] as const;
 
-test.each(PLACES)('the lines to paste can be pasted repeatedly, %s', async (_where, source, env) => {
-  using folder = temporaryFolder();
-  await using server = await startServer(join(folder.path, 'data'), env);
-  const token = source(join(folder.path, 'data/secrets.json'));
+test.each(PLACES)('the lines to paste can be pasted repeatedly, with the token %s', async (_where, of, source, env) => {
+  const server = of();
+  const token = source(server);
   const lines = walkthrough(server.url, token).join('\n');
   expect(await run(lines, 'bash', env)).toMatchObject(STORY);
   expect(await run(lines, 'sh', env)).toMatchObject(STORY);
   for (const shell of ['bash', 'sh']) {
-    expect(await run(firstCall(server.url, token), shell, env)).toMatchObject([{ data: [{}, {}] }]);
+    expect(await run(firstCall(server.url, token), shell, env)).toMatchObject(TENANTS);
   }
 });
 
@@ -44,7 +62,7 @@ test('neither a token nor a key string is passed as an argument to a program', a
   using folder = temporaryFolder();
   const programs = join(folder.path, 'programs');
   mkdirSync(programs);
-  await using server = await startServer(join(folder.path, 'data'));
+  const server = plain;
   const recorder = new ArgumentRecorder(programs, process.env.PATH ?? '');
   const source = { secretsPath: join(server.dataDir, 'secrets.json') };
   const env = { PATH: recorder.path };
@@ -55,30 +73,32 @@ test('neither a token nor a key string is passed as an argument to a program', a
   ];
   const key = /"secret":"([^"]+)"/.exec(JSON.stringify(answers[0]))?.[1] ?? '';
   expect(key).toMatch(/^ks_/);
-  expect(answers).toMatchObject([STORY, [{ data: [{}] }], [{ data: [{}] }]]);
+  expect(answers).toMatchObject([STORY, TENANTS, TENANTS]);
   expect(recorder.read()).toMatch(/^curl .*\/keys\/verify/m);
   expect(recorder.read()).not.toContain(server.adminToken);
   expect(recorder.read()).not.toContain(key);
 });
 
 test('without a terminal, one line of the log says where the token is, and there is no tutorial', async () => {
-  using folder = temporaryFolder();
-  await using server = await startServer(folder.path);
-  for (const line of server.stdout.trimEnd().split('\n')) expect(JSON.parse(line), line).toHaveProperty('event');
-  const last: unknown = JSON.parse(server.stdout.trimEnd().split('\n').at(-1) ?? '');
-  expect(last).toEqual({
-    time: expect.stringMatching(/^\d{4}-.*Z$/),
-    level: 'info',
-    event: 'ready',
-    url: server.url,
-    dataDir: folder.path,
-    adminToken: `in ${folder.path}/secrets.json`,
-    try: expect.stringContaining('curl'),
-  });
+  const server = plain;
+  const lines = server.stdout.trimEnd().split('\n');
+  for (const line of lines) expect(JSON.parse(line), line).toHaveProperty('event');
+  const said: unknown[] = lines.map((line) => JSON.parse(line)).filter(({ event }) => event !== 'request');
+  expect(said).toEqual([
+    {
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      level: 'info',
+      event: 'ready',
+      url: server.url,
+      dataDir: server.dataDir,
+      adminToken: `in ${server.dataDir}/secrets.json`,
+      try: expect.stringContaining('curl'),
+    },
+  ]);
   expect(server.stdout).not.toContain(server.adminToken);
   // Taken from the log as it is, without undoing any JSON escapes.
   const [, pasted = ''] = /"try":"(.*)"\}$/m.exec(server.stdout) ?? [];
-  expect(await run(pasted)).toMatchObject([{ data: [] }]);
+  expect(await run(pasted)).toMatchObject(TENANTS);
 });
 
 const READY: Ready = {
@@ -124,7 +144,17 @@ test.skipIf(spawnSync('script', ['--version']).status !== 0)(
   },
 );
 
-test('a later run reuses the secrets, keeps the keys and does not show the token', async () => {
+/** Ends a server by a signal: normally, with nothing left of it. */
+async function endBy(signal: NodeJS.Signals, server: Launcher): Promise<void> {
+  const { url } = server;
+  server.signal(signal);
+  expect(await server.exit()).toBe(0);
+  expect(server.stderr).toBe('');
+  expect(await isListening(url)).toBe(false);
+  expect(existsSync(join(server.dataDir, 'server.json'))).toBe(false);
+}
+
+test('a later run reuses the secrets, keeps the keys and does not show the token; SIGTERM and SIGINT end it', async () => {
   using folder = temporaryFolder();
   let secret = '';
   {
@@ -132,59 +162,42 @@ test('a later run reuses the secrets, keeps the keys and does not show the token
     const client = new Client(first);
     await client.createTenant('acme');
     ({ secret } = await client.createKey('acme'));
-    expect(await first.stop()).toBe(0);
+    await endBy('SIGTERM', first);
   }
   const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
   await using second = await startServer(folder.path);
   expect(readFileSync(join(folder.path, 'secrets.json'), 'utf8')).toBe(stored);
   expect(second.stdout).not.toContain(second.adminToken);
+  expect(second.adminToken).not.toBe(plain.adminToken);
   expect(await new Client(second).verify(secret)).toMatchObject({ code: 'VALID' });
   expect(await run(second.firstCall)).toMatchObject([{ data: [{ id: 'acme' }] }]);
+  await endBy('SIGINT', second);
 });
 
 test('secrets from the environment take precedence and are not written down', async () => {
-  using folder = temporaryFolder();
-  await using server = await startServer(folder.path, { ADMIN_TOKEN: TOKEN });
-  const stored = readFileSync(join(folder.path, 'secrets.json'), 'utf8');
+  const stored = readFileSync(join(given.dataDir, 'secrets.json'), 'utf8');
   expect(Object.keys(JSON.parse(stored))).toEqual(['ENCRYPTION_KEY', 'HMAC_SECRET']);
-  expect(server.stdout).not.toContain(TOKEN);
-  expect(await run(server.firstCall, 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject([{ data: [] }]);
+  expect(given.stdout).not.toContain(TOKEN);
+  expect(await run(given.firstCall, 'bash', { ADMIN_TOKEN: TOKEN })).toMatchObject(TENANTS);
 });
 
-test('generated secrets are strong and differ between deployments', async () => {
-  using folder = temporaryFolder();
-  await using one = await startServer(join(folder.path, 'one'));
-  await using other = await startServer(join(folder.path, 'other'));
-  expect(one.adminToken).toMatch(/^kst_[A-Za-z0-9_-]{43}$/);
-  const keyrings = [one, other].flatMap(({ dataDir }) => [
+test('generated secrets are strong and differ between deployments', () => {
+  expect(plain.adminToken).toMatch(/^kst_[A-Za-z0-9_-]{43}$/);
+  const keyrings = [plain, given].flatMap(({ dataDir }) => [
     storedSecret(dataDir, 'ENCRYPTION_KEY'),
     storedSecret(dataDir, 'HMAC_SECRET'),
   ]);
   for (const keyring of keyrings) expect(Buffer.from(keyring.slice(2), 'base64')).toHaveLength(32);
-  expect(new Set([...keyrings, one.adminToken, other.adminToken]).size).toBe(6);
+  expect(new Set(keyrings).size).toBe(4);
 });
 
 test('everything in the data folder is readable by its owner only', async () => {
-  using folder = temporaryFolder();
-  const dataDir = join(folder.path, 'data');
-  await using server = await startServer(dataDir);
-  await new Client(server).createTenant('acme');
+  const { dataDir } = plain;
+  await new Client(plain).createTenant('acme');
   expect(statSync(dataDir).mode & 0o777).toBe(0o700);
   const below = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
   expect(below).toContain('secrets.json');
   for (const path of below) expect(statSync(join(dataDir, path)).mode & 0o077, path).toBe(0);
-});
-
-test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the server and its runtime with exit code 0', async (signal) => {
-  using folder = temporaryFolder();
-  await using server = await startServer(folder.path);
-  const { url } = server;
-  await new Client(server).createTenant('acme');
-  server.signal(signal);
-  expect(await server.exit()).toBe(0);
-  expect(server.stderr).toBe('');
-  expect(await isListening(url)).toBe(false);
-  expect(existsSync(join(folder.path, 'server.json'))).toBe(false);
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s to npm start ends the server as well', async (signal) => {
@@ -213,14 +226,6 @@ test('a signal during the start ends it with exit code 0', async () => {
   expect(launcher.stderr).toBe('');
 });
 
-test('a runtime that dies by itself is reported in one line, with exit code 1', async () => {
-  using folder = temporaryFolder();
-  await using server = await startServer(folder.path);
-  process.kill(server.runtimePid, 'SIGKILL');
-  expect(await server.exit()).toBe(1);
-  expect(server.stderr).toBe('keystead: the server ended by itself (SIGKILL)\n');
-});
-
 test('a launcher that is killed takes its runtime with it, and the data folder is free again', async () => {
   using folder = temporaryFolder();
   await using server = await startServer(folder.path);
@@ -230,6 +235,11 @@ test('a launcher that is killed takes its runtime with it, and the data folder i
   await using next = await startServer(folder.path);
   expect(await isListening(url)).toBe(false);
   expect(await new Client(next).createTenant('acme')).toMatchObject({ id: 'acme' });
+
+  // A runtime that dies by itself is reported in one line.
+  process.kill(next.runtimePid, 'SIGKILL');
+  expect(await next.exit()).toBe(1);
+  expect(next.stderr).toBe('keystead: the server ended by itself (SIGKILL)\n');
 });
 
 test('the server listens on IPv6 when HOST says so', async () => {

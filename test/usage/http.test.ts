@@ -7,12 +7,13 @@ import { Csv, prefersCsv } from '../../src/http/csv.ts';
 import { handle } from '../../src/router.ts';
 import { api, createKey, createTenant, deleteKey, problemCode, revokeKey, updateKey, verify } from '../support/api.ts';
 import { as, managementKey } from '../support/callers.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START, untilTimersRan } from '../support/clock.ts';
 import { apiWith } from '../support/faults.ts';
 import { isolate } from '../support/isolates.ts';
 import { evict, runAlarm, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -22,10 +23,10 @@ const usagePage = v.object({
   page: v.object({ limit: v.number(), nextCursor: v.nullable(v.string()), hasMore: v.boolean() }),
 });
 
-/** Lets counts be written: by the test's clock the tenant has been quiet, and the object's timer needs real time. */
+/** Lets counts be written: by the test's clock the tenant has been quiet, and the object's timer has gone off. */
 async function untilWritten(): Promise<void> {
   advance(QUIET_MS);
-  await scheduler.wait(QUIET_MS + 500);
+  await untilTimersRan();
 }
 
 async function usage(tenant: string, query = '') {
