@@ -10,7 +10,7 @@ import { TenantTraffic } from './kill9/traffic.ts';
 import { eventually, startServer, temporaryFolder } from './server.ts';
 
 /** `npm run soak -- kill9 <rounds>` runs more. */
-const ROUNDS = 4;
+const ROUNDS = 3;
 
 test('a server killed during concurrent writes loses no acknowledged change and keeps no incomplete one', async () => {
   const report = await kill9(ROUNDS);

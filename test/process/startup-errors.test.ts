@@ -6,9 +6,11 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { readSettings } from '../../selfhost/settings.ts';
 import { Client } from './client.ts';
 import { type Environment, Launcher, startServer, temporaryFolder } from './server.ts';
 
+const PORT_PROBLEM = 'PORT must be a whole number from 0 to 65535';
 const WEAK = 'hunter2-hunter2';
 
 /** Starts a launcher that must fail, and returns its one line. */
@@ -30,9 +32,12 @@ test('a port that is taken', async () => {
   other.close();
 });
 
-test.each(['http', '-1', '65536', '80.5', '8787 '])('a PORT that is not a port: %s', async (PORT) => {
+test('a PORT that is not a port', async () => {
   using folder = temporaryFolder();
-  expect(await refusal(folder.path, { PORT })).toContain('PORT must be a whole number from 0 to 65535');
+  expect(await refusal(folder.path, { PORT: 'http' })).toContain(PORT_PROBLEM);
+  for (const PORT of ['-1', '65536', '80.5', '8787 ']) {
+    await expect(readSettings({ PORT }), PORT).rejects.toThrow(PORT_PROBLEM);
+  }
 });
 
 test.each([

@@ -14,7 +14,7 @@ export async function histories(runs: number, progress: Progress): Promise<objec
 }
 
 export async function leaseHistories(runs: number, progress: Progress): Promise<object> {
-  await run(['test/leases/model.test.ts'], runs, progress);
+  await run(['test/leases/model.test.ts', 'test/leases/promise.test.ts'], runs, progress);
   return { histories: runs };
 }
 

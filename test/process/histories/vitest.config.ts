@@ -20,6 +20,7 @@ export default defineConfig({
       'test/model/histories.test.ts',
       'test/model/deletion.test.ts',
       'test/leases/model.test.ts',
+      'test/leases/promise.test.ts',
       'test/limits/model.test.ts',
     ],
     root,
