@@ -39,16 +39,17 @@ const MAX_WORKERS = 5;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
-  'process/first-run',
   'process/docs',
+  'process/first-run',
   'process/eviction',
+  'process/usage',
   'process/upgrade/upgrade',
   'process/durability',
+  'process/full-disk/full-disk',
   'process/leases/leases',
   'process/leases/calls',
   'process/limits/limits',
   'process/credits/credits',
-  'process/full-disk/full-disk',
   'leases/promise',
   'http/hostile',
   'model/deletion',

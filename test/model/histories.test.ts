@@ -15,7 +15,7 @@ declare module 'vitest' {
   }
 }
 
-const numRuns = inject('modelRuns') ?? 24;
+const numRuns = inject('modelRuns') ?? 16;
 
 pretendTime();
 
