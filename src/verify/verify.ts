@@ -281,7 +281,8 @@ function received(
   { leases, budgets, now }: LeaseServices,
 ): void {
   leases.answered(objectName, asking);
-  const got = record === null ? null : { keyId: record.key.id, record, bytes: heldBytes(record) };
+  const got =
+    record === null ? null : { keyId: record.key.id, record, bytes: heldBytes(record), tenant: record.tenant };
   if (renewal !== null) leases.receive(objectName, asking, renewal, got, now());
   if (asked === null || held === undefined) {
     if (renewal !== null && record !== null && record.limits !== null) budgets.open(objectName);
