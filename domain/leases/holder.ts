@@ -130,6 +130,20 @@ export class LeaseHolder<R> {
     return { at: now, epoch: tenancy?.epoch, isForOther: other !== null, call, clockChanges: this.#clockChanges };
   }
 
+  /** As `ask`, for a call that takes no reports along. */
+  askOnly(tenant: string, now: number): Asking {
+    this.#see(now);
+    const tenancy = this.#tenancies.get(tenant);
+    const known = tenancy === undefined ? null : { epoch: tenancy.epoch, seq: tenancy.seq };
+    return {
+      at: now,
+      epoch: tenancy?.epoch,
+      isForOther: false,
+      call: { known, uses: [] },
+      clockChanges: this.#clockChanges,
+    };
+  }
+
   /** Call this when a call was answered, whatever the answer is. */
   answered(tenant: string, { call: { usage } }: Asking): void {
     if (usage !== undefined) this.usage.answered(tenant, usage);
@@ -258,10 +272,13 @@ export class LeaseHolder<R> {
 
   /** A clock that went back measures no durations, so every lease that was counted with it is void. */
   #see(now: number): void {
-    if (now < this.#lastNow) {
-      this.#tenancies.clear();
-      this.#clockChanges += 1;
-    }
+    if (now < this.#lastNow) this.drop();
     this.#lastNow = now;
+  }
+
+  /** Makes everything void that is held, and what calls under way will bring: a clock has not measured the leases. */
+  drop(): void {
+    this.#tenancies.clear();
+    this.#clockChanges += 1;
   }
 }

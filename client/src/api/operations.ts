@@ -13,6 +13,7 @@ import type {
   KeyPageByOffset,
   KeyRotation,
   KeyString,
+  KeyWithSecret,
   KeysChangeCreditsBody,
   KeysCreateBody,
   KeysCreateManyBody,
@@ -21,15 +22,16 @@ import type {
   KeysRotateBody,
   KeysUpdateBody,
   KeysWithSecrets,
-  KeyWithSecret,
+  LeasesRenewBody,
+  LeasesRenewResponse,
   LimitCheck,
   LimitsCheckBody,
   ManagementKey,
   ManagementKeyList,
   ManagementKeyRotation,
+  ManagementKeyWithSecret,
   ManagementKeysCreateBody,
   ManagementKeysRotateBody,
-  ManagementKeyWithSecret,
   Owner,
   OwnerList,
   OwnersCreateBody,
@@ -235,6 +237,11 @@ export interface UsageReadQuery {
   cursor?: string | undefined;
 }
 
+export interface LeasesResource {
+  /** Renews the leases of a client on tenants whose keys it verifies itself, and takes its reports. */
+  renew(body: LeasesRenewBody, options?: CallOptions): Promise<LeasesRenewResponse>;
+}
+
 export interface KeysResource {
   /** Creates a key and returns its key string, which is not shown again. */
   create(tenantId: string, body: KeysCreateBody, options?: ChangeOptions): Promise<KeyWithSecret>;
@@ -249,13 +256,13 @@ export interface KeysResource {
   createMany(tenantId: string, body: KeysCreateManyBody, options?: ChangeOptions): Promise<KeysWithSecrets>;
 
   /** Revokes up to 500 keys by id, or all keys of an owner: all of them or none. */
-  revokeMany(tenantId: string, body?: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
+  revokeMany(tenantId: string, body: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
 
   /** Reads a key. */
   get(tenantId: string, keyId: string, options?: CallOptions): Promise<Key>;
 
   /** Changes the given fields of a key. */
-  update(tenantId: string, keyId: string, body?: KeysUpdateBody, options?: ConditionalOptions): Promise<Key>;
+  update(tenantId: string, keyId: string, body: KeysUpdateBody, options?: ConditionalOptions): Promise<Key>;
 
   /** Deletes a key; the audit log keeps its entries. */
   delete(tenantId: string, keyId: string, options?: ConditionalOptions): Promise<void>;
@@ -300,7 +307,7 @@ export interface OwnersResource {
   get(tenantId: string, ownerId: string, options?: CallOptions): Promise<Owner>;
 
   /** Changes the given fields of an owner; disabling it stops all its keys at once. */
-  update(tenantId: string, ownerId: string, body?: OwnersUpdateBody, options?: ConditionalOptions): Promise<Owner>;
+  update(tenantId: string, ownerId: string, body: OwnersUpdateBody, options?: ConditionalOptions): Promise<Owner>;
 
   /** Deletes an owner whose keys have all ended. */
   delete(tenantId: string, ownerId: string, options?: ConditionalOptions): Promise<void>;
@@ -325,7 +332,7 @@ export interface PlansResource {
   get(tenantId: string, planId: string, options?: CallOptions): Promise<Plan>;
 
   /** Changes the given fields of a plan, for all its keys at once. */
-  update(tenantId: string, planId: string, body?: PlansUpdateBody, options?: ConditionalOptions): Promise<Plan>;
+  update(tenantId: string, planId: string, body: PlansUpdateBody, options?: ConditionalOptions): Promise<Plan>;
 
   /** Deletes a plan that no key and no owner has. */
   delete(tenantId: string, planId: string, options?: ConditionalOptions): Promise<void>;
@@ -347,7 +354,7 @@ export interface TenantsResource {
   get(tenantId: string, options?: CallOptions): Promise<Tenant>;
 
   /** Changes the given fields and settings of a tenant. */
-  update(tenantId: string, body?: TenantsUpdateBody, options?: ChangeOptions): Promise<Tenant>;
+  update(tenantId: string, body: TenantsUpdateBody, options?: ChangeOptions): Promise<Tenant>;
 
   /** Deletes a tenant with everything in it. */
   delete(tenantId: string, options?: ChangeOptions): Promise<void>;
@@ -423,6 +430,7 @@ export interface ServiceResource {
 
 /** All operations, in groups. */
 export interface Resources {
+  readonly leases: LeasesResource;
   readonly keys: KeysResource;
   readonly rotations: RotationsResource;
   readonly owners: OwnersResource;
@@ -442,6 +450,7 @@ export interface Resources {
  * path, a `list` is read page by page, and `once` says that it takes an `Idempotency-Key`.
  */
 export const OPERATIONS = {
+  leases: { renew: 'POST /v1/leases/renew body' },
   keys: {
     create: 'POST /v1/tenants/{tenantId}/keys body once',
     list: 'GET /v1/tenants/{tenantId}/keys list',

@@ -20,6 +20,68 @@ export interface KeysVerifyBody {
         cost?: number | undefined;
       }[]
     | undefined;
+  /** From a program that verifies keys itself: asks for a lease and for the record of the key. */
+  lease?:
+    | {
+        /** The version of the rules by which the program decides. */
+        rules: 1;
+        /** What the program knows of the tenant; null for nothing. */
+        known: {
+          /** The instance of the tenant that counts the changes. */
+          epoch: string;
+          /** The last change that is known. */
+          seq: number;
+        } | null;
+      }
+    | undefined;
+}
+
+export interface LeasesRenewBody {
+  /** The version of the rules by which the program decides. */
+  rules: 1;
+  /** The tenants whose leases are to be renewed. */
+  tenants: readonly {
+    /** The tenant that it belongs to. */
+    tenantId: string;
+    /** What the program knows of the tenant; null for nothing. */
+    known: {
+      /** The instance of the tenant that counts the changes. */
+      epoch: string;
+      /** The last change that is known. */
+      seq: number;
+    } | null;
+    /** Uses of keys that the server has not seen. */
+    uses?:
+      | readonly {
+          /** The id of the key. */
+          keyId: string;
+          /** How long before the request. */
+          agoMs: number;
+        }[]
+      | undefined;
+    /** Counts of verifications that the server has not seen. */
+    usage?:
+      | {
+          /** Names the program; the same in all its reports. */
+          holder: string;
+          /** The number of the report. A report that is sent again has the same. */
+          number: number;
+          /** Tells tenants apart that had the same id one after the other. */
+          incarnation: string;
+          /** The counts by key. */
+          cells: readonly {
+            /** The id of the key. */
+            keyId: string;
+            /** The owner of the key then; null for none. */
+            owner: string | null;
+            /** The plan of the key then; null for none. */
+            plan: string | null;
+            /** Verifications by code, in the order of `GET …/usage`, and the units of the valid ones. */
+            tally: readonly number[];
+          }[];
+        }
+      | undefined;
+  }[];
 }
 
 export interface KeysCreateBody {
@@ -816,6 +878,72 @@ export interface Verification {
         expiresAt: string;
       }
   )[];
+  /** What the program may decide by; null when there is no lease. Only when it was asked for. */
+  lease?: Lease | null;
+}
+
+export interface Lease {
+  /** The instance of the tenant that counts the changes. */
+  epoch: string;
+  /** The last change that is known. */
+  seq: number;
+  /** `changed` names all changes after this one. Who knows less drops all records of the tenant. */
+  from: number;
+  /** Ids of changed keys, whose records are void. */
+  changed: string[];
+  /** How long the lease is, counted from before the request was sent. */
+  leaseMs: number;
+  /** The time of the server, in milliseconds since 1970. */
+  now: number;
+  /** The record of the key; null when the key is decided by the server alone. */
+  record: {
+    /** The tenant of the key. */
+    tenant: {
+      /** Identifies the resource; not secret. */
+      id: string;
+      /** Tells tenants apart that had the same id one after the other. */
+      incarnation: string;
+      /** When it was created. */
+      createdAt: number;
+    };
+    /** What the decision depends on, and what the answer shows. Times are in milliseconds since 1970. */
+    key: {
+      /** Identifies the resource; not secret. */
+      id: string;
+      /** For people. */
+      name: string;
+      /** The id of a customer of yours; null for none. */
+      owner: string | null;
+      /** What the key may do. `a:*` covers every scope that starts with `a:`, and `*` covers all. */
+      scopes: string[];
+      /** The text of a JSON object. */
+      metadata: string;
+      /** `false` switches it off until it is `true` again. */
+      enabled: boolean;
+      /** When it was created. */
+      createdAt: number;
+      /** When it stops working; null for never. */
+      expiresAt: number | null;
+      /** When it was revoked; null if it was not. */
+      revokedAt: number | null;
+      /** The id of the predecessor; null for none. */
+      replaces: string | null;
+      /** The id of the successor; null for none. */
+      replacedBy: string | null;
+      /** When it was rotated; null if it was not. */
+      rotatedAt: number | null;
+      /** When the grace period ends or ended; null without one. */
+      graceEndsAt: number | null;
+      /** Whether the owner is disabled. */
+      ownerDisabled?: boolean;
+      /** The text of a JSON object. */
+      ownerMetadata?: string;
+      /** The plan that gives it limits and allowed scopes; null for that of its owner. */
+      plan?: string;
+      /** What keys of the plan may do at most; null for whatever their own scopes say. */
+      allowedScopes?: string[];
+    };
+  } | null;
 }
 
 export interface Lineage {
@@ -1334,6 +1462,18 @@ export interface PageInfo {
   nextCursor: string | null;
   /** Whether there are more items. A page may have fewer items than `limit` while there are. */
   hasMore: boolean;
+}
+
+export interface LeasesRenewResponse {
+  /** The same tenants, in the same order. */
+  tenants: {
+    /** The tenant that it belongs to. */
+    tenantId: string;
+    /** What the program may decide by; null when there is no lease. Only when it was asked for. */
+    lease: Lease | null;
+    /** The number of the report that was taken; null for none. */
+    reported: number | null;
+  }[];
 }
 
 /** A problem by RFC 9457. */

@@ -3,6 +3,7 @@
  * isolate of the Worker does (domain/leases/holder.ts).
  */
 import * as v from 'valibot';
+import { USES_OF_CALL_MAX } from '../../../domain/leases/unreported-uses.ts';
 import { USAGE_CODES } from '../../../domain/usage/tally.ts';
 import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
@@ -11,7 +12,7 @@ import { keyId, ownerId, planId, tenantId, wholeNumber } from '../fields.ts';
 /** Tenants whose leases one request renews. */
 export const TENANTS_MAX = 50;
 /** Uses of keys that one request reports of a tenant, and counts of keys. */
-const USES_MAX = 100;
+const USES_MAX = USES_OF_CALL_MAX;
 const CELLS_MAX = 100;
 /** Uses from longer ago than an hour (ms) are not reported: whoever has them was cut off from the server. */
 const AGO_MS_MAX = 3_600_000;
