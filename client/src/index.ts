@@ -19,4 +19,5 @@ export type {
   OffsetList,
   PagePosition,
 } from './resources/options.ts';
+export type { LeaseOptions } from './verify/leased-verifier.ts';
 export type { VerifyOptions } from './verify/verify.ts';

@@ -935,7 +935,7 @@ export interface Lease {
       /** When the grace period ends or ended; null without one. */
       graceEndsAt: number | null;
       /** Whether the owner is disabled. */
-      ownerDisabled?: boolean;
+      ownerDisabled?: true;
       /** The text of a JSON object. */
       ownerMetadata?: string;
       /** The plan that gives it limits and allowed scopes; null for that of its owner. */

@@ -45,6 +45,8 @@ type Platform = {
   readonly crypto: { randomUUID(): string };
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
+  readonly performance: { now(): number };
+  readonly Date: { now(): number };
   readonly URL: new (
     text: string,
   ) => Record<'protocol' | 'username' | 'password' | 'search' | 'hash' | 'origin' | 'pathname', string>;

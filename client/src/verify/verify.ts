@@ -1,4 +1,4 @@
-/** Verification: one call to Keystead for each key. */
+/** The call that verifies a key. */
 import type { KeysVerifyBody, Verification } from '../api/types.ts';
 import type { AbortSignalLike } from '../http/platform.ts';
 import type { Transport } from '../http/transport.ts';
@@ -6,7 +6,7 @@ import type { Transport } from '../http/transport.ts';
 export type { Verification };
 
 /** What is asked of a key, beside whether it is good at all. */
-export interface VerifyOptions extends Omit<KeysVerifyBody, 'key'> {
+export interface VerifyOptions extends Omit<KeysVerifyBody, 'key' | 'lease'> {
   /** Ends the call. */
   readonly signal?: AbortSignalLike | undefined;
   /** How long one attempt may take, instead of the time of the client. */
@@ -19,7 +19,11 @@ export interface VerifyOptions extends Omit<KeysVerifyBody, 'key'> {
  */
 const RETRIES = { retries: 1, retryLostOnly: true };
 
-export async function verify(transport: Transport, key: string, options: VerifyOptions = {}): Promise<Verification> {
+export async function askServer(
+  transport: Transport,
+  key: string,
+  options: VerifyOptions & Pick<KeysVerifyBody, 'lease'> = {},
+): Promise<Verification> {
   const { signal, timeoutMs, ...wanted } = options;
   const body: KeysVerifyBody = { ...wanted, key };
   const call = { method: 'POST', path: '/v1/keys/verify', body, signal, timeoutMs } as const;

@@ -42,7 +42,7 @@ const heldKey = v.strictObject({
   replacedBy: v.nullable(v.string()),
   rotatedAt: v.nullable(v.number()),
   graceEndsAt: v.nullable(v.number()),
-  ownerDisabled: v.exactOptional(v.boolean()),
+  ownerDisabled: v.exactOptional(v.literal(true)),
   ownerMetadata: v.exactOptional(v.string()),
   plan: v.exactOptional(v.string()),
   allowedScopes: v.exactOptional(v.array(v.string())),
