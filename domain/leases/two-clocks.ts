@@ -35,15 +35,14 @@ export class TwoClocks {
   look(monotonic: number, wall: number): number {
     const gain = wall - monotonic;
     // The monotonic clock goes on, so what it shows now is never less than at the last look.
-    const expected = this.#gain - (monotonic - this.#monotonic) * SLEW_SHARE;
+    const slewed = this.#gain - (monotonic - this.#monotonic) * SLEW_SHARE;
     this.#monotonic = monotonic;
-    if (gain >= expected) {
-      this.#ahead += gain - expected;
+    if (gain >= this.#gain) {
+      this.#ahead += gain - this.#gain;
       this.#gain = gain;
-    } else if (gain >= expected - GRAIN_MS) this.#gain = expected;
-    else {
-      this.timesSetBack += 1;
-      this.#gain = gain;
+    } else {
+      if (gain < slewed - GRAIN_MS) this.timesSetBack += 1;
+      this.#gain = gain < slewed - GRAIN_MS ? gain : Math.max(gain, slewed);
     }
     return monotonic + this.#ahead;
   }
