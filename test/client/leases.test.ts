@@ -4,7 +4,9 @@
  */
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { TransportRequest } from '../../client/src/http/transport.ts';
 import { Keystead, type KeysteadOptions } from '../../client/src/keystead.ts';
+import { LeasedVerifier } from '../../client/src/verify/leased-verifier.ts';
 import { QUIET_MS } from '../../domain/usage/pending-usage.ts';
 import type { Env } from '../../src/env.ts';
 import { handle } from '../../src/router.ts';
@@ -36,7 +38,7 @@ afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 function process(options: Partial<KeysteadOptions> = {}, isolate: { env: Env; calls: string[] } = faultyEnv()) {
   const sent: string[] = [];
   const background: Promise<unknown>[] = [];
-  const state = { isDown: false, losesAnswers: false };
+  const state = { isDown: false, losesAnswers: false, answersTakeMs: 0 };
   const keystead = new Keystead({
     url: 'http://keystead.test',
     token: env.ADMIN_TOKEN,
@@ -49,12 +51,14 @@ function process(options: Partial<KeysteadOptions> = {}, isolate: { env: Env; ca
       sent.push(path);
       if (state.isDown) throw new Error('connection refused');
       const answer = await handle(new Request(url, init), isolate.env);
+      advance(state.answersTakeMs);
       if (state.losesAnswers) throw new Error('connection reset');
       return answer;
     },
   });
   clients.push(keystead);
-  return { keystead, sent, state, calls: isolate.calls, settled: () => Promise.all(background.splice(0)) };
+  const request = (wanted: TransportRequest) => keystead.request(wanted);
+  return { keystead, request, sent, state, calls: isolate.calls, settled: () => Promise.all(background.splice(0)) };
 }
 
 async function managementKey(role: string, tenantId?: string): Promise<{ id: string; secret: string }> {
@@ -98,6 +102,35 @@ describe('a key that a process holds', () => {
     advance(1);
     expect((await keystead.verify(secret)).code).toBe('EXPIRED');
     expect(sent).toEqual(['/v1/keys/verify']);
+  });
+
+  it('expires by the clock of the server when that of the process is an hour behind', async () => {
+    await leased('cl-behind');
+    const { secret } = await createKey('cl-behind', { expiresAt: at(START + 5 * SECOND) });
+    const { request, sent } = process();
+    const behind = { now: () => Date.now() - 3_600_000, timesSetBack: 0 };
+    const verifier = new LeasedVerifier({ request }, { waitUntil: vi.fn() }, behind);
+    expect((await verifier.verify(secret)).code).toBe('VALID');
+    advance(5 * SECOND - 1);
+    expect((await verifier.verify(secret)).code).toBe('VALID');
+    advance(1);
+    expect((await verifier.verify(secret)).code).toBe('EXPIRED');
+    expect(sent.length).toBe(1);
+  });
+
+  it('has its lease counted from before the request, however long the answer takes', async () => {
+    await leased('cl-slow');
+    const { secret } = await createKey('cl-slow');
+    const { keystead, sent, state } = process();
+    const questions = () => sent.filter((path) => path === '/v1/keys/verify');
+    state.answersTakeMs = 6 * SECOND;
+    await keystead.verify(secret);
+    advance(4 * SECOND - 1);
+    await keystead.verify(secret);
+    expect(questions().length).toBe(1);
+    advance(1);
+    await keystead.verify(secret);
+    expect(questions().length).toBe(2);
   });
 
   it('gives answers that nobody can change', async () => {
@@ -189,6 +222,18 @@ describe('a process asks', () => {
     const codes = await Promise.all(keys.flatMap(({ secret }) => [keystead.verify(secret), keystead.verify(secret)]));
     expect(codes.every(({ valid }) => valid)).toBe(true);
     expect(sent.length - before).toBe(1);
+  });
+
+  it('for itself what the answer to another that it waited for does not decide', async () => {
+    await leased('cl-joined');
+    const { id, secret } = await createKey('cl-joined', { scopes: ['a'] });
+    const { keystead } = process({ leases: true });
+    const asked = keystead.verify(secret, { scopes: ['a'] });
+    // It waits for the call of the first, and wants something else.
+    const waiting = keystead.verify(secret, { scopes: ['b'] });
+    expect((await asked).code).toBe('VALID');
+    expect((await waiting).code).toBe('INSUFFICIENT_SCOPES');
+    expect((await getKey('cl-joined', id)).scopes).toEqual(['a']);
   });
 
   it('each time for a key with limits or credits, while the others of the tenant stay held', async () => {
