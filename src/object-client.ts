@@ -16,6 +16,7 @@ import type { Spending } from '../domain/limits/named-limit.ts';
 import { fail } from '../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
 import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
+import type { UsageReport } from '../domain/usage/reports.ts';
 import { directoryStub, type Remote, tenantStub } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory/directory.ts';
 import { logError } from '../durable-objects/log.ts';
@@ -172,6 +173,22 @@ export class ObjectClient {
   /** Renews this isolate's lease on the tenant in this object, and reports uses. Null when no lease is granted. */
   renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null> {
     return this.#call(() => tenantStub(this.#env, objectName).renewLease(call));
+  }
+
+  /** Tells an object what a client has verified. Returns whether it has taken the report. */
+  async reportUsage(objectName: string, usage: UsageReport): Promise<boolean> {
+    try {
+      await this.renewLease(objectName, { known: null, uses: [], usage });
+      return true;
+    } catch (error) {
+      if (error instanceof Problem) return false;
+      throw error;
+    }
+  }
+
+  /** Whether there may be such a tenant. The directory is asked if this isolate does not know it. */
+  async mayExist(tenantId: string): Promise<boolean> {
+    return this.#memory.isKnown(tenantId) || (await this.#mayExist(tenantId));
   }
 
   /** Does this work some time (ms) after the response. Errors are dropped. */

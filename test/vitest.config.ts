@@ -44,6 +44,7 @@ const LONGEST = [
   'process/eviction',
   'process/usage',
   'process/upgrade/upgrade',
+  'process/client/package',
   'process/durability',
   'process/full-disk/full-disk',
   'process/leases/leases',

@@ -4,8 +4,8 @@
  */
 import { type Accounted, isolateMemory, type MemoryBudget } from './budget.ts';
 
-export class LruCache<V> {
-  readonly #entries = new Map<string, Entry<V>>();
+export class LruCache<V, K extends string | number = string> {
+  readonly #entries = new Map<K, Entry<V, K>>();
   readonly #budget: MemoryBudget;
 
   constructor(budget: MemoryBudget = isolateMemory) {
@@ -13,7 +13,7 @@ export class LruCache<V> {
   }
 
   /** The value under this key, which becomes the most recently used; undefined when there is none. */
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     this.#budget.touch(entry);
@@ -21,7 +21,7 @@ export class LruCache<V> {
   }
 
   /** The value under this key; made and kept if there is none. `bytes` as for `set`. */
-  getOrMake(key: string, bytes: number, make: () => V): V {
+  getOrMake(key: K, bytes: number, make: () => V): V {
     const known = this.get(key);
     if (known !== undefined) return known;
     const made = make();
@@ -34,7 +34,7 @@ export class LruCache<V> {
    * take; the entry itself is added here. A value that is too large for the budget is not kept, and the one before is
    * removed all the same.
    */
-  set(key: string, value: V, bytes: number): void {
+  set(key: K, value: V, bytes: number): void {
     this.delete(key);
     const entry = new Entry(this.#entries, key, value, bytes + ENTRY_BYTES);
     if (!this.#budget.admits(entry.bytes)) return;
@@ -43,12 +43,12 @@ export class LruCache<V> {
   }
 
   /** Makes the value under this key the first to go when memory is short. */
-  demote(key: string): void {
+  demote(key: K): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.#budget.demote(entry);
   }
 
-  delete(key: string): void {
+  delete(key: K): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
@@ -69,15 +69,15 @@ export class LruCache<V> {
  */
 export const ENTRY_BYTES = 80;
 
-class Entry<V> implements Accounted {
-  readonly key: string;
+class Entry<V, K> implements Accounted {
+  readonly key: K;
   readonly value: V;
   readonly bytes: number;
   older: Accounted | null = null;
   newer: Accounted | null = null;
-  readonly #home: Map<string, Entry<V>>;
+  readonly #home: Map<K, Entry<V, K>>;
 
-  constructor(home: Map<string, Entry<V>>, key: string, value: V, bytes: number) {
+  constructor(home: Map<K, Entry<V, K>>, key: K, value: V, bytes: number) {
     this.#home = home;
     this.key = key;
     this.value = value;

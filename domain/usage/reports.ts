@@ -56,12 +56,24 @@ type Tenancy = {
 export class HolderUsage {
   readonly #tenancies = new Map<string, Tenancy>();
   readonly #newId: () => string;
+  readonly #cellsOfReportMax: number;
+  readonly #waitsForPlan: boolean;
   #id: string | null = null;
   #lastNumber = 0;
   #cells = 0;
 
-  constructor(newId: () => string = () => crypto.randomUUID()) {
+  /**
+   * `cellsOfReportMax`: cells that one report holds at most. `waitsForPlan`: whether only a call takes counts along that
+   * is made when a report is due; by default every call does.
+   */
+  constructor({
+    newId = () => crypto.randomUUID(),
+    cellsOfReportMax = CELLS_OF_REPORT_MAX,
+    waitsForPlan = false,
+  }: { newId?: () => string; cellsOfReportMax?: number; waitsForPlan?: boolean } = {}) {
     this.#newId = newId;
+    this.#cellsOfReportMax = cellsOfReportMax;
+    this.#waitsForPlan = waitsForPlan;
   }
 
   /**
@@ -82,7 +94,7 @@ export class HolderUsage {
       cells.set(keyId, cell);
       this.#cells += 1;
       count(cell.tally, code, units);
-      if (cells.size === CELLS_OF_REPORT_MAX || this.#cells > CELLS_IN_PLENTY) return this.#plan(tenancy, 0, now);
+      if (cells.size === this.#cellsOfReportMax || this.#cells > CELLS_IN_PLENTY) return this.#plan(tenancy, 0, now);
     } else count(cell.tally, code, units);
     if (now < tenancy.plannedUntil && tenancy.plannedUntil - now <= REPORT_COUNTS_WITHIN_MS) return null;
     return this.#plan(tenancy, REPORT_COUNTS_WITHIN_MS, now);
@@ -123,6 +135,12 @@ export class HolderUsage {
     return sent === null ? cells.size + earlier.length > 0 : !sent.isUnderWay;
   }
 
+  /** Makes reports due. Returns the tenants that have something to report. */
+  plan(): string[] {
+    for (const tenancy of this.#tenancies.values()) tenancy.plannedUntil = 0;
+    return [...this.#tenancies.keys()].filter((tenant) => this.isDue(tenant));
+  }
+
   /** What a call that is sent now reports; null for nothing. */
   take(tenant: string, now: number): UsageReport | null {
     const tenancy = this.#tenancies.get(tenant);
@@ -135,6 +153,7 @@ export class HolderUsage {
       sent.isUnderWay = true;
       return sent.report;
     }
+    if (this.#waitsForPlan && now < tenancy.plannedUntil) return null;
     const cells = this.#takeCells(tenancy);
     if (cells.length === 0) return null;
     this.#id ??= this.#newId();
@@ -145,9 +164,9 @@ export class HolderUsage {
   }
 
   #takeCells({ cells, earlier }: Tenancy): ReportedCell[] {
-    const taken = earlier.splice(0, CELLS_OF_REPORT_MAX);
+    const taken = earlier.splice(0, this.#cellsOfReportMax);
     for (const [keyId, cell] of cells) {
-      if (taken.length === CELLS_OF_REPORT_MAX) break;
+      if (taken.length === this.#cellsOfReportMax) break;
       taken.push(cell);
       cells.delete(keyId);
     }

@@ -4,6 +4,7 @@ import { cleanupOperations } from './cleanup/operations.ts';
 import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
 import { keyOperations } from './keys/operations.ts';
+import { leaseOperations } from './leases/operations.ts';
 import { limitOperations } from './limits/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
 import type { Operation } from './operation.ts';
@@ -16,6 +17,7 @@ import { verificationOperations } from './verification/operations.ts';
 
 export const operations: readonly Operation[] = [
   ...verificationOperations,
+  ...leaseOperations,
   ...keyOperations,
   ...rotationOperations,
   ...ownerOperations,

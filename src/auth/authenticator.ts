@@ -2,13 +2,8 @@
 
 import { type Fingerprint, Fingerprinter, sameFingerprint } from '../../domain/memory/fingerprint.ts';
 import { ADMIN_TOKEN_LENGTH_MAX } from '../config/config.ts';
-import {
-  type Verification,
-  type VerificationObjects,
-  type VerificationOptions,
-  type VerificationServices,
-  verifyKeyString,
-} from '../verify/verify.ts';
+import type { VerificationObjects, VerificationServices } from '../verify/services.ts';
+import { type Verification, type VerificationOptions, verifyKeyString } from '../verify/verify.ts';
 import { principalOf } from './management-key.ts';
 import { PERMISSIONS, type Principal } from './principal.ts';
 

@@ -12,8 +12,8 @@ import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
 import { TenantMemory } from '../tenant-memory.ts';
 import { PendingCalls } from '../verify/pending-calls.ts';
+import type { VerificationServices } from '../verify/services.ts';
 import { SignatureCache } from '../verify/signature-cache.ts';
-import type { VerificationServices } from '../verify/verify.ts';
 import { type Config, type ConfigProblem, parseConfig } from './config.ts';
 
 export type Runtime = VerificationServices & {

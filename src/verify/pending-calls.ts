@@ -21,6 +21,8 @@ type Holdings = {
 export class PendingCalls {
   /** The latest call by object, by key, and by budget. */
   readonly #calls = new Map<string, Promise<unknown>>();
+  /** Calls that only renew a lease, by object. */
+  readonly #renewals = new Map<string, Promise<unknown>>();
 
   /**
    * The call whose end will probably decide this verification: any to the object when only the lease has to be renewed,
@@ -44,6 +46,19 @@ export class PendingCalls {
   /** Resolves when the call has ended, however it did, with true; or with false after `WAIT_MAX_MS`. */
   async end(call: Promise<unknown>): Promise<boolean> {
     return (await Promise.race([call.catch(() => {}), scheduler.wait(WAIT_MAX_MS).then(() => LATE)])) !== LATE;
+  }
+
+  /** Waits for a renewal of the lease on a tenant: the one that is under way, or a new one. */
+  async renewal(objectName: string, renew: () => Promise<unknown>): Promise<void> {
+    const underWay = this.#renewals.get(objectName);
+    if (underWay !== undefined && (await this.end(underWay))) return;
+    const renewing = renew();
+    this.#renewals.set(objectName, renewing);
+    try {
+      await renewing;
+    } finally {
+      if (this.#renewals.get(objectName) === renewing) this.#renewals.delete(objectName);
+    }
   }
 
   /** Lets others wait for this call about a key, and about the budgets of its limits, while it is under way. */

@@ -12,36 +12,21 @@
 
 import { sameBytes } from '../../domain/bytes.ts';
 import { parseKeyString } from '../../domain/key-string/key-string.ts';
-import { type HeldKey, heldBytes, heldKey } from '../../domain/keys/held-key.ts';
+import { heldKey } from '../../domain/keys/held-key.ts';
 import type { VerifiedKey } from '../../domain/keys/record.ts';
-import { type DecisionCode, decide, mayLease, type RecordCode, type Warning } from '../../domain/keys/verification.ts';
-import type { Asking, LeaseHolder } from '../../domain/leases/holder.ts';
-import type { BudgetHolder } from '../../domain/limits/budget-holder.ts';
-import type { CallWithBudgets, RenewalWithBudgets } from '../../domain/limits/call-with-budgets.ts';
-import type { LimitResult } from '../../domain/limits/decision.ts';
-import type { BudgetAsking, HeldBudgets } from '../../domain/limits/held-budgets.ts';
+import { type DecisionCode, decide, mayLease, type RecordCode } from '../../domain/keys/verification.ts';
+import type { Found, UNFOUND_CODES } from '../../domain/keys/verification-answer.ts';
+import type { Known } from '../../domain/leases/lease.ts';
 import { decideByBudgets, type HeldCharge, heldCharges } from '../../domain/limits/held-limits.ts';
 import type { Spending } from '../../domain/limits/named-limit.ts';
 import { objectNameOf } from '../../domain/tenants/locator.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { logEvent } from '../../durable-objects/log.ts';
 import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
-import type { KeySigner } from '../crypto/key-signer.ts';
-import type { Place } from '../tenant-memory.ts';
-import type { PendingCalls } from './pending-calls.ts';
-import type { SignatureCache, SignedKey } from './signature-cache.ts';
-
-/** A tenant that falls quiet reports its last uses so long (ms) before its lease ends. */
-const REPORT_BEFORE_END_MS = 50;
-/** Uses are reported within this time (ms), however long the lease is. */
-const REPORT_WITHIN_MS = 3000;
-
-/** Units of a tenant of which none were spent for so long (ms) go back, before the object may be put to sleep. */
-const GIVE_BACK_AFTER_MS = 3000;
-/** One request watches for that at most so often. A later one goes on. */
-const WATCHES_MAX = 6;
-/** Calls that give back all that an isolate may hold of a tenant, some 200 budgets each. */
-const REPORTS_MAX = 25;
+import { callOf, failed, NOTHING, prepare, received } from './object-calls.ts';
+import { countUse, giveBackWhenIdle, noteUse } from './reports.ts';
+import type { LeaseServices, VerificationObjects, VerificationServices } from './services.ts';
+import type { SignedKey } from './signature-cache.ts';
 
 /**
  * Calls of others that a verification waits for, one after the other, when they take very long. If all that wait for a
@@ -51,19 +36,9 @@ const CALLS_WAITED_FOR_MAX = 3;
 
 /** What verifying a key string found. */
 export type Verification =
-  | { readonly code: 'MALFORMED' | 'FORGED' | 'NOT_FOUND' }
-  | {
-      readonly code: DecisionCode;
-      readonly tenantId: string;
-      readonly key: VerifiedKey;
-      readonly warnings: readonly Warning[];
-      /** How the limits stand that decided; absent when none was asked. */
-      readonly limits?: readonly LimitResult[];
-      /** What is left of the credits; absent when the key has none or none were asked. */
-      readonly credits?: { readonly remaining: number };
-      /** Whether a held record decided. Then `key` is the same object at each verification as long as it is held. */
-      readonly leased: boolean;
-    };
+  | { readonly code: (typeof UNFOUND_CODES)[number] }
+  /** `leased`: a held record decided. Then `key` is the same object at each verification as long as it is held. */
+  | (Found & { readonly leased: boolean });
 
 export type VerificationOptions = {
   readonly scopes: readonly string[];
@@ -75,38 +50,11 @@ export type VerificationOptions = {
   readonly fresh: boolean;
   /** What it costs and which limits it names. Null or absent: one unit of each automatic limit. */
   readonly spending?: Spending | null;
-};
-
-/** What an isolate holds under leases, the calls that renew them, and the clock (ms) that measures them. */
-export type LeaseServices = {
-  readonly leases: LeaseHolder<HeldKey>;
-  readonly budgets: BudgetHolder;
-  readonly pending: PendingCalls;
-  readonly now: () => number;
-};
-
-/** The services of an isolate that verification uses. */
-export type VerificationServices = LeaseServices & {
-  readonly signer: KeySigner;
-  readonly signatures: SignatureCache;
-  /** Name of the object that holds the management keys. */
-  readonly systemObjectName: Promise<string>;
-};
-
-/** What verification needs to reach objects. */
-export type VerificationObjects = {
-  placeOf(tenantId: string): Place | Promise<Place>;
-  verifyKey(
-    objectName: string,
-    keyId: string,
-    digest: Uint8Array,
-    scopes: readonly string[],
-    call: CallWithBudgets,
-    spending?: Spending,
-  ): Promise<VerifyResult>;
-  renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null>;
-  /** Does this work some time (ms) after the response. */
-  afterwards(ms: number, work: () => Promise<unknown>): void;
+  /**
+   * For a client that verifies by leases of its own: what it knows of the tenant. Then the object is asked when too
+   * little is left of the lease to be passed on. Null or absent: no lease is passed on.
+   */
+  readonly leaseFor?: { readonly known: Known | null } | null;
 };
 
 /** Verifies a key string as of now. Synchronous when the signature cache has it and its key is leased. */
@@ -164,7 +112,7 @@ const NOT_HELD: Undecided = { mayWait: true, charged: [] };
 /** Decides by the record that this isolate holds, and by units of its limits. */
 function decideHeld(
   { id, digest, objectName }: SignedKey,
-  { scopes, within, spending }: VerificationOptions,
+  { scopes, within, spending, leaseFor = null }: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
 ): Verification | Undecided {
@@ -172,6 +120,7 @@ function decideHeld(
   const now = services.now();
   const held = leases.get(objectName, id, now);
   if (held === null || !(held.digest === digest || sameBytes(held.digest, digest))) return NOT_HELD;
+  if (leaseFor !== null && !leases.isWorthPassingOn(objectName, now)) return NOT_HELD;
   const { tenant, key, limits } = held;
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
   // The tenant is active: leases are granted for active tenants only, and disabling one waits until all have ended.
@@ -251,50 +200,10 @@ function callObject(
   return services.pending.follow(signed, charged, call);
 }
 
-/** A call on its way, with what it tells of budgets if any are held. */
-type Sent = { readonly asking: Asking; readonly held: HeldBudgets | undefined; readonly asked: BudgetAsking | null };
-
-/** Prepares a call to the object of a tenant: it takes along what there is to tell. End it with one of the next two. */
-function prepare(objectName: string, charged: readonly HeldCharge[], { leases, budgets, now }: LeaseServices): Sent {
-  const at = now();
-  const held = budgets.of(objectName);
-  const asking = leases.ask(objectName, at);
-  const asked = held?.ask(charged, at) ?? null;
-  budgets.resized(objectName);
-  return { asking, held, asked };
-}
-
-const callOf = ({ asking, asked }: Sent): CallWithBudgets =>
-  asked === null ? asking.call : { ...asking.call, budgets: asked.call };
-
-/** Notes that the call has failed. What it should have told is told by a later one. */
-function failed(objectName: string, { asking, held, asked }: Sent, { leases }: LeaseServices): void {
-  leases.failed(objectName, asking);
-  if (asked !== null) held?.failed(asked);
-}
-
-/** Takes the answer of the call, and what it has brought: a renewal if any, and a record if any. */
-function received(
-  objectName: string,
-  { asking, held, asked }: Sent,
-  { renewal, record }: { readonly renewal: RenewalWithBudgets | null; readonly record: HeldKey | null },
-  { leases, budgets, now }: LeaseServices,
-): void {
-  leases.answered(objectName, asking);
-  const got = record === null ? null : { keyId: record.key.id, record, bytes: heldBytes(record) };
-  if (renewal !== null) leases.receive(objectName, asking, renewal, got, now());
-  if (asked === null || held === undefined) {
-    if (renewal !== null && record !== null && record.limits !== null) budgets.open(objectName);
-    return;
-  }
-  if (renewal?.budgets === undefined) held.failed(asked);
-  else held.receive(asked, renewal.budgets, now());
-}
-
 async function askObject(
   signed: SignedKey,
   charged: readonly HeldCharge[],
-  { scopes, within, spending }: VerificationOptions,
+  { scopes, within, spending, leaseFor = null }: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
@@ -303,7 +212,7 @@ async function askObject(
   for (const { tenantId } of within) {
     if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
   }
-  const sent = prepare(objectName, charged, services);
+  const sent = prepare(objectName, charged, services, leaseFor?.known);
   let result: VerifyResult;
   try {
     result = await objects.verifyKey(objectName, id, digest, scopes, callOf(sent), spending ?? undefined);
@@ -337,106 +246,7 @@ async function askObject(
   };
 }
 
-const NOTHING = { renewal: null, record: null };
-
 /** What the record decides. What limits and credits refuse is valid by its record. */
 function byRecord(code: DecisionCode): RecordCode {
   return code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED' || code === 'INSUFFICIENT_CREDITS' ? 'VALID' : code;
-}
-
-/** Notes a use that the object has not seen, and sees that it hears of it. */
-function noteUse(
-  objectName: string,
-  keyId: string,
-  now: number,
-  services: LeaseServices,
-  objects: VerificationObjects,
-): void {
-  const { leases } = services;
-  const noted = leases.noteUse(objectName, keyId, now);
-  if (noted === 'nothing new' || noted === 'more') return;
-  const untilEnd = leases.remainingMs(objectName, now) - REPORT_BEFORE_END_MS;
-  const waitMs = noted === 'full' ? 0 : Math.min(Math.max(untilEnd, 0), REPORT_WITHIN_MS);
-  objects.afterwards(waitMs, () => reportUses(objectName, services, objects));
-}
-
-/** Counts a verification that the object has not seen, and sees that some call tells it. */
-function countUse(
-  objectName: string,
-  { tenant, key }: HeldKey,
-  code: DecisionCode,
-  units: number,
-  now: number,
-  services: LeaseServices,
-  objects: VerificationObjects,
-): void {
-  const { usage } = services.leases;
-  const planned = usage.count(objectName, tenant.incarnation, key, code, units, now);
-  if (planned !== null) objects.afterwards(planned, () => reportCounts(objectName, services, objects));
-}
-
-/**
- * Reports counts that no other call has taken along. It does so when the lease ends: then a tenant in use needs a call
- * anyway, and this one renews the lease.
- */
-async function reportCounts(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
-  const { leases, now } = services;
-  const untilEnd = leases.remainingMs(objectName, now()) - REPORT_BEFORE_END_MS;
-  const report = async () => {
-    if (leases.usage.isDue(objectName)) await renew(objectName, services, objects);
-  };
-  if (untilEnd > 0) objects.afterwards(untilEnd, report);
-  else await report();
-}
-
-/** Reports uses that no other call has taken along. */
-async function reportUses(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<void> {
-  if (services.leases.hasUses(objectName)) await renew(objectName, services, objects);
-}
-
-/** Makes a call that decides nothing. Returns whether the object has taken what it told of budgets. */
-async function renew(objectName: string, services: LeaseServices, objects: VerificationObjects): Promise<boolean> {
-  const sent = prepare(objectName, [], services);
-  try {
-    const renewal = await objects.renewLease(objectName, callOf(sent));
-    received(objectName, sent, { renewal, record: null }, services);
-    return renewal?.budgets !== undefined;
-  } catch {
-    // The object client has logged it. A later call reports what this one should have.
-    failed(objectName, sent, services);
-    return false;
-  }
-}
-
-/**
- * Sees that units go back to the object when this isolate falls quiet: otherwise they count as used until their window
- * or period is over, and are lost when the object sleeps. One request of the tenant watches at a time.
- */
-function giveBackWhenIdle(objectName: string, services: LeaseServices, objects: VerificationObjects): void {
-  const now = services.now();
-  if (!services.budgets.watch(objectName, now, now + (WATCHES_MAX + 1) * GIVE_BACK_AFTER_MS)) return;
-  objects.afterwards(GIVE_BACK_AFTER_MS, async () => {
-    await watchForIdleness(objectName, services, objects);
-    services.budgets.unwatch(objectName);
-  });
-}
-
-async function watchForIdleness(
-  objectName: string,
-  services: LeaseServices,
-  objects: VerificationObjects,
-): Promise<void> {
-  for (let watches = 0; watches < WATCHES_MAX; watches++) {
-    const held = services.budgets.of(objectName);
-    if (held === undefined) return;
-    const leftMs = GIVE_BACK_AFTER_MS - held.idleMs(services.now());
-    if (leftMs <= 0) {
-      held.giveBack(services.now());
-      for (let calls = 0; calls < REPORTS_MAX && held.hasNews; calls++) {
-        if (!(await renew(objectName, services, objects))) return;
-      }
-      return;
-    }
-    await scheduler.wait(leftMs);
-  }
 }

@@ -15,6 +15,7 @@ import { api, createKey, createTenant } from '../support/api.ts';
  */
 const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'allowed' | 'refused' }>> = {
   'POST /v1/keys/verify': { permission: 'keys:verify', confined: 'allowed' },
+  'POST /v1/leases/renew': { permission: 'keys:verify', confined: 'allowed' },
   'POST /v1/tenants': { permission: 'tenants:write', confined: 'refused' },
   'GET /v1/tenants': { permission: 'tenants:read', confined: 'allowed' },
   'GET /v1/tenants/:tenantId': { permission: 'tenants:read' },

@@ -138,8 +138,31 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
  * is written down here and not taken from the program, so that it works where the program does not run. A test compares
  * the two.
  */
+const HELD = { key: '{{secret}}', lease: { rules: 1, known: { epoch: 'e.0', seq: 1 } } };
 const ROUTES: Readonly<Record<string, readonly object[]>> = {
-  'POST /v1/keys/verify': [{ key: '{{secret}}', scopes: [], tenantId: '{{tenant}}' }, { key: '{{managementSecret}}' }],
+  'POST /v1/keys/verify': [
+    { key: '{{secret}}', scopes: [], tenantId: '{{tenant}}' },
+    { key: '{{managementSecret}}' },
+    HELD,
+  ],
+  'POST /v1/leases/renew': [
+    {
+      rules: 1,
+      tenants: [
+        {
+          tenantId: '{{tenant}}',
+          known: { epoch: 'e.0', seq: 1 },
+          uses: [{ keyId: '{{key}}', agoMs: 5 }],
+          usage: {
+            holder: 'h',
+            number: 1,
+            incarnation: 'i',
+            cells: [{ keyId: '{{key}}', owner: null, plan: 'p', tally: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1] }],
+          },
+        },
+      ],
+    },
+  ],
   'GET /v1/tenants': [],
   'POST /v1/tenants': [
     { name: 'A tenant', settings: { gracePeriodSeconds: 60, keyPrefix: 'ks', storage: 'digest' } },

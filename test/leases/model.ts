@@ -1,6 +1,7 @@
 /**
  * A small world for the rules of leases (domain/leases): the object of one tenant with its storage, the directory that
- * has the tenant deleted, and several holders. Each has a clock of its own that drifts. Messages take their time,
+ * has the tenant deleted, several holders, and clients to which these pass on what they hold. Each has a clock of its
+ * own that drifts. Messages take their time,
  * overtake one another, arrive twice or get lost; the object is evicted and crashes.
  *
  * `TenantLeases`, `LeaseGranter` and `LeaseHolder` are those of production, and so are all waits. What is pretended is
@@ -9,10 +10,11 @@
  */
 import { LeaseGranter } from '../../domain/leases/granter.ts';
 import { HandedOut } from '../../domain/leases/handed-out.ts';
-import { LeaseHolder } from '../../domain/leases/holder.ts';
+import { type Asking, LeaseHolder } from '../../domain/leases/holder.ts';
 import { type Concerned, LEASE_SECONDS_MAX } from '../../domain/leases/lease.ts';
 import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
 import { MemoryBudget } from '../../domain/memory/budget.ts';
+import { ENTRY_BYTES, LruCache } from '../../domain/memory/lru-cache.ts';
 import { Clock } from './clock.ts';
 
 export type ModelEvent = { readonly at: number } & (
@@ -29,6 +31,18 @@ export type ModelEvent = { readonly at: number } & (
     }
   /** A call that only renews the lease. */
   | { readonly type: 'renew'; readonly holder: number; readonly there: number; readonly back: number }
+  /** A client verifies (`key`) or only renews its lease (null), by way of a holder. */
+  | {
+      readonly type: 'client';
+      readonly key: number | null;
+      readonly client: number;
+      readonly holder: number;
+      /** How long the request takes to the holder, and its response (ms). */
+      readonly out: number;
+      readonly home: number;
+      readonly there: number;
+      readonly back: number;
+    }
   | { readonly type: 'change'; readonly keys: readonly number[]; readonly there: number }
   | { readonly type: 'everything'; readonly there: number }
   | { readonly type: 'status'; readonly active: boolean; readonly there: number }
@@ -40,14 +54,17 @@ export type ModelEvent = { readonly at: number } & (
   /** The object is started anew, on a machine whose clock may show another time. */
   | { readonly type: 'restart'; readonly offset: number }
   | { readonly type: 'clock back'; readonly holder: number; readonly by: number }
+  | { readonly type: 'client clock back'; readonly client: number; readonly by: number }
+  /** A holder, or a client, runs short of so many bytes, and forgets what it has not used for longest. */
+  | { readonly type: 'short of memory'; readonly of: number; readonly bytes: number }
 );
 
 export type ModelSettings = {
   readonly keys: number;
+  /** How many of the holders, the last ones, are clients. */
+  readonly clients: number;
   /** Of the object's clock, then of the holders'. */
   readonly rates: readonly number[];
-  /** What each holder has room for (bytes). */
-  readonly room: number;
   /** Keys in the list of changes, and keys that are remembered as handed out. */
   readonly limits: { readonly changesMax: number; readonly keysMax: number };
 };
@@ -59,16 +76,36 @@ export const WORLD_SABOTAGES = [
   'a clock that went back is believed',
   'instances share an epoch',
   'shorter leases are in force at once',
+  'record and lease passed on in two turns',
+  'clients that count from the answer',
 ] as const;
 export type WorldSabotage = (typeof WORLD_SABOTAGES)[number] | null;
 
 /** `at` counts what happened: of two things at the same time, one came first. */
 type Told = { readonly at: number; readonly key: number; readonly version: number };
 type State = readonly Omit<Told, 'at'>[];
-type Holder = { readonly clock: Clock; readonly leases: LeaseHolder<number>; lastNow: number };
+type Holder = {
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly leases: LeaseHolder<number>;
+  lastNow: number;
+};
+
+/** A request of a client. `at`: when it was sent; `version`: what has decided it. */
+type Asked = {
+  readonly at: number;
+  readonly event: ModelEvent & { type: 'client' };
+  readonly client: Holder;
+  readonly holder: Holder;
+  readonly asking: Asking;
+  readonly version: number | null;
+};
 
 const TENANT = 'tenant';
 const RECORD_BYTES = 100;
+/** Of each holder. A budget takes no entry that is larger than a small share of it. */
+const ROOM_BYTES = 2_000_000;
+const FILLER_BYTES = ROOM_BYTES / 100;
 const SETTLE_AFTER_MS = 700;
 const DIRECTORY_REPEATS_AFTER_MS = 400;
 const TWO_TURNS_MS = 30;
@@ -79,11 +116,13 @@ export class Model {
   readonly verified: Told[] = [];
   /** What somebody was told: by a change that has returned, or by a read. */
   readonly told: Told[] = [];
-  /** Verifications that were decided without a call. */
+  /** Verifications that were decided without a call, and those of them by clients. */
   fromMemory = 0;
+  fromMemoryOfClients = 0;
   readonly #settings: ModelSettings;
   readonly #sabotage: WorldSabotage;
   readonly #holders: readonly Holder[];
+  readonly #clients: readonly Holder[];
   readonly #queue: { readonly t: number; readonly run: (t: number) => void }[] = [];
   readonly #clock: Clock;
   #happened = 0;
@@ -115,11 +154,13 @@ export class Model {
     const [objectRate = 1, ...rates] = settings.rates;
     this.#clock = new Clock(1_000_000, objectRate);
     this.#versions = Array.from({ length: settings.keys }, () => 1);
-    this.#holders = rates.map((rate, i) => ({
-      clock: new Clock(5_000_000 * (i + 1), rate),
-      leases: new LeaseHolder<number>(new MemoryBudget(settings.room)),
-      lastNow: 0,
-    }));
+    const holders = rates.map((rate, i) => {
+      const memory = new MemoryBudget(ROOM_BYTES);
+      const leases = new LeaseHolder<number>(memory);
+      return { clock: new Clock(5_000_000 * (i + 1), rate), memory, leases, lastNow: 0 };
+    });
+    this.#holders = holders.slice(0, holders.length - settings.clients);
+    this.#clients = holders.slice(this.#holders.length);
     this.#leases = this.#newLeases(0);
   }
 
@@ -142,7 +183,11 @@ export class Model {
   #start(event: ModelEvent, t: number): void {
     if (event.type === 'verify') this.#verify(event, t);
     else if (event.type === 'renew') this.#renew(event, t);
-    else if (event.type === 'clock back') this.#setBack(event.holder, event.by, t);
+    else if (event.type === 'client') this.#ofClient(event, t);
+    else if (event.type === 'short of memory')
+      this.#forget([...this.#holders, ...this.#clients][event.of], event.bytes);
+    else if (event.type === 'clock back') this.#setBack(this.#holders[event.holder], event.by, t);
+    else if (event.type === 'client clock back') this.#setBack(this.#clients[event.client], event.by, t);
     else if (event.type === 'restart') this.#restart(event.offset, t);
     else if (event.type === 'purge') this.#leases.removed([idOf(event.key)]);
     else this.#later(t + event.there, (then) => this.#arrive(event, then));
@@ -207,12 +252,79 @@ export class Model {
     });
   }
 
+  #forget(holder: Holder | undefined, bytes: number): void {
+    if (holder === undefined) return;
+    const filler = new LruCache<null>(holder.memory);
+    const until = ROOM_BYTES - holder.memory.bytes + bytes;
+    for (let filled = 0; filled < until; filled += FILLER_BYTES) {
+      filler.set(`${filled}`, null, Math.min(FILLER_BYTES, until - filled) - ENTRY_BYTES);
+    }
+    filler.clear();
+  }
+
+  // ---- clients ----
+
+  #ofClient(event: ModelEvent & { type: 'client' }, startedAt: number): void {
+    const { key, client: index, holder: through, out, there, back } = event;
+    const client = this.#clients[index];
+    const holder = this.#holders[through];
+    if (client === undefined || holder === undefined) return;
+    const held = key === null ? null : client.leases.get(TENANT, idOf(key), this.#readClock(client, startedAt));
+    this.#happened += 1;
+    const sent = { at: this.#happened, event, client, holder };
+    if (held !== null && key !== null) {
+      this.fromMemory += 1;
+      this.fromMemoryOfClients += 1;
+      this.verified.push({ at: this.#happened, key, version: held });
+      return;
+    }
+    const asking = client.leases.ask(TENANT, this.#readClock(client, startedAt));
+    this.#later(startedAt + out, (t) => {
+      const now = this.#readClock(holder, t);
+      const known = key === null ? null : holder.leases.get(TENANT, idOf(key), now);
+      const isFresh = holder.leases.isWorthPassingOn(TENANT, now);
+      if (isFresh && (key === null || known !== null)) {
+        this.#passOn({ ...sent, asking, version: known }, t);
+        return;
+      }
+      const asked = holder.leases.ask(TENANT, now, asking.call.known);
+      this.#later(t + there, (arrived) => {
+        const version = key === null ? null : (this.#versions[key] ?? 0);
+        const renewal = this.#grant(asked.call.known, key === null ? null : idOf(key), arrived);
+        this.#later(arrived + back, (then) => {
+          const got = key === null ? null : { keyId: idOf(key), record: version ?? 0, bytes: RECORD_BYTES };
+          if (renewal !== null) holder.leases.receive(TENANT, asked, renewal, got, this.#readClock(holder, then));
+          this.#passOn({ ...sent, asking, version }, then);
+        });
+      });
+    });
+  }
+
+  /** A holder answers a client: with the version that has decided its verification, and with what it may keep. */
+  #passOn({ at, event, client, holder, asking, version }: Asked, t: number): void {
+    const keyId = event.key === null ? null : idOf(event.key);
+    const passOn = (then: number) =>
+      holder.leases.passOn(TENANT, keyId, asking.call.known, this.#readClock(holder, then));
+    const isTorn = this.#sabotage === 'record and lease passed on in two turns';
+    const early = isTorn ? passOn(t)?.record : undefined;
+    this.#later(isTorn ? t + TWO_TURNS_MS : t, (then) => {
+      const passed = passOn(then);
+      this.#later(then + event.home, (home) => {
+        const now = this.#readClock(client, home);
+        const counted = this.#sabotage === 'clients that count from the answer' ? { ...asking, at: now } : asking;
+        const record = early ?? passed?.record ?? null;
+        const got = keyId === null || record === null ? null : { keyId, record, bytes: RECORD_BYTES };
+        if (passed !== null) client.leases.receive(TENANT, counted, passed.renewal, got, now);
+        if (event.key !== null && version !== null) this.verified.push({ at, key: event.key, version });
+      });
+    });
+  }
+
   /**
    * The holder looks at its clock just before and just after it is set back. One that sleeps through that cannot know
    * of it by any means that the platform gives; the documentation says so.
    */
-  #setBack(index: number, by: number, t: number): void {
-    const holder = this.#holders[index];
+  #setBack(holder: Holder | undefined, by: number, t: number): void {
     if (holder === undefined) return;
     holder.leases.get(TENANT, 'another', this.#readClock(holder, t));
     holder.clock.set(-by);

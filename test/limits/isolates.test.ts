@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import type { VerificationResource } from '../../src/api/verification/schemas.ts';
+import type { VerificationAnswer } from '../../domain/keys/verification-answer.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import { api, createKey, createTenant, rotateKey, updateKey } from '../support/api.ts';
 import { outcomeOf } from '../support/callers.ts';
@@ -23,7 +23,7 @@ class Isolate {
     return this.#faulty.calls.filter((method) => method === 'verifyKey' || method === 'renewLease').length;
   }
 
-  async verify(key: string, input: object = {}): Promise<VerificationResource> {
+  async verify(key: string, input: object = {}): Promise<VerificationAnswer> {
     const { body } = await apiWith(this.#faulty.env, 'POST', '/keys/verify', { key, ...input });
     return v.parse(verification, body);
   }

@@ -38,12 +38,15 @@ type List<T> = { readonly data: readonly T[]; readonly page: { readonly nextCurs
 type CleanupReport = { readonly trigger: string; readonly startedAt: string; readonly expired: number };
 
 export class Client {
+  /** The server, and the token that requests have. */
+  readonly target: { readonly url: string; readonly adminToken: string };
   readonly #base: string;
   readonly #token: string;
 
-  constructor({ url, adminToken }: { readonly url: string; readonly adminToken: string }) {
-    this.#base = `${url}/v1`;
-    this.#token = adminToken;
+  constructor(target: { readonly url: string; readonly adminToken: string }) {
+    this.target = target;
+    this.#base = `${target.url}/v1`;
+    this.#token = target.adminToken;
   }
 
   /** Sends one request and rejects when no response came. A `null` body stands for an empty response. */

@@ -27,6 +27,12 @@ const COUNTER = 'domain/limits/counter.ts';
 const NAMED_LIMIT = 'domain/limits/named-limit.ts';
 const PLAN_MUTATIONS = 'durable-objects/tenant/plans/plan-mutations.ts';
 
+const TRANSPORT = 'client/src/http/transport.ts';
+
+const VERIFIER = 'client/src/verify/leased-verifier.ts';
+
+const CLIENT = ['test/client/transport.test.ts'];
+const CLIENT_LEASES = ['test/client/leases.test.ts'];
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
@@ -374,13 +380,13 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'a renewal from an instance that was succeeded makes it current again',
     file: HOLDER,
-    patches: [['return tenancy?.epoch === known?.epoch ? this', 'return tenancy?.epoch !== epoch ? this']],
+    patches: [['return tenancy?.epoch === asking.epoch ? this', 'return tenancy?.epoch !== epoch ? this']],
     noticedBy: ['test/leases/holder.test.ts'],
   },
   {
     name: 'a holder goes back in the list of changes',
     file: HOLDER,
-    patches: [['const latest = Math.max(tenancy.seq, seq);', 'const latest = seq;']],
+    patches: [['    if (seq > tenancy.seq) {', '    {']],
     noticedBy: [MODEL],
   },
   {
@@ -641,7 +647,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'usage: what held records decide is not counted',
-    file: VERIFY,
+    file: 'src/verify/reports.ts',
     patches: [
       ['  if (planned !== null) objects.afterwards(planned,', '  if (planned === 1) objects.afterwards(planned,'],
     ],
@@ -652,5 +658,137 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: STATE,
     patches: [['if (usageDueIn !== null) this.#settleSoon(', 'if (usageDueIn === 0) this.#settleSoon(']],
     noticedBy: ['test/usage/http.test.ts', 'test/process/usage.test.ts'],
+  },
+  // ---- client ----
+  {
+    name: 'client: each attempt of a change has an Idempotency-Key of its own',
+    file: TRANSPORT,
+    patches: [
+      [
+        "            const init = { method, headers, redirect: 'manual'",
+        "            if (attempt > 0 && idempotencyKey) headers['idempotency-key'] = platform.crypto.randomUUID();\n" +
+          "            const init = { method, headers, redirect: 'manual'",
+      ],
+    ],
+    noticedBy: CLIENT,
+  },
+  // ---- leases that are passed on to clients ----
+  {
+    name: 'a whole lease is passed on',
+    file: HOLDER,
+    patches: [['Math.floor(tenancy.until - now)', 'tenancy.until > now ? tenancy.grantedMs : 0']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a lease is passed on without what was changed',
+    file: 'domain/leases/change-list.ts',
+    patches: [['if (entry.seq > seq) for', 'if (entry.seq > latest) for']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'the list of changes is cut without telling',
+    file: 'domain/leases/change-list.ts',
+    patches: [['from: Math.max(seq, this.#from)', 'from: seq']],
+    noticedBy: [MODEL],
+  },
+  {
+    name: 'a client may use a lease for longer than the one on its own key',
+    file: 'src/api/leases/pass-on.ts',
+    patches: [['callerLeaseMs(caller, systemObject, runtime, now)', 'Number.POSITIVE_INFINITY']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a confined client gets a lease on any tenant',
+    file: 'src/api/leases/operations.ts',
+    patches: [['if (caller.confinement === null) return true;', 'if (caller !== null) return true;']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a client gets the record of a key with limits',
+    file: 'src/api/leases/pass-on.ts',
+    patches: [['held === null || held.limits !== null', 'held === null']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'an isolate passes on the last moments of its lease',
+    file: HOLDER,
+    patches: [['>= PASSED_ON_SHARE_MIN * tenancy.grantedMs', '> 0']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a client counts its lease from the answer',
+    file: VERIFIER,
+    patches: [
+      [
+        'this.#leases.receive(tenantId, asking, renewal',
+        'this.#leases.receive(tenantId, { ...asking, at: now }, renewal',
+      ],
+    ],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a client believes a wall clock that was set back',
+    file: VERIFIER,
+    patches: [['      this.#leases.drop();\n', '']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a client decides by its own clock when a key expires',
+    file: VERIFIER,
+    patches: [['scopes, now + this.#serverAheadMs', 'scopes, now']],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'a client decides by the answer that another verification waits for',
+    file: VERIFIER,
+    patches: [
+      [
+        'const decided = this.#decide(text, options);',
+        'const decided = (await call.catch(() => null)) as Verification | null;',
+      ],
+    ],
+    noticedBy: CLIENT_LEASES,
+  },
+  {
+    name: 'of two clocks, the monotonic one alone counts',
+    file: 'domain/leases/two-clocks.ts',
+    patches: [['      this.#ahead += gain - this.#gain;\n', '']],
+    noticedBy: ['test/leases/two-clocks.test.ts'],
+  },
+  {
+    name: 'client: a verification is repeated like a change',
+    file: 'client/src/verify/verify.ts',
+    patches: [['const RETRIES = { retries: 1, retryLostOnly: true }', 'const RETRIES = {}']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: a call may wait for as long as Retry-After says',
+    file: 'client/src/http/retries.ts',
+    patches: [['return wait > MAX_WAIT_MS ? null : wait;', 'return Math.min(wait, 1);']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: an answer is read whatever its size',
+    file: 'client/src/http/answer.ts',
+    patches: [['if (bytes > MAX_ANSWER_BYTES) {', 'if (bytes > 8 * MAX_ANSWER_BYTES) {']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: the token goes wherever a redirect leads',
+    file: TRANSPORT,
+    patches: [["redirect: 'manual', signal", "redirect: 'follow' as 'manual', signal"]],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: an error repeats what fetch said',
+    file: TRANSPORT,
+    patches: [['!reason.includes(token) && !SECRET_LIKE.test(reason)', 'true']],
+    noticedBy: ['test/process/client/secrecy.test.ts'],
+  },
+  {
+    name: 'client: ids go into the path as they are',
+    file: 'client/src/http/encode.ts',
+    patches: [['return encodeURIComponent(text);', 'return text;']],
+    noticedBy: CLIENT,
   },
 ];

@@ -39,7 +39,7 @@ describe('reports', () => {
   it('count each verification once, though calls and answers are lost, late, repeated and overtaken', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const holders = [0, 1, 2].map((n) => new HolderUsage(() => `holder ${n}`));
+        const holders = [0, 1, 2].map((n) => new HolderUsage({ newId: () => `holder ${n}` }));
         const [object, pending] = [new ReportedUsage(), new PendingUsage()];
         const calls: { readonly holder: number; readonly report: UsageReport; arrived: boolean }[] = [];
         let now = T0;
@@ -86,7 +86,7 @@ describe('reports', () => {
   });
 
   it('lose with a holder at most what it had not reported', () => {
-    const holder = new HolderUsage(() => 'h');
+    const holder = new HolderUsage({ newId: () => 'h' });
     const [object, pending] = [new ReportedUsage(), new PendingUsage()];
     for (let i = 0; i < 10; i += 1) holder.count(TENANT, 'i', key('k'), 'VALID', 1, T0);
     const report = holder.take(TENANT, T0);
@@ -96,7 +96,7 @@ describe('reports', () => {
   });
 
   it('are planned once until the call is due, and at once when there is much to report', () => {
-    const holder = new HolderUsage(() => 'h');
+    const holder = new HolderUsage({ newId: () => 'h' });
     expect(holder.count(TENANT, 'i', key('a'), 'VALID', 1, T0)).toBe(REPORT_COUNTS_WITHIN_MS);
     expect(holder.count(TENANT, 'i', key('a'), 'VALID', 1, T0 + 1)).toBeNull();
     expect(holder.count(TENANT, 'i', key('a'), 'VALID', 1, T0 + REPORT_COUNTS_WITHIN_MS)).not.toBeNull();
@@ -107,7 +107,7 @@ describe('reports', () => {
   });
 
   it('of a deleted tenant do not reach the tenant that has its id now', () => {
-    const holder = new HolderUsage(() => 'h');
+    const holder = new HolderUsage({ newId: () => 'h' });
     holder.count(TENANT, 'before', key('old'), 'VALID', 1, T0);
     holder.count(TENANT, 'now', key('new'), 'VALID', 1, T0);
     const report = holder.take(TENANT, T0);

@@ -2,13 +2,8 @@
 import * as v from 'valibot';
 import { actorOf } from '../../../domain/command.ts';
 import { isoTime } from '../../../domain/keys/changed-attributes.ts';
-import {
-  type CreatedKey,
-  KEY_STATUSES,
-  type KeyStatus,
-  type KeyView,
-  type VerifiedKey,
-} from '../../../domain/keys/record.ts';
+import { type CreatedKey, KEY_STATUSES, type KeyStatus, type KeyView } from '../../../domain/keys/record.ts';
+import { parseMetadata, toLineage } from '../../../domain/keys/verification-answer.ts';
 import { newCredits as firstCredits } from '../../../domain/limits/credits.ts';
 import { type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { type ListedKeysJson, type ListedKeyView, OFFSET_REACH } from '../../../durable-objects/tenant/keys/list.ts';
@@ -289,7 +284,7 @@ export function toLifecycle(key: Omit<ShownKey, 'metadata' | 'plan' | 'credits' 
     revokedBy: toActor(key.revokedBy),
     lastUsedAt: isoTime(key.lastUsedAt),
     version: key.version,
-    rotation: toRotation(key),
+    rotation: toLineage(key),
   };
 }
 
@@ -298,21 +293,7 @@ export function toActor(id: string | null | undefined): v.InferOutput<typeof act
   return id === null || id === undefined ? null : actorOf(id);
 }
 
-export function toRotation(key: Omit<VerifiedKey, 'metadata'>): v.InferOutput<typeof rotationOut> {
-  return {
-    replaces: key.replaces,
-    replacedBy: key.replacedBy,
-    rotatedAt: isoTime(key.rotatedAt),
-    graceEndsAt: isoTime(key.graceEndsAt),
-  };
-}
-
 /** Parses the JSON text in which the object lists keys. */
 export function parseListed(text: ListedKeysJson): readonly ListedKeyView[] {
-  return JSON.parse(text);
-}
-
-/** Parses metadata as the object keeps it: the JSON text that `metadata` in src/api/fields.ts wrote. */
-export function parseMetadata(text: string): Record<string, unknown> {
   return JSON.parse(text);
 }

@@ -1,7 +1,7 @@
 /** Schemas of limits: what a key may use, and how that stands. */
 import * as v from 'valibot';
+import { toLimitAnswer } from '../../../domain/keys/verification-answer.ts';
 import { PERIODS } from '../../../domain/limits/calendar.ts';
-import type { LimitResult } from '../../../domain/limits/decision.ts';
 import type { CheckResult } from '../../../domain/limits/identifiers.ts';
 import { LIMIT_UNITS_MAX, LIMITS_MAX, type LimitTexts, NO_LIMITS } from '../../../domain/limits/named-limit.ts';
 import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
@@ -127,10 +127,6 @@ export const limitOut = v.strictObject({
   retryAfterMs: v.exactOptional(v.nullable(v.number())),
 });
 
-export function toLimit({ resetsAt, ...limit }: LimitResult): v.InferOutput<typeof limitOut> {
-  return { ...limit, resetsAt: new Date(resetsAt).toISOString() };
-}
-
 /** The answer to a check. The limit is absent when the tenant is disabled. */
 export const checkOut = v.strictObject({
   allowed: v.boolean(),
@@ -139,5 +135,5 @@ export const checkOut = v.strictObject({
 });
 
 export function toCheck({ code, limit }: CheckResult): v.InferOutput<typeof checkOut> {
-  return { allowed: code === 'VALID', code, ...(limit && toLimit(limit)) };
+  return { allowed: code === 'VALID', code, ...(limit && toLimitAnswer(limit)) };
 }

@@ -22,6 +22,7 @@ import {
   rotationOut,
   rotationResult,
 } from '../keys/schemas.ts';
+import { leaseOut } from '../leases/schemas.ts';
 import { checkOut, limitFields, limitOut, tenantLimitsOut } from '../limits/schemas.ts';
 import {
   managementKeyList,
@@ -53,6 +54,7 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
   RevocationCount: revocationCount,
   KeyString: revealedKey,
   Verification: verification,
+  Lease: leaseOut,
   Lineage: rotationOut,
   Actor: actorOut.wrapped,
   RateLimit: limitFields.rateLimits.item,
@@ -87,6 +89,7 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
 /** What a tag, the first part of an operation's id, is about. */
 export const TAGS: Readonly<Record<string, string>> = {
   keys: 'Keys of customers: issue, verify, change, rotate, revoke.',
+  leases: 'Leases of programs that verify keys themselves, such as the TypeScript client.',
   rotations: 'Rotations of keys that are under way or have ended.',
   owners: 'Owners: your customers, to whom keys belong.',
   plans: 'Plans: limits and allowed scopes for any number of keys.',
@@ -105,6 +108,9 @@ export const NOTES: Readonly<Record<string, string>> = {
   'keys.verify':
     'Answers 200 for every well-formed request: decide by `valid`, and by `code` why not. ' +
     'A verification is not a change, and one that is repeated counts again.',
+  'leases.renew':
+    'For programs that hold leases; the client does this by itself. A lease is null where none can be given: then ' +
+    'its holder verifies by calls.',
   'keys.create': 'The key string is `secret`.',
   'keys.createMany': 'The keys in the answer have the order of the request.',
   'keys.revoke': 'Revoking again answers 200 with the first `revokedAt`.',
@@ -248,6 +254,37 @@ export const FIELDS: Readonly<Record<string, string>> = {
   warnings: 'What the holder of the key should know.',
   'warnings.code': 'Which warning it is.',
   message: 'For people.',
+
+  // ---- leases ----
+  'KeysVerifyBody.lease': 'From a program that verifies keys itself: asks for a lease and for the record of the key.',
+  lease: 'What the program may decide by; null when there is no lease. Only when it was asked for.',
+  rules: 'The version of the rules by which the program decides.',
+  known: 'What the program knows of the tenant; null for nothing.',
+  epoch: 'The instance of the tenant that counts the changes.',
+  seq: 'The last change that is known.',
+  from: '`changed` names all changes after this one. Who knows less drops all records of the tenant.',
+  changed: 'Ids of changed keys, whose records are void.',
+  leaseMs: 'How long the lease is, counted from before the request was sent.',
+  now: 'The time of the server, in milliseconds since 1970.',
+  record: 'The record of the key; null when the key is decided by the server alone.',
+  'record.tenant': 'The tenant of the key.',
+  'record.key': 'What the decision depends on, and what the answer shows. Times are in milliseconds since 1970.',
+  incarnation: 'Tells tenants apart that had the same id one after the other.',
+  ownerDisabled: 'Whether the owner is disabled.',
+  'key.metadata': 'The text of a JSON object.',
+  'key.ownerMetadata': 'The text of a JSON object.',
+  uses: 'Uses of keys that the server has not seen.',
+  agoMs: 'How long before the request.',
+  'LeasesRenewBody.tenants': 'The tenants whose leases are to be renewed.',
+  tenants: 'The same tenants, in the same order.',
+  usage: 'Counts of verifications that the server has not seen.',
+  holder: 'Names the program; the same in all its reports.',
+  'usage.number': 'The number of the report. A report that is sent again has the same.',
+  cells: 'The counts by key.',
+  'cells.owner': 'The owner of the key then; null for none.',
+  'cells.plan': 'The plan of the key then; null for none.',
+  tally: 'Verifications by code, in the order of `GET …/usage`, and the units of the valid ones.',
+  reported: 'The number of the report that was taken; null for none.',
 
   // ---- rotations ----
   predecessor: 'The id of the key that was rotated.',

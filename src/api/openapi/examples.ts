@@ -184,6 +184,35 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       warnings: [],
     },
   },
+  'leases.renew': {
+    request: {
+      rules: 1,
+      tenants: [
+        {
+          tenantId: TENANT_ID,
+          known: { epoch: '7f0c4b3e-8a52-4d0e-9d0f-2f6f0f3f1d11.0', seq: 42 },
+          uses: [{ keyId: KEY_ID, agoMs: 250 }],
+        },
+      ],
+    },
+    response: {
+      tenants: [
+        {
+          tenantId: TENANT_ID,
+          lease: {
+            epoch: '7f0c4b3e-8a52-4d0e-9d0f-2f6f0f3f1d11.0',
+            seq: 43,
+            from: 42,
+            changed: [SUCCESSOR_ID],
+            leaseMs: 987,
+            now: Date.parse(ROTATED),
+            record: null,
+          },
+          reported: null,
+        },
+      ],
+    },
+  },
   'keys.create': {
     request: { name: 'Backend', owner: OWNER_ID, scopes: ['invoices:*'], metadata: { team: 'billing' } },
     response: { ...key, secret: SECRET },

@@ -1,10 +1,11 @@
 /** Schemas of owners, and how a record becomes a resource. */
 import * as v from 'valibot';
+import { parseMetadata } from '../../../domain/keys/verification-answer.ts';
 import type { OwnerView } from '../../../domain/owners/record.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
 import { creditsOut, creditsPatch, newCredits, toCredits } from '../credits/schemas.ts';
 import { clearable, cursor, metadata, name, order, ownerId, pageLimit, pageOut, planId, timeOut } from '../fields.ts';
-import { actorOut, parseMetadata, toActor } from '../keys/schemas.ts';
+import { actorOut, toActor } from '../keys/schemas.ts';
 
 export const createOwnerBody = closedObject({
   id: ownerId,

@@ -1,11 +1,16 @@
 /** Verification of customers' keys: the operation that is called most. */
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
+import {
+  toLimitAnswer,
+  toVerificationAnswer,
+  type VerificationAnswer,
+} from '../../../domain/keys/verification-answer.ts';
 import type { LimitResult } from '../../../domain/limits/decision.ts';
 import { JsonText } from '../../http/json-text.ts';
 import { type Verification, verifyKeyString } from '../../verify/verify.ts';
-import { toLimit } from '../limits/schemas.ts';
+import { leaseOfClient } from '../leases/pass-on.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
-import { toVerificationResource, type VerificationResource, verification, verifyBody } from './schemas.ts';
+import { verification, verifyBody } from './schemas.ts';
 
 const NO_SCOPES: readonly string[] = [];
 
@@ -19,18 +24,21 @@ export const verifyKey = operation({
   changes: false,
   request: { body: verifyBody },
   response: { body: verification },
-  run: async ({ caller, runtime, objects, log }, { body }) => {
-    const { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits } = body;
+  run: async (context, { body }) => {
+    const { caller, runtime, objects, log } = context;
+    const { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits, lease } = body;
     const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
       (target) => target !== null,
     );
     // Customers have no management keys, so those are not found here (`system: false`).
     const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
-    const options = { scopes, within, system: false, fresh, spending };
+    const options = { scopes, within, system: false, fresh, spending, leaseFor: lease ?? null };
     const verified = await verifyKeyString(key, options, runtime, objects);
     log.verification = verified.code;
     if ('key' in verified) log.keyId = verified.key.id;
-    return outcomeOf(verified);
+    if (lease === undefined) return outcomeOf(verified);
+    const passedOn = 'key' in verified ? await leaseOfClient(verified.tenantId, verified.key.id, lease, context) : null;
+    return { value: { ...toVerificationAnswer(verified), lease: passedOn } };
   },
 });
 
@@ -38,16 +46,16 @@ export const verifyKey = operation({
  * What depends on a held key alone, made once: the whole outcome for a key without limits, else the text around its
  * limits. It lives as long as the held key. HELD_BYTES in domain/keys/held-key.ts accounts for it.
  */
-const reused = new WeakMap<VerifiedKey, Outcome<VerificationResource>>();
+const reused = new WeakMap<VerifiedKey, Outcome<VerificationAnswer>>();
 const reusedTexts = new WeakMap<VerifiedKey, { readonly before: string; readonly after: string }>();
 
-function outcomeOf(verified: Verification): Outcome<VerificationResource> {
+function outcomeOf(verified: Verification): Outcome<VerificationAnswer> {
   const isReused = 'key' in verified && verified.leased && verified.code === 'VALID' && verified.warnings.length === 0;
-  if (!isReused) return { value: toVerificationResource(verified) };
+  if (!isReused) return { value: toVerificationAnswer(verified) };
   if (verified.limits !== undefined) return { value: textWithLimits(verified, verified.limits) };
   const known = reused.get(verified.key);
   if (known !== undefined) return known;
-  const outcome = { value: toVerificationResource(verified), isReused };
+  const outcome = { value: toVerificationAnswer(verified), isReused };
   reused.set(verified.key, outcome);
   return outcome;
 }
@@ -56,13 +64,13 @@ function textWithLimits(verified: Found, limits: readonly LimitResult[]): JsonTe
   const { key } = verified;
   let around = reusedTexts.get(key);
   if (around === undefined) {
-    const text = JSON.stringify(toVerificationResource({ ...verified, limits: [] }));
+    const text = JSON.stringify(toVerificationAnswer({ ...verified, limits: [] }));
     // The last one: what comes after it holds no text of callers.
     const at = text.lastIndexOf(NO_LIMITS_TEXT) + NO_LIMITS_TEXT.length - 2;
     around = { before: text.slice(0, at), after: text.slice(at + 2) };
     reusedTexts.set(key, around);
   }
-  return new JsonText(around.before + JSON.stringify(limits.map(toLimit)) + around.after);
+  return new JsonText(around.before + JSON.stringify(limits.map(toLimitAnswer)) + around.after);
 }
 
 type Found = Extract<Verification, { readonly key: VerifiedKey }>;

@@ -1,13 +1,13 @@
 /** Schemas of verification. */
 import * as v from 'valibot';
-import { isoTime } from '../../../domain/keys/changed-attributes.ts';
-import { DECISION_CODES, type Warning } from '../../../domain/keys/verification.ts';
+import { DECISION_CODES } from '../../../domain/keys/verification.ts';
+import { UNFOUND_CODES } from '../../../domain/keys/verification-answer.ts';
 import { closedObject } from '../../http/bounded-schemas.ts';
-import type { Verification } from '../../verify/verify.ts';
 import { remainingCredits } from '../credits/schemas.ts';
 import { scopes, tenantId, timeOut } from '../fields.ts';
-import { parseMetadata, rotationOut, toRotation } from '../keys/schemas.ts';
-import { cost, limitOut, namedLimits, toLimit } from '../limits/schemas.ts';
+import { rotationOut } from '../keys/schemas.ts';
+import { leaseOut, leaseRequest } from '../leases/schemas.ts';
+import { cost, limitOut, namedLimits } from '../limits/schemas.ts';
 
 export const verifyBody = closedObject({
   /** Any text: one that is no key string gets a code, not an error. The size limit of the body bounds it. */
@@ -18,12 +18,14 @@ export const verifyBody = closedObject({
   fresh: v.exactOptional(v.boolean()),
   cost: v.exactOptional(cost),
   limits: v.exactOptional(namedLimits),
+  /** From a program that verifies by leases of its own: what it knows of the tenant, for an answer with a lease. */
+  lease: v.exactOptional(leaseRequest),
 });
 
 const [VALID, ...DECIDED_REFUSALS] = DECISION_CODES;
 
 /** In the order in which they are decided: the first refusals are of key strings for which no key is found. */
-export const VERIFICATION_CODES = [VALID, 'MALFORMED', 'FORGED', 'NOT_FOUND', ...DECIDED_REFUSALS] as const;
+export const VERIFICATION_CODES = [VALID, ...UNFOUND_CODES, ...DECIDED_REFUSALS] as const;
 
 const warningOut = v.variant('code', [
   v.strictObject({
@@ -55,45 +57,6 @@ export const verification = v.strictObject({
   /** Of keys that draw on credits, their own or those of the owner, when these were asked. */
   credits: v.exactOptional(remainingCredits),
   warnings: v.array(warningOut),
+  /** When it was asked for. */
+  lease: v.exactOptional(v.nullable(leaseOut)),
 });
-export type VerificationResource = v.InferOutput<typeof verification>;
-
-export function toVerificationResource(verified: Verification): VerificationResource {
-  if (!('key' in verified)) return { valid: false, code: verified.code, warnings: [] };
-  const { code, tenantId, key, warnings, limits, credits } = verified;
-  const found = {
-    valid: code === 'VALID',
-    code,
-    keyId: key.id,
-    tenantId,
-    name: key.name,
-    owner: key.owner,
-    ...(key.owner === null ? {} : { ownerMetadata: parseMetadata(key.ownerMetadata ?? '{}') }),
-    ...(key.plan === undefined ? {} : { plan: key.plan }),
-    scopes: [...key.scopes],
-    metadata: parseMetadata(key.metadata),
-    expiresAt: isoTime(key.expiresAt),
-    ...(limits === undefined ? {} : { limits: limits.map(toLimit) }),
-    ...(credits === undefined ? {} : { credits }),
-    warnings: warnings.map(toWarning),
-  };
-  return key.replaces === null && key.replacedBy === null ? found : { ...found, rotation: toRotation(key) };
-}
-
-function toWarning(warning: Warning): VerificationResource['warnings'][number] {
-  switch (warning.code) {
-    case 'key_rotated':
-      return {
-        code: warning.code,
-        message: 'This key was rotated and stops working when its grace period ends. Switch to its successor.',
-        graceEndsAt: new Date(warning.graceEndsAt).toISOString(),
-        replacedBy: warning.replacedBy,
-      };
-    case 'expiring_soon':
-      return {
-        code: warning.code,
-        message: 'This key expires soon.',
-        expiresAt: new Date(warning.expiresAt).toISOString(),
-      };
-  }
-}

@@ -1,7 +1,9 @@
 /**
- * The promise of leases over HTTP, with several isolates. Customer keys, management keys and whole tenants are used
- * under load in all isolates while each of them is ended or changed, in every possible way (changes.ts). After the call
- * that makes the change has returned, no isolate may use the old state for a request that is sent later. The campaign
+ * The promise of leases over HTTP, with several isolates, and with clients in processes of their own that verify by
+ * leases which the isolates pass on to them. Customer keys, management keys and whole tenants are used under load in all
+ * of them while each is ended or changed, in every possible way (changes.ts). After the call
+ * that makes the change has returned, no isolate and no client may use the old state for a request that is sent later. Meanwhile the processes of clients are
+ * stopped for longer than a lease, and their wall clocks jump. The campaign
  * also counts what would have been wrong without the wait: results with the old state that came after the commit.
  *
  * Changes that concern nothing which an isolate has a record of must not wait, however much of the tenant is leased.
@@ -13,6 +15,7 @@ import type { Client } from '../client.ts';
 import { Runtime } from '../runtime.ts';
 import { temporaryFolder } from '../server.ts';
 import { type Change, changesIn, KEY_CHANGES, type Request, told, usedTenant } from './changes.ts';
+import { ClientInProcess } from './client-in-process.ts';
 
 /** Changes under way at the same time. Each waits for a second or more. */
 const AT_ONCE = 50;
@@ -23,6 +26,12 @@ const BEFORE_MS = 2000;
 /** Verifications in each isolate that are sent after a change has returned. */
 const AFTERWARDS = 5;
 const ISOLATES = ['first', 'second', 'third', 'fourth'] as const;
+/** Clients of each isolate, each in a process of its own. */
+const CLIENTS_OF_ISOLATE = 4;
+/** Clients that watch one change. */
+const CLIENT_WATCHERS = 2;
+/** Pause between two disturbances of clients. */
+const DISTURBED_EACH_MS = 700;
 
 /** Leases of the tenant whose unused keys are changed (s). */
 const LONG_LEASE_SECONDS = 5;
@@ -49,10 +58,20 @@ export type LeaseReport = {
   /** Changes of keys of which no isolate had a record, and how long they took at most (ms). */
   unused: number;
   unusedMaxMs: number;
+  /** Verifications by clients, and those of them that they answered without a request. */
+  clientVerifications: number;
+  clientsFromMemory: number;
+  /** How often a client's process was stopped for longer than a lease, and its wall clock moved. */
+  pauses: number;
+  clockMoves: number;
 };
 
 /** Makes `trials` changes under load. Throws at the first verification that saw an old state too late. */
-export async function leases(trials: number, progress: Progress): Promise<LeaseReport> {
+export async function leases(
+  trials: number,
+  progress: Progress,
+  clientsOfIsolate = CLIENTS_OF_ISOLATE,
+): Promise<LeaseReport> {
   using folder = temporaryFolder();
   const config = join(import.meta.dirname, 'isolates.capnp');
   await using runtime = await Runtime.start(config, folder.path, { sockets: ISOLATES });
@@ -68,7 +87,15 @@ export async function leases(trials: number, progress: Progress): Promise<LeaseR
     beyondLeasesMs: 0,
     unused: 0,
     unusedMaxMs: 0,
+    clientVerifications: 0,
+    clientsFromMemory: 0,
+    pauses: 0,
+    clockMoves: 0,
   };
+  await using processes = new AsyncDisposableStack();
+  const clients = isolates
+    .flatMap((isolate) => range(clientsOfIsolate).map(() => isolate.target))
+    .map((target) => processes.use(new ClientInProcess(target)));
   // The first management key makes the tenant of all management keys.
   await client.send('POST', '/management-keys', { name: 'first', role: 'admin' });
   const changeUsed = await changeUnused(isolates, client, trials, report);
@@ -78,12 +105,36 @@ export async function leases(trials: number, progress: Progress): Promise<LeaseR
   const allChanges = inParallel(AT_ONCE, range(trials), async (i) => {
     const change = changes[i % changes.length];
     if (change === undefined) throw new Error('no changes');
-    await trial(isolates, i, change, report);
+    const some = range(CLIENT_WATCHERS).flatMap((n) => clients[(i + n * clientsOfIsolate) % clients.length] ?? []);
+    await trial(isolates, [...isolates, ...some], i, change, report);
     report.changes += 1;
     if (report.changes % AT_ONCE === 0) progress(`${report.changes} changes, ${report.verifications} verifications`);
   });
-  await Promise.all([allChanges, changeUsed()]);
+  const ended = new AbortController();
+  const disturbed = disturb(clients, ended.signal, report);
+  await Promise.all([allChanges, changeUsed()]).finally(() => ended.abort());
+  await disturbed;
+  for (const { verifications, fromMemory } of clients) {
+    report.clientVerifications += verifications;
+    report.clientsFromMemory += fromMemory;
+  }
   return report;
+}
+
+/** Stops one process of a client after the other for longer than a lease, and moves their wall clocks. */
+async function disturb(clients: readonly ClientInProcess[], signal: AbortSignal, report: LeaseReport): Promise<void> {
+  for (let n = 0; !signal.aborted; n++) {
+    await sleep(DISTURBED_EACH_MS);
+    const client = clients[n % clients.length];
+    if (client === undefined) return;
+    if (n % 3 === 0) {
+      void client.pause(() => sleep(1200 + Math.random() * 1500));
+      report.pauses += 1;
+    } else {
+      client.moveClock((Math.random() - 0.5) * 10_000);
+      report.clockMoves += 1;
+    }
+  }
 }
 
 /**
@@ -116,12 +167,18 @@ async function changeUnused(isolates: readonly Client[], client: Client, trials:
   };
 }
 
-/** Watches one subject in every isolate while it is changed, and judges it afterwards. */
-async function trial(isolates: readonly Client[], i: number, change: Change, report: LeaseReport): Promise<void> {
+/** Watches one subject in every isolate and some clients while it is changed, and judges it afterwards. */
+async function trial(
+  isolates: readonly Client[],
+  watchers: readonly Client[],
+  i: number,
+  change: Change,
+  report: LeaseReport,
+): Promise<void> {
   const [by, other, quiet] = [0, 1, 2].map((offset) => isolates[(i + offset) % isolates.length]);
   if (by === undefined || other === undefined || quiet === undefined) throw new Error('too few isolates');
   const { tellsOld, useNeighbour, requests } = await change.prepare(by, `w${i}`);
-  const before = await Promise.all(isolates.map(tellsOld));
+  const before = await Promise.all(watchers.map(tellsOld));
   demand(!before.includes(false), `${change.name}: an isolate did not see the state of before`);
 
   let changingAt = Number.POSITIVE_INFINITY;
@@ -156,11 +213,11 @@ async function trial(isolates: readonly Client[], i: number, change: Change, rep
     }
     const beyondMs = Math.round(performance.now() - changingAt - outlastMs(change.waitsSeconds));
     isChanged = true;
-    await Promise.all(isolates.map(judge));
+    await Promise.all(watchers.map(judge));
     demand(beyondMs < MACHINE_MS, `${change.name}: took ${beyondMs} ms longer than its leases`);
     report.beyondLeasesMs = Math.max(report.beyondLeasesMs, beyondMs);
   };
-  await Promise.all([changing(), ...isolates.map(watch)]);
+  await Promise.all([changing(), ...watchers.map(watch)]);
 }
 
 /** Makes a change, and gives up after a while. Returns whether it was given up. */

@@ -323,7 +323,28 @@ const byCaller = (name: string, action: string, body: object): Change => ({
   },
 });
 
+/** A caller that verifies a key, which is not changed: what it was passed on ends with its own key. */
+const byVerifier = (name: string, action: string, body: object): Change => ({
+  name,
+  waitsSeconds: 1,
+  prepare: async (client, id) => {
+    const { secret } = await client.createKey((await usedTenant(client, id, 5)).id);
+    type Created = { readonly id: string; readonly secret: string };
+    const { body: created } = await client.send<Created>('POST', '/management-keys', { name: 'v', role: 'verifier' });
+    const headers = { Authorization: `Bearer ${created.secret}` };
+    const tellsOld = async (isolate: Client) => {
+      const { status } = await isolate.send('POST', '/keys/verify', { key: secret }, undefined, headers);
+      if (status !== 200 && status !== 401) throw new Error(`a verifier got status ${status}`);
+      return status === 200;
+    };
+    const path = `/management-keys/${created.id}/${action}`;
+    return { tellsOld, useNeighbour: tellsOld, requests: () => [{ method: 'POST', path, body }] };
+  },
+});
+
 const CALLER_CHANGES: readonly Change[] = [
+  byVerifier('revocation of a caller that verifies', 'revoke', {}),
+  byVerifier('rotation of a caller that verifies', 'rotate', { gracePeriodSeconds: 0 }),
   byCaller('revocation of a caller', 'revoke', {}),
   byCaller('rotation of a caller', 'rotate', { gracePeriodSeconds: 0 }),
   {
