@@ -15,6 +15,7 @@ export interface Wanted {
   readonly limits?: readonly NamedLimit[];
   readonly tenantId?: string;
   readonly fresh?: boolean;
+  readonly timeoutMs?: number;
 }
 
 export interface NamedLimit {
@@ -42,6 +43,8 @@ export interface GuardOptions<R, V extends Answer = Verification> {
   readonly tenantId?: From<R, string>;
   /** Whether each request asks the tenant's object, even where an answer from memory would do. */
   readonly fresh?: boolean;
+  /** How long a request waits for Keystead, in milliseconds; 1000 by default. Then it is refused with 503. */
+  readonly timeoutMs?: number;
   /**
    * The headers that may hold the key, `['authorization', 'x-api-key']` by default. `authorization` is read as a bearer
    * token, any other header as the key itself.
@@ -78,6 +81,9 @@ export type Guard<R, V> = (request: R, header: (name: string) => HeaderValue) =>
 
 /** Statuses by which Keystead says that the call itself is wrong, which no waiting mends. */
 const WRONG_CALL = [400, 404, 405, 413, 415, 422];
+
+/** An answer that takes longer than this rarely comes at all, and requests would pile up behind it. */
+const TIMEOUT_MS = 1000;
 
 /** When to try again what could not be verified, if Keystead does not say. */
 const RETRY_AFTER_MS = 1000;
@@ -137,9 +143,12 @@ const PARTS = ['scopes', 'cost', 'limits', 'tenantId', 'fresh'] as const;
 /** What is asked for a request. Whatever does not depend on the request is made once. */
 function wantedBy<R, V extends Answer>(options: GuardOptions<R, V>): (request: R) => Wanted | Promise<Wanted> {
   const given = PARTS.filter((part) => options[part] !== undefined);
-  const fixed: Wanted = Object.fromEntries(
-    given.filter((part) => typeof options[part] !== 'function').map((part) => [part, options[part]]),
-  );
+  const fixed: Wanted = {
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    ...Object.fromEntries(
+      given.filter((part) => typeof options[part] !== 'function').map((part) => [part, options[part]]),
+    ),
+  };
   const asked = given.flatMap((part) => {
     const from = options[part];
     return typeof from === 'function' ? [{ part, from: from as (request: R) => unknown }] : [];

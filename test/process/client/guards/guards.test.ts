@@ -107,7 +107,9 @@ describe.each(FRAMEWORKS)('$name', ({ serve }) => {
     const received = await ask(keystead, sent, { scopes: ['invoices:read'], cost: 2, tenantId: 'acme' });
     expect(received.status).toBe(200);
     expect(JSON.parse(received.text)).toMatchObject({ owner: 'customer-17' });
-    expect(keystead.calls).toEqual([{ key: KEY, wanted: { scopes: ['invoices:read'], cost: 2, tenantId: 'acme' } }]);
+    expect(keystead.calls).toEqual([
+      { key: KEY, wanted: { timeoutMs: 1000, scopes: ['invoices:read'], cost: 2, tenantId: 'acme' } },
+    ]);
     expect(received.headers.has('RateLimit')).toBe(false);
     expect(received.headers.has('Deprecation')).toBe(false);
   });
