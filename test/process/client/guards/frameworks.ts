@@ -155,7 +155,7 @@ const URL_OF_ENDPOINT = 'http://127.0.0.1/owner';
 
 function servedByFetch(handle: (request: Request) => Response | Promise<Response>): Served {
   return {
-    send: async ({ method = 'GET', headers = {}, forced }) => {
+    send: async ({ method = 'GET', headers = {}, forced }: Sent = {}) => {
       const lines = Object.entries(headers).flatMap(([name, value]) =>
         [value].flat().map((one): [string, string] => [name, one]),
       );
@@ -196,7 +196,7 @@ async function servedByNode(listener: RequestListener): Promise<Served> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    send: async ({ method = 'GET', headers = {}, forced }) => {
+    send: async ({ method = 'GET', headers = {}, forced }: Sent = {}) => {
       const number = `${forcedHeaders.size}`;
       if (forced !== undefined) forcedHeaders.set(number, forced);
       const sent = {
