@@ -52,17 +52,17 @@ export interface GuardOptions<R, V extends Answer = Verification> {
   readonly keyHeaders?: readonly string[];
   /** The realm in `WWW-Authenticate`, `api` by default. */
   readonly realm?: string;
-  /** Whether responses tell how the limits of the key stand, in `RateLimit` and `RateLimit-Policy`. They do by default. */
+  /** Whether responses tell how the limits of the key stand, in `RateLimit` and `RateLimit-Policy`: true by default. */
   readonly rateLimitHeaders?: boolean;
-  /** Whether responses tell that the key was rotated or ends soon, in `Deprecation` and `Sunset`. They do by default. */
+  /** Whether responses tell that the key was rotated or ends soon, in `Deprecation` and `Sunset`: true by default. */
   readonly endingHeaders?: boolean;
   /** A page of yours that tells how to replace a rotated key. Responses to such a key have a `Link` to it. */
   readonly rotationGuide?: string;
   /** Changes what a refused request gets, for example into the form of your API's errors. */
   readonly onRefused?: (refusal: Refusal, request: R) => Refusal | Promise<Refusal>;
   /**
-   * Decides when Keystead does not say whether the key is good: it cannot be reached, failed, or refuses the caller. The
-   * verification that is returned takes the place of the answer. Without one the request is refused, with 503.
+   * Decides when Keystead does not say whether the key is good: it cannot be reached, failed, or refuses the caller.
+   * The verification that is returned takes the place of the answer. Without one the request is refused, with 503.
    */
   readonly onUnavailable?: (error: unknown, request: R) => V | null | undefined | Promise<V | null | undefined>;
 }

@@ -1,6 +1,6 @@
 /**
- * The key that a request presents, read so strictly that only what may be a key is sent to Keystead: a header that comes
- * twice, lists, control characters and long texts are refused here.
+ * The key that a request presents, read so strictly that only what may be a key is sent to Keystead: a header that
+ * comes twice, lists, control characters and long texts are refused here.
  */
 
 /** A header as frameworks give it: absent, one value, or several. */

@@ -74,7 +74,10 @@ test('who follows the page has a protected endpoint, from an empty folder and wi
   expect(await run(project.script)).toBe('');
   const code = fenced('js', PAGE);
   expect(code.split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(10);
-  writeFileSync(join(place.path, 'invoices/server.js'), code.replace('3000', `${port}`).replace(SHOWN_URL, server.url));
+  writeFileSync(
+    join(place.path, 'invoices/server.mjs'),
+    code.replace('3000', `${port}`).replace(SHOWN_URL, server.url),
+  );
   expect(await run(call.script)).toBe(call.shown);
 });
 
