@@ -31,6 +31,10 @@ export interface Verifier<V extends Answer = Verification> {
 /** The same for each request, or from the request. */
 export type From<R, T> = T | ((request: R) => T | Promise<T>);
 
+/** A function that only logs returns nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: it is what such a function returns
+export type Instead<V> = V | null | undefined | void;
+
 /** `R` is what the framework calls the request: `Request`, Express' `req`, Hono's context. */
 export interface GuardOptions<R, V extends Answer = Verification> {
   /** The scopes that a request needs; none by default. */
@@ -64,7 +68,7 @@ export interface GuardOptions<R, V extends Answer = Verification> {
    * Decides when Keystead does not say whether the key is good: it cannot be reached, failed, or refuses the caller.
    * The verification that is returned takes the place of the answer. Without one the request is refused, with 503.
    */
-  readonly onUnavailable?: (error: unknown, request: R) => V | null | undefined | Promise<V | null | undefined>;
+  readonly onUnavailable?: (error: unknown, request: R) => Instead<V> | Promise<Instead<V>>;
 }
 
 export type GuardAnswer<V> =
@@ -108,7 +112,7 @@ export function createGuard<R, V extends Answer>(verifier: Verifier<V>, options:
     if ('refused' in presented) return refuse(presented.refused);
     const wanted = await wantedFor(request);
 
-    let answer: V | null | undefined;
+    let answer: Instead<V>;
     try {
       answer = await verifier.verify(presented.key, wanted);
       if (!isAnswer(answer)) throw new TypeError('keystead: this is not the answer to a verification');
@@ -127,8 +131,9 @@ export function createGuard<R, V extends Answer>(verifier: Verifier<V>, options:
 type RefusalArguments = [code: string, scopes?: readonly string[], headers?: Readonly<Record<string, string>>];
 
 /** A proxy that answers for Keystead, or a callback, may give anything. */
-function isAnswer<V extends Answer>(answer: V | null | undefined): answer is V {
-  return typeof answer?.valid === 'boolean' && typeof answer.code === 'string';
+function isAnswer<V extends Answer>(answer: Instead<V>): answer is V {
+  const { valid, code } = Object(answer) as Partial<Answer>;
+  return typeof valid === 'boolean' && typeof code === 'string';
 }
 
 /** How a request is refused when the verification failed. */

@@ -1,4 +1,7 @@
 /** A guard and its client against a real server. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { Keystead } from '../../../../client/src/index.ts';
 import { Client } from '../../client.ts';
@@ -56,6 +59,17 @@ test('a key is let in until it is revoked, limited, and refused while Keystead i
   expect(await wrong.send({ headers: { 'X-API-Key': good.secret } })).toMatchObject({ status: 500 });
   await using stranger = await serve(new Keystead({ url: server.url, token: good.secret }));
   expect(await stranger.send({ headers: { 'X-API-Key': good.secret } })).toMatchObject({ status: 503 });
+
+  // A server that takes requests and never answers.
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  await using waiting = await serve(new Keystead({ url, token: server.adminToken }), { timeoutMs: 100 });
+  const from = performance.now();
+  expect(await waiting.send({ headers: { 'X-API-Key': good.secret } })).toMatchObject({ status: 503 });
+  expect(performance.now() - from).toBeLessThan(1000);
+  silent.closeAllConnections();
+  silent.close();
 
   await server.killGroup();
   const before = performance.now();
