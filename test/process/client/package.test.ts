@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Keystead } from '../../../client/src/keystead.ts';
 import { packFolder, stagePackage } from '../../../client/tools/pack.ts';
 import { errorOf } from '../../client/fake.ts';
+import { pageAt } from '../docs.ts';
 import { LossyProxy } from '../lost-answers/proxy.ts';
 import { type Launcher, ROOT, startServer, temporaryFolder } from '../server.ts';
 
@@ -135,26 +136,24 @@ new Keystead({ url: '', token: '', fetch: (input, init) => fetch(input, init) })
 await keystead.verify('ks_1', { signal: AbortSignal.timeout(1000) });
 `;
 
+/** Type-checks a file of the project as strictly as a user might, and resolves modules in the given way. */
+function compile(file: string, resolution: string, platform: readonly string[]) {
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false'];
+  const modules = ['--module', resolution === 'bundler' ? 'esnext' : 'node16', '--moduleResolution', resolution];
+  const types = ['--typeRoots', join(ROOT, 'node_modules/@types'), ...platform];
+  const args = ['--noEmit', '--target', 'es2022', ...strict, ...modules, ...types, join(project, file)];
+  return run(join(ROOT, 'node_modules/.bin/tsc'), args);
+}
+
 describe('in an empty project its types', () => {
-  const tsc = join(ROOT, 'node_modules/.bin/tsc');
-  const types = ['--typeRoots', join(ROOT, 'node_modules/@types')];
   test.each([
     ['Node', 'node16', ['--types', 'node', '--lib', 'es2024'], PROGRAM + PLATFORM],
     ['a browser', 'bundler', ['--types', '', '--lib', 'es2024,dom'], PROGRAM + PLATFORM],
     ['no platform', 'bundler', ['--types', '', '--lib', 'es2018'], PROGRAM],
-  ])('fit %s, resolved as by %s', (_platform, resolution, more, text) => {
-    const file = join(project, `program-${resolution}.ts`);
-    writeFileSync(file, text);
-    const strict = [
-      '--strict',
-      '--exactOptionalPropertyTypes',
-      '--noUncheckedIndexedAccess',
-      '--skipLibCheck',
-      'false',
-    ];
-    const modules = ['--module', resolution === 'bundler' ? 'esnext' : 'node16', '--moduleResolution', resolution];
-    const args = ['--noEmit', '--target', 'es2022', ...strict, ...modules, ...types, ...more, file];
-    expect(run(tsc, args)).toEqual({ status: 0, output: '' });
+  ])('fit %s', (_name, resolution, platform, text) => {
+    const file = `program-${resolution}.ts`;
+    writeFileSync(join(project, file), text);
+    expect(compile(file, resolution, platform)).toEqual({ status: 0, output: '' });
   });
 });
 
@@ -193,6 +192,18 @@ describe('the installed package runs', () => {
       expect(result).toEqual({ status: 0, output: 'abc VALID REVOKED true unauthenticated 401\n' });
     });
   }
+});
+
+test('the examples of docs/client.md have the right types and print what the page shows', () => {
+  const [, program = ''] = /^<!-- client -->$(.*)^<!-- \/client -->$/ms.exec(pageAt('docs/client.md')) ?? [];
+  const blocks = (language: string) =>
+    [...program.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, text = '']) => text);
+  const code = blocks('ts').join('\n');
+  expect(code).toMatch(/^import \{ Keystead/);
+  writeFileSync(join(project, 'examples.ts'), code);
+  expect(compile('examples.ts', 'node16', ['--types', 'node', '--lib', 'es2024'])).toEqual({ status: 0, output: '' });
+  const env = { KEYSTEAD_URL: server.url, KEYSTEAD_TOKEN: server.adminToken };
+  expect(run(process.execPath, ['examples.ts'], project, env)).toEqual({ status: 0, output: blocks('text').join('') });
 });
 
 describe('over a network', () => {
