@@ -1,9 +1,9 @@
 /** The guards that run in Workers, in the runtime itself. What they decide is tested in test/process/client/guards. */
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
+import type { Verification } from '../../client/src/api/types.ts';
 import { guard as guardFetch } from '../../client/src/guards/fetch.ts';
 import { guard as guardHono } from '../../client/src/guards/hono.ts';
-import type { Verification } from '../../client/src/verify/verify.ts';
 
 const LIMIT = { name: 'calls', limit: 5, remaining: 4, resetsAt: new Date(Date.now() + 1000).toISOString() };
 const VALID: Verification = { valid: true, code: 'VALID', owner: 'customer-17', limits: [LIMIT], warnings: [] };

@@ -2,7 +2,7 @@
  * The guard for Express, as a middleware. It uses of Express only what Node's own HTTP server has, so it fits whatever
  * else takes such middlewares.
  */
-import type { Verification } from '../verify/verify.ts';
+import type { Verification } from '../api/types.ts';
 import { createGuard, type GuardOptions, type Verifier } from './guard.ts';
 import { headerOf, type NodeHeaders } from './node-headers.ts';
 

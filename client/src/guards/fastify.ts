@@ -1,6 +1,6 @@
 /** The guard for Fastify: a hook for single routes, and a plugin for all routes of a scope. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Verification } from '../verify/verify.ts';
+import type { Verification } from '../api/types.ts';
 import { createGuard, type GuardOptions, type Verifier } from './guard.ts';
 import { headerOf } from './node-headers.ts';
 

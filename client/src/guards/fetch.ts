@@ -1,5 +1,5 @@
 /** The guard for handlers of the form `Request -> Response`: Workers, Deno, Bun, Next.js, and others. */
-import type { Verification } from '../verify/verify.ts';
+import type { Verification } from '../api/types.ts';
 import { createGuard, type GuardOptions, type Verifier } from './guard.ts';
 import type { Answer } from './response-headers.ts';
 

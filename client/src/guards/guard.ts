@@ -2,8 +2,9 @@
  * The guard of an endpoint, for any framework: takes the key from a request, has it verified, and says whether the
  * request may go on. It fails closed: only an answer of Keystead that says `valid: true` lets a request in.
  */
+
+import type { Verification } from '../api/types.ts';
 import type { KeysteadError } from '../http/errors.ts';
-import type { Verification } from '../verify/verify.ts';
 import { type HeaderValue, KEY_HEADERS, presentedKey } from './presented-key.ts';
 import { type Refusal, refusal } from './refusals.ts';
 import { type Answer, endingHeaders, limitHeaders, retryAfter, retryAfterMs } from './response-headers.ts';

@@ -1,7 +1,7 @@
 /** The guard for Hono, as a middleware. */
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Verification } from '../verify/verify.ts';
+import type { Verification } from '../api/types.ts';
 import { createGuard, type GuardOptions, type Verifier } from './guard.ts';
 import type { Answer } from './response-headers.ts';
 

@@ -1,9 +1,9 @@
 /** The guards, with the real frameworks and a verifier that stands for Keystead: the same cases for each of them. */
 import { describe, expect, test } from 'vitest';
+import type { Verification } from '../../../../client/src/api/types.ts';
 import type { Verifier, Wanted } from '../../../../client/src/guards/guard.ts';
 import type { RefusalCode } from '../../../../client/src/guards/refusals.ts';
 import { KeysteadError } from '../../../../client/src/http/errors.ts';
-import type { Verification } from '../../../../client/src/verify/verify.ts';
 import { type CommonOptions, FRAMEWORKS, type Received, type Sent } from './frameworks.ts';
 
 const GOOD: Verification = {
