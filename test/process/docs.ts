@@ -16,7 +16,7 @@ import { eventually, ROOT } from './server.ts';
 
 /** Every Markdown page of the project, by its path from the root. */
 export const PAGES: ReadonlyMap<string, string> = new Map(
-  globSync(['*.md', 'docs/**/*.md', '.github/**/*.md'], { cwd: ROOT })
+  globSync(['*.md', 'docs/**/*.md', 'examples/*/*.md', '.github/**/*.md'], { cwd: ROOT })
     .toSorted()
     .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]),
 );
@@ -142,13 +142,14 @@ export class Shell implements AsyncDisposable {
   }
 
   /** Runs a script against the server and returns what it printed. Throws when it wrote to stderr. */
-  async run(script: string, url: string): Promise<string> {
+  async run(script: string, url: string, timeoutMs = 30_000): Promise<string> {
     const end = '--- end of the script ---\n';
     const file = join(this.#folder, 'step.sh');
     writeFileSync(file, script.replaceAll(SHOWN_URL, url));
     this.#stdout = '';
     this.#process.stdin?.write(`. '${file}' </dev/null; printf '%s' '${end}'\n`);
-    await eventually('the script ends', 30_000, () => this.#stdout.endsWith(end) || this.#process.exitCode !== null);
+    const hasEnded = () => this.#stdout.endsWith(end) || this.#process.exitCode !== null;
+    await eventually('the script ends', timeoutMs, hasEnded);
     if (this.#stderr !== '') throw new Error(`the script wrote to stderr: ${this.#stderr}\n${script}`);
     return this.#stdout.slice(0, -end.length);
   }

@@ -27,6 +27,9 @@ const COUNTER = 'domain/limits/counter.ts';
 const NAMED_LIMIT = 'domain/limits/named-limit.ts';
 const PLAN_MUTATIONS = 'durable-objects/tenant/plans/plan-mutations.ts';
 
+const GUARD = 'client/src/guards/guard.ts';
+const PRESENTED_KEY = 'client/src/guards/presented-key.ts';
+
 const TRANSPORT = 'client/src/http/transport.ts';
 
 const VERIFIER = 'client/src/verify/leased-verifier.ts';
@@ -43,6 +46,7 @@ const BUDGETS = 'test/limits/isolates.test.ts';
 const LIMITED_KEYS = 'test/limits/keys.test.ts';
 const COUNTERS = 'test/limits/counter.test.ts';
 const PLANS = 'test/plans/plans.test.ts';
+const GUARDS = 'test/process/client/guards/guards.test.ts';
 const LIMITS_CAMPAIGN = 'test/process/limits/limits.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
@@ -637,6 +641,65 @@ export const SABOTAGES: readonly Sabotage[] = [
       ],
     ],
     noticedBy: ['test/limits/sliding-window.test.ts'],
+  },
+  // ---- guards ----
+  {
+    name: 'guards: whoever Keystead does not speak about is let in',
+    file: GUARD,
+    patches: [['if (!isAnswer(answer)) return refuse(...failed(error));', 'if (!isAnswer(answer)) answer = {} as V;']],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: what has no code is let in',
+    file: GUARD,
+    patches: [
+      ["return typeof valid === 'boolean' && typeof code === 'string';", 'return valid !== code;'],
+      ['if (answer.valid !== true)', 'if (answer.valid === false)'],
+    ],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: the first of two keys is taken',
+    file: PRESENTED_KEY,
+    patches: [
+      ['if (found !== undefined && found !== key)', 'if (found !== undefined) continue;\n    if (found === key)'],
+    ],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: the first of two Authorization headers is taken',
+    file: 'client/src/guards/node-headers.ts',
+    patches: [['distinct.length > 1 ? distinct', 'distinct.length > 1000 ? distinct']],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: keys of any length and form are sent to Keystead',
+    file: PRESENTED_KEY,
+    patches: [['if (key.length > KEY_LENGTH_MAX || !KEY.test(key))', "if (key === '')"]],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: a line break at the end of a key is let through',
+    file: PRESENTED_KEY,
+    patches: [['const KEY = /^[!-+\\--~]+$/;', 'const KEY = /^[!-+\\--~]+$/m;']],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: the application decides about refused keys too',
+    file: GUARD,
+    patches: [
+      [
+        "if (!isAnswer(answer)) throw new TypeError('keystead:",
+        "if (!isAnswer(answer) || !answer.valid) throw new TypeError('keystead:",
+      ],
+    ],
+    noticedBy: [GUARDS],
+  },
+  {
+    name: 'guards: Express goes on after a refusal',
+    file: 'client/src/guards/express.ts',
+    patches: [['JSON.stringify(answer.refusal.body));\n        return;', 'JSON.stringify(answer.refusal.body));']],
+    noticedBy: [GUARDS],
   },
   // ---- usage ----
   {
