@@ -11,10 +11,10 @@ import { HttpRequest, toReply } from './api/http-transport.ts';
 import { DESCRIPTION_PATHS, ServedDescription } from './api/openapi/served.ts';
 import type { Operation } from './api/operation.ts';
 import { RequestContext } from './api/request-context.ts';
+import { SENDERS } from './api/senders.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
-import { bearerToken } from './http/bearer-token.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
@@ -35,6 +35,7 @@ type Exchange = {
 
 type Route = {
   readonly method: Operation['method'];
+  readonly anyMethod?: boolean;
   readonly path: string;
   readonly respond: (params: PathParams, target: RequestTarget, exchange: Exchange) => Promise<Reply>;
 };
@@ -78,6 +79,7 @@ function descriptionRoutes(operations: readonly Operation[]): Route[] {
 
 const routeOf = (operation: Operation): Route => ({
   method: operation.method,
+  anyMethod: operation.anyMethod,
   path: operation.path,
   respond: (params, target, exchange) => perform(operation, params, target, exchange),
 });
@@ -142,16 +144,21 @@ async function perform(
 ): Promise<Reply> {
   log.route = operation.path;
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  const token = bearerToken(request);
-  const caller = token === null ? null : await runtime.authenticator.authenticate(token, runtime, objects);
-  if (caller === null) throw unauthenticated();
-  log.caller = caller.actor.id;
-  authorize(caller, operation, params.tenantId);
-  objects.confineTo(caller.confinement);
-  if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-  const source = new HttpRequest(request, target, params, log.requestId);
-  const context = new RequestContext({ caller, runtime, objects, log, source, grows: operation.grows });
-  return toReply(operation, await operation.invoke(context, source), target);
+  const { tokenOf, told } = SENDERS[operation.sender];
+  try {
+    const token = tokenOf(request);
+    const caller = token === null ? null : await runtime.authenticator.authenticate(token, runtime, objects);
+    if (caller === null) throw unauthenticated();
+    log.caller = caller.actor.id;
+    authorize(caller, operation, params.tenantId);
+    objects.confineTo(caller.confinement);
+    if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
+    const source = new HttpRequest(request, target, params, log.requestId);
+    const context = new RequestContext({ caller, runtime, objects, log, source, grows: operation.grows });
+    return toReply(operation, await operation.invoke(context, source), target);
+  } catch (error) {
+    throw error instanceof Problem ? told(error) : error;
+  }
 }
 
 /**

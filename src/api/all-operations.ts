@@ -3,6 +3,7 @@ import { auditOperations } from './audit/operations.ts';
 import { cleanupOperations } from './cleanup/operations.ts';
 import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
+import { gatewayOperations } from './gateways/operations.ts';
 import { keyOperations } from './keys/operations.ts';
 import { limitOperations } from './limits/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
@@ -16,6 +17,7 @@ import { verificationOperations } from './verification/operations.ts';
 
 export const operations: readonly Operation[] = [
   ...verificationOperations,
+  ...gatewayOperations,
   ...keyOperations,
   ...rotationOperations,
   ...ownerOperations,

@@ -1,10 +1,12 @@
 /** Verification of customers' keys: the operation that is called most. */
+import type * as v from 'valibot';
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
 import type { LimitResult } from '../../../domain/limits/decision.ts';
 import { JsonText } from '../../http/json-text.ts';
 import { type Verification, verifyKeyString } from '../../verify/verify.ts';
 import { toLimit } from '../limits/schemas.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
+import type { LogNotes, RequestContext } from '../request-context.ts';
 import { toVerificationResource, type VerificationResource, verification, verifyBody } from './schemas.ts';
 
 const NO_SCOPES: readonly string[] = [];
@@ -19,20 +21,34 @@ export const verifyKey = operation({
   changes: false,
   request: { body: verifyBody },
   response: { body: verification },
-  run: async ({ caller, runtime, objects, log }, { body }) => {
-    const { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits } = body;
-    const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
-      (target) => target !== null,
-    );
-    // Customers have no management keys, so those are not found here (`system: false`).
-    const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
-    const options = { scopes, within, system: false, fresh, spending };
-    const verified = await verifyKeyString(key, options, runtime, objects);
-    log.verification = verified.code;
-    if ('key' in verified) log.keyId = verified.key.id;
-    return outcomeOf(verified);
-  },
+  run: async (context, { body }) => outcomeOf(await verifyAsAsked(context, body)),
 });
+
+/**
+ * Verifies a key string as the caller asks, for every form in which it may ask, and notes the result for the log.
+ * Synchronous where `verifyKeyString` is.
+ */
+export function verifyAsAsked(
+  { caller, runtime, objects, log }: RequestContext,
+  { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits }: Asked,
+): Verification | Promise<Verification> {
+  const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
+    (target) => target !== null,
+  );
+  // Customers have no management keys, so those are not found here (`system: false`).
+  const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
+  const options = { scopes, within, system: false, fresh, spending };
+  const verified = verifyKeyString(key, options, runtime, objects);
+  return verified instanceof Promise ? verified.then((found) => noted(found, log)) : noted(verified, log);
+}
+
+type Asked = Omit<v.InferOutput<typeof verifyBody>, 'scopes'> & { readonly scopes?: readonly string[] };
+
+function noted(verified: Verification, log: LogNotes): Verification {
+  log.verification = verified.code;
+  if ('key' in verified) log.keyId = verified.key.id;
+  return verified;
+}
 
 /**
  * What depends on a held key alone, made once: the whole outcome for a key without limits, else the text around its
