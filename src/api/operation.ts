@@ -209,9 +209,9 @@ type Definition<P, Q, B, R, H> = Pick<OperationDescription, 'id' | 'summary' | '
   };
 
 /**
- * Makes an operation from its definition. Defaults: callers send it themselves, by its one method; a caller confined to
- * a tenant may use it if its path names a tenant; it changes something unless it is a GET; it adds no data; its body, if
- * it reads one, is small; its response has status 200 and holds no key string.
+ * Makes an operation from its definition. Defaults: callers send it themselves, by its one method; a caller confined
+ * to a tenant may use it if its path names a tenant; it changes something unless it is a GET; it adds no data; its
+ * body, if it reads one, is small; its response has status 200 and holds no key string.
  */
 export function operation<
   const P extends PathParameters = Readonly<Record<never, never>>,

@@ -13,14 +13,14 @@ export const RESPONSE_HEADERS = {
   'X-Keystead-Key': { description: 'The id of the key.', isAlways: true, pattern: '^key_[0-9A-Za-z]{17}$' },
   'X-Keystead-Tenant': { description: 'The tenant of the key.', isAlways: true, pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
   'X-Keystead-Owner': {
-    description: 'The owner of the key, percent-encoded. Absent when it has none.',
-    isAlways: false,
-    pattern: "^(?:[A-Za-z0-9_.!~*'()-]|%[0-9A-F]{2})+$",
+    description: 'The owner of the key, percent-encoded. Empty when it has none.',
+    isAlways: true,
+    pattern: "^(?:[A-Za-z0-9_.!~*'()-]|%[0-9A-F]{2})*$",
   },
   'X-Keystead-Scopes': {
-    description: 'The scopes of the key, with commas between. Absent when it has none.',
-    isAlways: false,
-    pattern: '^[A-Za-z0-9_./:*,-]+$',
+    description: 'The scopes of the key, with commas between. Empty when it has none.',
+    isAlways: true,
+    pattern: '^[A-Za-z0-9_./:*,-]*$',
   },
   Deprecation: {
     description: 'When the key was rotated (RFC 9745): it is in its grace period.',

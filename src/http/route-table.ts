@@ -20,8 +20,8 @@ type Pattern = {
 };
 
 /**
- * No route but those of any rest has a longer path: the longest holds a tenant id of 63 characters and an owner of 128, each of them encoded
- * as up to nine.
+ * No route but those of any rest has a longer path: the longest holds a tenant id of 63 characters and an owner of 128,
+ * each of them encoded as up to nine.
  */
 export const PATH_LENGTH_MAX = 1536;
 

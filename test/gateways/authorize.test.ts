@@ -73,10 +73,10 @@ describe('a good key', () => {
     }
   });
 
-  it('has no owner and no scopes in headers when it has none', async () => {
+  it('has an empty owner and empty scopes when it has none, so that they overwrite what a customer sent', async () => {
     const plain = await createKey('acme');
     const { headers } = await authorize({ headers: bearer(plain.secret) });
-    expect([headers.get('X-Keystead-Owner'), headers.get('X-Keystead-Scopes')]).toEqual([null, null]);
+    expect([headers.get('X-Keystead-Owner'), headers.get('X-Keystead-Scopes')]).toEqual(['', '']);
   });
 
   it.each(['ä, b', '客户 🔑', 'a%2Cb', '"quoted"; x=1', "o'neil (x)", 'a,b', 'Ω'.repeat(128)])(

@@ -16,7 +16,7 @@ import { eventually, ROOT } from './server.ts';
 
 /** Every Markdown page of the project, by its path from the root. */
 export const PAGES: ReadonlyMap<string, string> = new Map(
-  globSync(['*.md', 'docs/**/*.md', '.github/**/*.md'], { cwd: ROOT })
+  globSync(['*.md', 'docs/**/*.md', 'examples/*/*.md', '.github/**/*.md'], { cwd: ROOT })
     .toSorted()
     .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]),
 );

@@ -56,9 +56,10 @@ export function answerTo(verified: Verification, now: number): Outcome<null> {
     headers: {
       'X-Keystead-Key': key.id,
       'X-Keystead-Tenant': tenantId,
-      ...(owner === null ? {} : { 'X-Keystead-Owner': encodeURIComponent(owner) }),
+      // Also without a value: some gateways overwrite what their customer sent only by a header that is there.
+      'X-Keystead-Owner': encodeURIComponent(owner ?? ''),
       // Their form leaves no room for a comma, nor for anything that a header could not have.
-      ...(scopes.length === 0 ? {} : { 'X-Keystead-Scopes': scopes.join() }),
+      'X-Keystead-Scopes': scopes.join(),
       ...(warnings.length === 0 ? {} : ending(key, warnings)),
       ...(limits.length === 0 ? {} : rateLimitHeaders(limits, now)),
     },
