@@ -6,8 +6,8 @@
  * - `verify`: the operation that is called most;
  * - `call`: any other operation by its id, with plain data in and out.
  *
- * All of them go through the handler of HTTP requests, so that bounds, validation, idempotency, conditions, problems and
- * log lines are the same. Only the caller comes from elsewhere.
+ * All of them go through the handler of HTTP requests, so that bounds, validation, idempotency, conditions, problems
+ * and log lines are the same. Only the caller comes from elsewhere.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import { operations } from './api/all-operations.ts';

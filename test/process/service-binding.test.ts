@@ -186,7 +186,7 @@ describe('a service binding', () => {
     }
   });
 
-  it('applies a repeated change once, changes only the version that is meant, and is named in the audit log', async () => {
+  it('repeats no change, changes only the version that is meant, and is named in the audit log', async () => {
     const options = { idempotencyKey: 'one', onBehalfOf: 'Ädä' };
     const input = { ...inOrders, body: { name: 'Once' } };
     const first = await call('ALL', 'keys.create', input, options);
