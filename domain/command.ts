@@ -3,11 +3,18 @@
  * entries.
  */
 
-export type Actor = { readonly type: 'admin_token' | 'management_key' | 'system'; readonly id: string };
+export type Actor = {
+  readonly type: 'admin_token' | 'management_key' | 'service_binding' | 'system';
+  readonly id: string;
+};
 
-/** The actor with this id. The kind of actor follows from the id: `admin`, a key id, or else the system. */
+/**
+ * The actor with this id. The kind of actor follows from the id: `admin`, a key id, `binding:` with a name, or else the
+ * system.
+ */
 export function actorOf(id: string): Actor {
   if (id === 'admin') return { type: 'admin_token', id };
+  if (id.startsWith('binding:')) return { type: 'service_binding', id };
   return { type: id.startsWith('key_') ? 'management_key' : 'system', id };
 }
 

@@ -4,6 +4,7 @@ import { handle } from './router.ts';
 
 export { Directory } from '../durable-objects/directory/directory.ts';
 export { Tenant } from '../durable-objects/tenant/tenant.ts';
+export { KeysteadService } from './service.ts';
 
 export default {
   fetch: (request, env, ctx) => handle(request, env, ctx),

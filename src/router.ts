@@ -11,10 +11,11 @@ import { HttpRequest, toReply } from './api/http-transport.ts';
 import { DESCRIPTION_PATHS, ServedDescription } from './api/openapi/served.ts';
 import type { Operation } from './api/operation.ts';
 import { RequestContext } from './api/request-context.ts';
+import { SENDERS, type Sender } from './api/senders.ts';
+import type { Principal } from './auth/principal.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
-import { bearerToken } from './http/bearer-token.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
@@ -28,6 +29,7 @@ import { TenantMemory } from './tenant-memory.ts';
 type Exchange = {
   readonly request: Request;
   readonly method: string;
+  readonly authenticate: Authenticate;
   readonly runtime: Runtime | ConfigProblem[];
   readonly objects: ObjectClient;
   readonly log: RequestLog;
@@ -35,12 +37,32 @@ type Exchange = {
 
 type Route = {
   readonly method: Operation['method'];
+  readonly anyMethod?: boolean;
   readonly path: string;
   readonly respond: (params: PathParams, target: RequestTarget, exchange: Exchange) => Promise<Reply>;
 };
 
 /** Responds to a request, whatever it is. Never throws. */
-export type Handle = (request: Request, env: Env, background?: Background) => Promise<Response>;
+export type Handle = (
+  request: Request,
+  env: Env,
+  background?: Background,
+  authenticate?: Authenticate,
+) => Promise<Response>;
+
+/** The caller of a request, null for nobody. Throws a problem to say more. */
+type Authenticate = (
+  request: Request,
+  sender: Sender,
+  runtime: Runtime,
+  objects: ObjectClient,
+) => Principal | null | Promise<Principal | null>;
+
+/** By the token, which is where the sender of the operation has it. */
+const byToken: Authenticate = (request, sender, runtime, objects) => {
+  const token = SENDERS[sender].tokenOf(request);
+  return token === null ? null : runtime.authenticator.authenticate(token, runtime, objects);
+};
 
 /**
  * A handler for these operations, their description and the health paths. The first operation is found without a
@@ -49,8 +71,8 @@ export type Handle = (request: Request, env: Env, background?: Background) => Pr
 export function handlerOf(operations: readonly Operation[]): Handle {
   const table = new RouteTable<Route>([...healthRoutes, ...operations.map(routeOf), ...descriptionRoutes(operations)]);
   const [first] = operations;
-  return (request, env, background) =>
-    handleWith((exchange) => respond(table, first, exchange), request, env, background);
+  return (request, env, background, authenticate) =>
+    handleWith((exchange) => respond(table, first, exchange), request, env, background, authenticate);
 }
 
 const healthRoutes = HEALTH_PATHS.map(
@@ -78,6 +100,7 @@ function descriptionRoutes(operations: readonly Operation[]): Route[] {
 
 const routeOf = (operation: Operation): Route => ({
   method: operation.method,
+  anyMethod: operation.anyMethod,
   path: operation.path,
   respond: (params, target, exchange) => perform(operation, params, target, exchange),
 });
@@ -87,6 +110,7 @@ async function handleWith(
   request: Request,
   env: Env,
   background: Background = DETACHED,
+  authenticate: Authenticate = byToken,
 ): Promise<Response> {
   const startedAt = Date.now();
   const { method } = request;
@@ -106,7 +130,7 @@ async function handleWith(
   };
   let reply: Reply;
   try {
-    reply = await respond({ request, method, runtime, objects, log });
+    reply = await respond({ request, method, authenticate, runtime, objects, log });
   } catch (error) {
     const problem = error instanceof Problem ? error : new Problem(HTTP_PROBLEMS.internal_error);
     if (problem !== error) logError('request_failed', error, { requestId: log.requestId });
@@ -138,20 +162,23 @@ async function perform(
   operation: Operation,
   params: PathParams,
   target: RequestTarget,
-  { request, runtime, objects, log }: Exchange,
+  { request, authenticate, runtime, objects, log }: Exchange,
 ): Promise<Reply> {
   log.route = operation.path;
   if (Array.isArray(runtime)) throw misconfigured(runtime);
-  const token = bearerToken(request);
-  const caller = token === null ? null : await runtime.authenticator.authenticate(token, runtime, objects);
-  if (caller === null) throw unauthenticated();
-  log.caller = caller.actor.id;
-  authorize(caller, operation, params.tenantId);
-  objects.confineTo(caller.confinement);
-  if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
-  const source = new HttpRequest(request, target, params, log.requestId);
-  const context = new RequestContext({ caller, runtime, objects, log, source, grows: operation.grows });
-  return toReply(operation, await operation.invoke(context, source), target);
+  try {
+    const caller = await authenticate(request, operation.sender, runtime, objects);
+    if (caller === null) throw unauthenticated();
+    log.caller = caller.actor.id;
+    authorize(caller, operation, params.tenantId);
+    objects.confineTo(caller.confinement);
+    if (params.tenantId !== undefined && TENANT_ID_PATTERN.test(params.tenantId)) log.tenant = params.tenantId;
+    const source = new HttpRequest(request, target, params, log.requestId);
+    const context = new RequestContext({ caller, runtime, objects, log, source, grows: operation.grows });
+    return toReply(operation, await operation.invoke(context, source), target);
+  } catch (error) {
+    throw error instanceof Problem ? SENDERS[operation.sender].told(error) : error;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { auditOperations } from './audit/operations.ts';
 import { cleanupOperations } from './cleanup/operations.ts';
 import { creditOperations } from './credits/operations.ts';
 import { encryptionOperations } from './encryption/operations.ts';
+import { gatewayOperations } from './gateways/operations.ts';
 import { keyOperations } from './keys/operations.ts';
 import { leaseOperations } from './leases/operations.ts';
 import { limitOperations } from './limits/operations.ts';
@@ -18,6 +19,7 @@ import { verificationOperations } from './verification/operations.ts';
 export const operations: readonly Operation[] = [
   ...verificationOperations,
   ...leaseOperations,
+  ...gatewayOperations,
   ...keyOperations,
   ...rotationOperations,
   ...ownerOperations,

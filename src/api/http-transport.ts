@@ -8,7 +8,7 @@ import { JsonText } from '../http/json-text.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
 import { validationFailed } from '../http/problem.ts';
-import { json, noContent, type Reply } from '../http/reply.ts';
+import { json, type Reply, withoutBody } from '../http/reply.ts';
 import { callerIp } from '../http/request-id.ts';
 import type { RequestTarget } from '../http/request-target.ts';
 import type { PathParams } from '../http/route-table.ts';
@@ -87,8 +87,8 @@ export class HttpRequest implements InputReader, RequestSource {
   /**
    * The query parameters in the shape of the schema. A parameter given twice is refused, since either could be meant.
    */
-  readQuery(schema: v.GenericSchema): unknown {
-    const { query } = this.#target;
+  readQuery(schema: v.GenericSchema, header?: string): unknown {
+    const query = header === undefined ? this.#target.query : (this.#request.headers.get(header) ?? '');
     if (query.length > QUERY_LENGTH_MAX) {
       throw validationFailed([{ path: 'query', message: `must be at most ${QUERY_LENGTH_MAX} characters` }]);
     }
@@ -98,6 +98,12 @@ export class HttpRequest implements InputReader, RequestSource {
       values.set(name, value);
     }
     return validate(schema, Object.fromEntries(values), 'query');
+  }
+
+  readHeaders(names: readonly string[]): Readonly<Record<string, string | null>> {
+    const values: Record<string, string | null> = {};
+    for (const name of names) values[name] = this.#request.headers.get(name);
+    return values;
   }
 
   async readBody(body: v.GenericSchema | ListBody<unknown>, bytesMax: number): Promise<unknown> {
@@ -143,7 +149,7 @@ export function toReply(
   if (value instanceof JsonText) {
     return { status: response.status, headers, contentType: 'application/json', body: value.text };
   }
-  const reply = response.body === null ? noContent(headers) : json(value, response.status, headers);
+  const reply = response.body === null ? withoutBody(response.status, headers) : json(value, response.status, headers);
   if (outcome.isReused) reusedReplies.set(outcome, reply);
   return reply;
 }
@@ -157,9 +163,10 @@ function headersOf(
   outcome: Outcome<unknown>,
   target: RequestTarget,
 ): Reply['headers'] {
-  const { version, replayed = false, next = null } = outcome;
-  if (!isSecret && !hasCsv && version === undefined && !replayed && next === null) return null;
+  const { version, headers, replayed = false, next = null } = outcome;
+  if (!isSecret && !hasCsv && version === undefined && !replayed && next === null) return headers ?? null;
   return {
+    ...headers,
     ...(isSecret ? { 'Cache-Control': 'no-store' } : {}),
     ...(hasCsv ? { Vary: 'Accept' } : {}),
     ...(version === undefined ? {} : { ETag: etag(version) }),

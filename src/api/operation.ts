@@ -23,6 +23,8 @@ import type { LongList } from '../http/long-list.ts';
 import { emptyBody, isOwnerId, PLAN_ID_PATTERN, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
+import type { ResponseHeader } from './response-headers.ts';
+import type { Sender } from './senders.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
@@ -56,6 +58,8 @@ export type PathParameter = {
   readonly pattern: Pick<RegExp, 'test'>;
   /** Whether it is any text, percent-encoded in the path. By default nothing is decoded. */
   readonly isEncoded?: boolean;
+  /** Whether it is all the rest of the path, whatever that is. In the path it ends with a plus. */
+  readonly isRest?: boolean;
   readonly otherwise: ProblemCode;
 };
 
@@ -77,6 +81,7 @@ export const PATH_OF = {
   },
   plan: { tenantId: tenantIdParameter, planId: { pattern: PLAN_ID_PATTERN, otherwise: 'plan_not_found' } },
   managementKey: { keyId: { pattern: KEY_ID_PATTERN, otherwise: 'management_key_not_found' } },
+  anything: { path: { pattern: { test: () => true }, isRest: true, otherwise: 'not_found' } },
 } as const satisfies Record<string, Readonly<Record<string, PathParameter>>>;
 
 type PathParameters = Readonly<Record<string, PathParameter>>;
@@ -88,8 +93,12 @@ export const EMPTY_BODY = { body: emptyBody, bodyBytesMax: BODY_BYTES.none } as 
 export type Body = v.GenericSchema | ListBody<unknown>;
 type BodyOutput<B> = B extends v.GenericSchema ? v.InferOutput<B> : B extends ListBody<infer T> ? readonly T[] : never;
 
-/** What `run` gets: the parameters of the path, and the query and body as their schemas output them. */
-export type Input<P, Q, B> = { readonly [K in keyof P]: string } & {
+/**
+ * What `run` gets: the parameters of the path, the query and body as their schemas output them, and headers as they
+ * were sent.
+ */
+export type Input<P, Q, B, H extends string = never> = { readonly [K in keyof P]: string } & {
+  readonly headers: Readonly<Record<H, string | null>>;
   readonly query: Q extends v.GenericSchema ? v.InferOutput<Q> : undefined;
   readonly body: BodyOutput<B>;
 };
@@ -99,6 +108,8 @@ export type Outcome<T> = {
   readonly value: T | LongList | JsonText | Csv;
   /** Version of the resource; in HTTP the entity tag. */
   readonly version?: number;
+  /** Values of the headers that the response of the operation names, without those that it does not have. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Whether this is the kept result of an earlier request with the same `Idempotency-Key`. */
   readonly replayed?: boolean;
   /** The query parameter that leads to the next page of a list, and its value; null on the last page. */
@@ -110,7 +121,9 @@ export type Outcome<T> = {
 /** How a transport hands over the input of an operation. Each method throws a problem when its part is not valid. */
 export type InputReader = {
   readPath(parameters: PathParameters): Readonly<Record<string, string>>;
-  readQuery(schema: v.GenericSchema): unknown;
+  /** `header` names the header that has the query instead, undefined for none. */
+  readQuery(schema: v.GenericSchema, header: string | undefined): unknown;
+  readHeaders(names: readonly string[]): Readonly<Record<string, string | null>>;
   readBody(body: Body, bytesMax: number): Promise<unknown>;
 };
 
@@ -121,8 +134,12 @@ export type OperationDescription = {
   /** One line that says what it does. */
   readonly summary: string;
   readonly method: Method;
+  /** Whether it answers to every other method in the same way. */
+  readonly anyMethod: boolean;
   /** A segment that starts with a colon is a parameter. */
   readonly path: string;
+  /** Who sends the requests, and thus where the token of the caller is (src/api/senders.ts). */
+  readonly sender: Sender;
   readonly permission: Permission;
   /**
    * Whether callers confined to a tenant may use it. An operation that is allowed although its path names no tenant
@@ -139,6 +156,10 @@ export type OperationDescription = {
   readonly request: {
     readonly path: PathParameters;
     readonly query?: v.GenericSchema | undefined;
+    /** The header that has the query, for callers who do not choose the address. Absent: it is in the address. */
+    readonly queryHeader?: string | undefined;
+    /** Headers that `run` gets. */
+    readonly headers: readonly string[];
     /** Absent: no body is read. */
     readonly body?: Body | undefined;
     /** Largest body that is read. */
@@ -148,9 +169,11 @@ export type OperationDescription = {
     readonly status: 200 | 201 | 204;
     /** null for a response without a body. */
     readonly body: v.GenericSchema | null;
+    /** Headers that `run` gives values. */
+    readonly headers: readonly ResponseHeader[];
     /** Whether the caller may ask for a table in CSV instead. */
     readonly hasCsv: boolean;
-    /** Whether it holds key strings: then HTTP caches are told not to store it. */
+    /** Whether it holds key strings, or says whose a key is: then HTTP caches are told not to store it. */
     readonly isSecret: boolean;
   };
   /** Problems that the form of the operation does not imply already (src/api/description.ts). */
@@ -162,50 +185,68 @@ export type Operation = OperationDescription & {
   readonly invoke: (context: RequestContext, reader: InputReader) => Promise<Outcome<unknown>>;
 };
 
-type Definition<P, Q, B, R> = Pick<OperationDescription, 'id' | 'summary' | 'method' | 'path' | 'permission'> &
-  Partial<Pick<OperationDescription, 'confined' | 'changes' | 'grows' | 'errors'>> & {
-    readonly request?: { readonly path?: P; readonly query?: Q; readonly body?: B; readonly bodyBytesMax?: number };
+type Definition<P, Q, B, R, H> = Pick<OperationDescription, 'id' | 'summary' | 'method' | 'path' | 'permission'> &
+  Partial<Pick<OperationDescription, 'anyMethod' | 'sender' | 'confined' | 'changes' | 'grows' | 'errors'>> & {
+    readonly request?: {
+      readonly path?: P;
+      readonly query?: Q;
+      readonly queryHeader?: string;
+      readonly headers?: readonly H[];
+      readonly body?: B;
+      readonly bodyBytesMax?: number;
+    };
     readonly response: {
       readonly status?: 200 | 201 | 204;
       readonly body: R;
+      readonly headers?: readonly ResponseHeader[];
       readonly hasCsv?: boolean;
       readonly isSecret?: boolean;
     };
     readonly run: (
       context: RequestContext,
-      input: Input<P, Q, B>,
+      input: Input<P, Q, B, H & string>,
     ) => Promise<Outcome<R extends v.GenericSchema ? v.InferOutput<R> : null>>;
   };
 
 /**
- * Makes an operation from its definition. Defaults: a caller confined to a tenant may use it if its path names a
- * tenant; it changes something unless it is a GET; it adds no data; its body, if it reads one, is small; its response
- * has status 200 and holds no key string.
+ * Makes an operation from its definition. Defaults: callers send it themselves, by its one method; a caller confined
+ * to a tenant may use it if its path names a tenant; it changes something unless it is a GET; it adds no data; its
+ * body, if it reads one, is small; its response has status 200 and holds no key string.
  */
 export function operation<
   const P extends PathParameters = Readonly<Record<never, never>>,
   const Q extends v.GenericSchema | undefined = undefined,
   const B extends Body | undefined = undefined,
   const R extends v.GenericSchema | null = null,
+  const H extends string = never,
 >({
   run,
-  request: { path: parameters, query, body, bodyBytesMax = BODY_BYTES.small } = {},
+  request: { path: parameters, query, queryHeader, headers = [], body, bodyBytesMax = BODY_BYTES.small } = {},
   ...rest
-}: Definition<P, Q, B, R>): Operation {
+}: Definition<P, Q, B, R, H>): Operation {
   const { confined = parameters !== undefined && 'tenantId' in parameters ? 'allowed' : 'refused' } = rest;
   const { status = 200, hasCsv = false, isSecret = false } = rest.response;
   return {
-    ...{ changes: rest.method !== 'GET', grows: false, errors: [], ...rest, confined },
-    request: { path: parameters ?? {}, query, body, bodyBytesMax },
-    response: { body: rest.response.body, status, hasCsv, isSecret },
+    ...{
+      anyMethod: false,
+      sender: 'caller',
+      changes: rest.method !== 'GET',
+      grows: false,
+      errors: [],
+      ...rest,
+      confined,
+    },
+    request: { path: parameters ?? {}, query, queryHeader, headers, body, bodyBytesMax },
+    response: { body: rest.response.body, headers: rest.response.headers ?? [], status, hasCsv, isSecret },
     invoke: async (context, reader) => {
       const input = {
         ...reader.readPath(parameters ?? {}),
-        query: query === undefined ? undefined : reader.readQuery(query),
+        headers: reader.readHeaders(headers),
+        query: query === undefined ? undefined : reader.readQuery(query, queryHeader),
         body: body === undefined ? undefined : await reader.readBody(body, bodyBytesMax),
       };
       // Sound: the reader has parsed each part with the schema that gives the part its type.
-      return run(context, input as Input<P, Q, B>);
+      return run(context, input as Input<P, Q, B, H>);
     },
   };
 }

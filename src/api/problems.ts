@@ -6,6 +6,7 @@ import { IDEMPOTENCY_REPLAYED } from '../http/conditions.ts';
 import {
   forbidden,
   HTTP_PROBLEMS,
+  OPERATOR_RETRY_AFTER_SECONDS,
   Problem,
   problemTypes,
   storageFull,
@@ -14,6 +15,11 @@ import {
 } from '../http/problem.ts';
 
 const OWN_PROBLEMS = problemTypes({
+  key_missing: { status: 401, title: 'An API key is required' },
+  key_not_valid: { status: 401, title: 'The API key is not valid' },
+  key_not_allowed: { status: 403, title: 'The API key may not do this' },
+  key_limited: { status: 429, title: 'The API key has used up what it may use' },
+  gateway_misconfigured: { status: 503, title: 'The gateway in front of this API is misconfigured' },
   invalid_cursor: { status: 400, title: 'The cursor is not valid for this list' },
   tenant_not_found: { status: 404, title: 'There is no such tenant' },
   key_not_found: { status: 404, title: 'There is no such key' },
@@ -45,6 +51,10 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 /** The problem with this code, without further details. */
 export const problem = (code: ProblemCode) => new Problem(PROBLEMS[code]);
+
+/** A mistake of a gateway, which only its operator can correct. */
+export const gatewayMisconfigured = (detail: string) =>
+  new Problem(PROBLEMS.gateway_misconfigured, { detail, headers: { 'Retry-After': OPERATOR_RETRY_AFTER_SECONDS } });
 
 /** Details for a caller confined to a tenant who tries what only the operator of the deployment may do. */
 const NOT_FOR_CONFINED = {

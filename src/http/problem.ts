@@ -74,7 +74,7 @@ export class Problem extends Error {
 /** When a caller may try again what was unavailable. */
 const RETRY_AFTER_SECONDS = '1';
 /** The same where an operator must act first: free disk space, or correct the configuration. */
-const OPERATOR_RETRY_AFTER_SECONDS = '60';
+export const OPERATOR_RETRY_AFTER_SECONDS = '60';
 
 export const unavailable = () =>
   new Problem(HTTP_PROBLEMS.unavailable, {

@@ -22,9 +22,9 @@ export function json(value: unknown, status = 200, headers: Reply['headers'] = n
   return { status, headers, contentType: 'application/json', body: JSON.stringify(value) };
 }
 
-/** A reply with status 204. */
-export const noContent = (headers: Reply['headers'] = null): Reply => ({
-  status: 204,
+/** A reply without a body. */
+export const withoutBody = (status: number, headers: Reply['headers'] = null): Reply => ({
+  status,
   headers,
   contentType: null,
   body: null,

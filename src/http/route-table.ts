@@ -8,12 +8,20 @@ import { IttyRouter } from 'itty-router/IttyRouter';
 /** Parameters of a path, not decoded. */
 export type PathParams = Readonly<Record<string, string | undefined>>;
 
-/** `path` is a pattern: a segment that starts with a colon matches any text that is not empty. */
-type Pattern = { readonly method: string; readonly path: string };
+/**
+ * `path` is a pattern: a segment that starts with a colon matches any text that is not empty. If it is the last one and
+ * ends with a plus, it matches the whole rest of a path, whatever that is.
+ */
+type Pattern = {
+  readonly method: string;
+  /** Whether it matches every other method too. */
+  readonly anyMethod?: boolean;
+  readonly path: string;
+};
 
 /**
- * No route has a longer path: the longest holds a tenant id of 63 characters and an owner of 128, each of them encoded
- * as up to nine.
+ * No route but those of any rest has a longer path: the longest holds a tenant id of 63 characters and an owner of 128,
+ * each of them encoded as up to nine.
  */
 export const PATH_LENGTH_MAX = 1536;
 
@@ -32,10 +40,11 @@ export class RouteTable<R extends Pattern> {
    * platform leaves out the body of the response.
    */
   find(method: string, path: string): { readonly route: R; readonly params: PathParams } | null {
-    if (!mayLeadSomewhere(path)) return null;
     const wanted = method === 'HEAD' ? 'GET' : method;
+    const isUsual = mayLeadSomewhere(path);
     for (const [index, route] of this.#routes.entries()) {
-      const match = route.method === wanted ? this.#pattern(index)?.exec(path) : null;
+      if (!isUsual && !matchesAnyRest(route)) continue;
+      const match = route.anyMethod || route.method === wanted ? this.#pattern(index)?.exec(path) : null;
       if (match) return { route, params: match.groups ?? {} };
     }
     return null;
@@ -52,6 +61,8 @@ export class RouteTable<R extends Pattern> {
     return this.#router.routes[index]?.[1];
   }
 }
+
+const matchesAnyRest = ({ path }: Pattern) => path.endsWith('+');
 
 /** The library's patterns also match slashes at the end, which would be further names of the same place. */
 const mayLeadSomewhere = (path: string) => path.length <= PATH_LENGTH_MAX && !path.endsWith('/');

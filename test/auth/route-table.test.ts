@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { operations } from '../../src/api/all-operations.ts';
+import type { Operation } from '../../src/api/operation.ts';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../src/auth/principal.ts';
 import { api, createKey, createTenant } from '../support/api.ts';
 
@@ -16,6 +17,8 @@ import { api, createKey, createTenant } from '../support/api.ts';
 const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'allowed' | 'refused' }>> = {
   'POST /v1/keys/verify': { permission: 'keys:verify', confined: 'allowed' },
   'POST /v1/leases/renew': { permission: 'keys:verify', confined: 'allowed' },
+  'GET /v1/authorize': { permission: 'keys:verify', confined: 'allowed' },
+  'GET /v1/authorize/:path+': { permission: 'keys:verify', confined: 'allowed' },
   'POST /v1/tenants': { permission: 'tenants:write', confined: 'refused' },
   'GET /v1/tenants': { permission: 'tenants:read', confined: 'allowed' },
   'GET /v1/tenants/:tenantId': { permission: 'tenants:read' },
@@ -120,7 +123,8 @@ beforeAll(async () => {
  * Sends a request. Where the route takes a body, the body is invalid on purpose, so that an authorised caller changes
  * nothing.
  */
-async function ask(route: { method: string; path: string }, token: string | null) {
+async function ask(route: Pick<Operation, 'method' | 'path' | 'sender'>, token: string | null) {
+  if (route.sender === 'gateway') return askAsGateway(route, token);
   const path = route.path
     .replace('/v1', '')
     .replace(':tenantId', TENANT)
@@ -137,6 +141,24 @@ async function ask(route: { method: string; path: string }, token: string | null
   });
   const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), received ?? {});
   return { status, code, headers };
+}
+
+/**
+ * The same for a gateway, in the terms of the others: the status is what the caller would be told. The customer's
+ * request has no key, so that an authorised gateway is told that it is refused.
+ */
+async function askAsGateway({ method, path }: Pick<Operation, 'method' | 'path'>, token: string | null) {
+  const { status, body, headers } = await api(method, `${path.replace('/v1', '')}?scopes=`, undefined, {
+    Authorization: '',
+    'X-Keystead-Token': token ?? '',
+    'X-Keystead-Query': 'scopes=',
+  });
+  const { code, detail } = v.parse(v.object({ code: v.string(), detail: v.string() }), body);
+  if (code === 'key_missing') return { status: 200, code: '', headers };
+  expect([status, code]).toEqual([503, 'gateway_misconfigured']);
+  return detail.includes('not valid')
+    ? { status: 401, code: 'unauthenticated', headers: new Headers({ 'WWW-Authenticate': 'Bearer' }) }
+    : { status: 403, code: 'forbidden', headers };
 }
 
 describe('every route', () => {

@@ -52,6 +52,7 @@ const problemDocument = v.strictObject({
   keyStatus: v.exactOptional(v.string()),
   replacedBy: v.exactOptional(v.string()),
   ids: v.exactOptional(v.array(v.string())),
+  verification: v.exactOptional(v.string()),
 });
 
 /** Checks that a response is the given problem (status, content type and every member) and returns it. */
@@ -79,9 +80,17 @@ export function methodsAt(path: string): string[] {
   const segments = path.split('/');
   const isAt = (route: Pick<Operation, 'path'>) => {
     const pattern = route.path.split('/');
+    if (pattern.at(-1)?.endsWith('+')) return pattern.slice(0, -1).every((part, i) => part === segments[i]);
     return pattern.length === segments.length && pattern.every((part, i) => part[0] === ':' || part === segments[i]);
   };
-  return [...new Set(operations.filter(isAt).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
+  return [
+    ...new Set(
+      operations.filter(isAt).flatMap(({ method, anyMethod }) => {
+        if (anyMethod) return ['GET', 'POST', 'PATCH', 'DELETE', 'PUT', 'HEAD', 'OPTIONS'];
+        return method === 'GET' ? ['GET', 'HEAD'] : [method];
+      }),
+    ),
+  ];
 }
 
 /** Silences the log and collects its lines until `vi.restoreAllMocks()`. */

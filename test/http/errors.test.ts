@@ -36,6 +36,12 @@ function nonsensicalEnv(): Env {
   };
 }
 
+/** Asks as a gateway whose customer sent this key. */
+const authorize = (scopes: string, key: string) =>
+  send('GET', `/v1/authorize?scopes=${scopes}`, {
+    headers: { 'X-Keystead-Token': env.ADMIN_TOKEN ?? '', Authorization: '', 'X-API-Key': key },
+  });
+
 describe('every problem', () => {
   const PROVOKED: readonly { readonly code: ProblemCode; readonly request: () => Response | Promise<Response> }[] = [
     { code: 'invalid_host', request: () => send('GET', '/healthz', { headers: { Host: 'x/v1/tenants?' } }) },
@@ -194,6 +200,20 @@ describe('every problem', () => {
     {
       code: 'misconfigured',
       request: () => send('GET', '/v1/tenants', { env: { ...env, HMAC_SECRET: undefined } }),
+    },
+    { code: 'gateway_misconfigured', request: () => send('GET', '/v1/authorize?scopes=') },
+    { code: 'key_missing', request: () => authorize('', '') },
+    { code: 'key_not_valid', request: () => authorize('', 'x') },
+    {
+      code: 'key_not_allowed',
+      request: async () => authorize('a', (await createKey('acme')).secret),
+    },
+    {
+      code: 'key_limited',
+      request: async () => {
+        const { secret } = await createKey('acme', { rateLimits: [{ name: 'none', limit: 0, windowSeconds: 60 }] });
+        return authorize('', secret);
+      },
     },
   ];
 

@@ -1,7 +1,7 @@
 /**
  * Hostile requests for every route, and what must hold for every one of them:
  *
- *   - no response is a 5xx;
+ *   - no response is a 5xx, but for what a gateway is told of its own mistakes;
  *   - no response contains a secret, unless handing it out is its purpose;
  *   - a refused request (status >= 400) leaves every stored row as it was;
  *   - where it is measured: no other caller waits longer than `OTHERS_WAIT_MS_MAX` because of a request.
@@ -163,6 +163,8 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
       ],
     },
   ],
+  'GET /v1/authorize': [],
+  'GET /v1/authorize/:path+': [],
   'GET /v1/tenants': [],
   'POST /v1/tenants': [
     { name: 'A tenant', settings: { gracePeriodSeconds: 60, keyPrefix: 'ks', storage: 'digest' } },
@@ -352,6 +354,7 @@ function pathFor(route: Route): fc.Arbitrary<string> {
     if (known !== undefined) {
       return fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...known) }, { weight: 1, arbitrary: segment });
     }
+    if (part === ':path+') return fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/'));
     return part.startsWith(':') ? segment : fc.constant(part);
   });
   return fc.tuple(...parts).map((chosen) => chosen.join('/'));
@@ -370,6 +373,8 @@ const query = fc.oneof(
     ),
   fc.constantFrom(
     '?limit=1',
+    '?scopes=',
+    ...['?scopes=a:b,c&cost=0&tenantId={{tenant}}&limits=calls:2&fresh=true', '?scopes=*&limits=,,&cost=1e9'],
     '?limit=1&limit=2',
     '?%',
     '?=&=&',
@@ -444,7 +449,7 @@ export function hostileRequests(route: Route): fc.Arbitrary<HostileRequest> {
   const headers = fc
     .tuple(authorization, contentType, requestId, others, conditional)
     .map(([Authorization, type, id, more, conditionsToo]) => ({
-      ...{ ...more, ...conditionsToo, Authorization },
+      ...{ ...more, ...conditionsToo, ...(isOfGateways(route) ? asGateway(Authorization) : { Authorization }) },
       ...{ 'Content-Type': type, 'X-Request-Id': id },
     }));
   const noBody = route.method === 'GET';
@@ -458,6 +463,15 @@ export function hostileRequests(route: Route): fc.Arbitrary<HostileRequest> {
       encoding: how,
     }));
 }
+
+const isOfGateways = ({ path }: Route) => path.startsWith('/v1/authorize');
+
+/** What would be the caller's own header is that of a gateway's customer: its token becomes the gateway's. */
+const asGateway = (authorization: string) => ({
+  ...(authorization === 'Bearer {{admin}}' ? { Authorization: 'Bearer {{secret}}' } : { 'X-API-Key': authorization }),
+  'X-Keystead-Token': '{{admin}}',
+  'X-Keystead-Query': 'scopes=',
+});
 
 /** The number of responses of each status in a run. */
 export type Tally = Map<number, number>;
@@ -570,7 +584,8 @@ async function sendWatched(
 ): Promise<{ readonly status: number; readonly waitedMs: number; readonly repeated: boolean }> {
   const response = await target.send(render(request, victims, target));
   const { status } = response;
-  if (status >= 500) throw new Error(`status ${status}`);
+  const isMistake = status === 503 && (await response.clone().text()).includes('"gateway_misconfigured"');
+  if (status >= 500 && !isMistake) throw new Error(`status ${status}`);
   await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
   let waitedMs = (await target.othersWaited?.()) ?? 0;
   const repeated = waitedMs > OTHERS_WAIT_MS_MAX;

@@ -9,7 +9,7 @@ import { dirname, join, normalize } from 'node:path';
 export const FLOORS: readonly { readonly name: string; readonly prefixes: readonly string[] }[] = [
   { name: 'examples', prefixes: ['examples/'] },
   { name: 'programs around the Worker', prefixes: ['selfhost/', 'bench/'] },
-  { name: 'entry points', prefixes: ['src/index.ts', 'src/router.ts'] },
+  { name: 'entry points', prefixes: ['src/index.ts', 'src/service.ts', 'src/router.ts'] },
   { name: 'operations', prefixes: ['src/api/'] },
   { name: 'services of an isolate', prefixes: ['src/config/runtime.ts'] },
   { name: 'callers', prefixes: ['src/auth/'] },

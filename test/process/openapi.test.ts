@@ -140,8 +140,10 @@ describe('each operation', () => {
   });
 
   test('needs a token, but for those of the service itself', () => {
-    const open = described.filter(([, , { security }]) => security !== undefined).map(([, path]) => path);
+    const open = described.filter(([, , { security }]) => security?.length === 0).map(([, path]) => path);
     expect(open).toEqual(['/healthz', '/readyz', '/openapi.json', '/docs']);
+    const otherwise = described.filter(([, , { security }]) => security !== undefined && security.length > 0);
+    expect(otherwise.map(([, path]) => path)).toEqual(['/v1/authorize', '/v1/authorize/{path}']);
   });
 
   test('has the problems that any caller may meet, and success', () => {
@@ -208,7 +210,7 @@ test('an operation that nobody has described is noticed', () => {
     id: 'oddities.get',
     path: '/v1/oddities',
     request: { path: {} },
-    response: { status: 200, body: secretive },
+    response: { status: 200, headers: [], body: secretive },
   };
   const { components, tags } = describeApi([odd as unknown as Shown], version);
   expect(components.schemas.OdditiesGetResponse?.properties?.unheardOf).toEqual({ type: 'string' });

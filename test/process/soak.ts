@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import type { Progress } from './campaign.ts';
 import { credits } from './credits/campaign.ts';
 import { fullDisk } from './full-disk/campaign.ts';
+import { gateways } from './gateways/campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories, leaseHistories, limitHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
@@ -37,6 +38,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['hostile', { size: 'requests', run: hostile }],
   ['walk', { size: 'keys', run: walk }],
   ['grace', { size: 'keys', run: grace }],
+  ['gateways', { size: 'rounds', run: gateways }],
   ['full-disk', { size: 'keys', run: fullDisk }],
   ['memory', { size: 'keys', run: memory }],
 ]);

@@ -853,5 +853,41 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'client/src/http/encode.ts',
     patches: [['return encodeURIComponent(text);', 'return text;']],
     noticedBy: CLIENT,
+
+  // ---- gateways and service bindings ----
+  {
+    name: "gateways: a customer takes the gateway's wrong token for an own mistake",
+    file: 'src/api/senders.ts',
+    patches: [['return detail === undefined ? problem :', 'return detail !== undefined ? problem :']],
+    noticedBy: ['test/gateways/authorize.test.ts'],
+  },
+  {
+    name: 'gateways: a customer chooses scopes and cost in its own query',
+    file: 'src/api/gateways/operations.ts',
+    patches: [["queryHeader: 'X-Keystead-Query', ", '']],
+    noticedBy: ['test/gateways/authorize.test.ts'],
+  },
+  {
+    name: 'gateways: an owner that is not there leaves room for one that a customer writes',
+    file: 'src/api/gateways/answers.ts',
+    patches: [
+      [
+        "'X-Keystead-Owner': encodeURIComponent(owner ?? ''),",
+        "...(owner === null ? {} : { 'X-Keystead-Owner': encodeURIComponent(owner) }),",
+      ],
+    ],
+    noticedBy: ['test/gateways/authorize.test.ts'],
+  },
+  {
+    name: 'bindings: one that is confined to a tenant reaches all',
+    file: 'src/auth/service-binding.ts',
+    patches: [['tenantId === undefined ? null :', "tenantId !== '' ? null :"]],
+    noticedBy: ['test/process/service-binding.test.ts'],
+  },
+  {
+    name: 'bindings: a parameter becomes more of the path',
+    file: 'src/service.ts',
+    patches: [["typeof value !== 'string' || !pattern?.test(value)", "typeof value !== 'string'"]],
+    noticedBy: ['test/process/service-binding.test.ts'],
   },
 ];

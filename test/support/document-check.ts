@@ -25,7 +25,11 @@ export type Exchange = {
 export type Validate = (pointer: string, value: unknown) => string | null;
 
 /** Headers that the API gives a meaning. An answer has them only where the description says so. */
-const HEADERS = ['Cache-Control', 'ETag', 'Idempotency-Replayed', 'Link', 'Retry-After', 'WWW-Authenticate'];
+const HEADERS = [
+  ...['Cache-Control', 'Deprecation', 'ETag', 'Idempotency-Replayed', 'Link', 'RateLimit', 'RateLimit-Policy'],
+  ...['Retry-After', 'Sunset', 'WWW-Authenticate'],
+  ...['X-Keystead-Key', 'X-Keystead-Owner', 'X-Keystead-Scopes', 'X-Keystead-Tenant'],
+];
 
 const PATTERN_OF_NO_OPERATION = /^(?:400 invalid_host|404 not_found|405 method_not_allowed)$/;
 
@@ -46,7 +50,9 @@ export class DocumentCheck {
     this.#validate = validate;
     this.#known = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({
-        pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+        pattern: new RegExp(
+          `^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, operation['x-any-path'] ? '.*' : '[^/]+')}$`,
+        ),
         path,
         method,
         operation,
@@ -59,7 +65,9 @@ export class DocumentCheck {
     const { method, pathAndQuery, status } = exchange;
     const [path = '', query = ''] = pathAndQuery.split('?', 2);
     const wanted = method === 'HEAD' ? 'get' : method.toLowerCase();
-    const known = this.#known.find((one) => one.method === wanted && one.pattern.test(path));
+    const known = this.#known.find(
+      (one) => (one.method === wanted || one.operation['x-any-method']) && one.pattern.test(path),
+    );
     const wrong = known === undefined ? this.#wrongOutside(exchange) : this.#wrong(known, exchange, query);
     if (wrong !== null) {
       throw new Error(

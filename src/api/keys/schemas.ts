@@ -152,7 +152,7 @@ export const rotationOut = v.strictObject({
 
 /** Who did something; null when that was not recorded yet, or nobody has done it. */
 export const actorOut = v.nullable(
-  v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'system']), id: v.string() }),
+  v.strictObject({ type: v.picklist(['admin_token', 'management_key', 'service_binding', 'system']), id: v.string() }),
 );
 
 /** The lifecycle of a key: the same fields for customers' keys and management keys. */

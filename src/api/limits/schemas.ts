@@ -15,6 +15,7 @@ const NAME = /^[A-Za-z0-9_.-]{1,50}$/;
 const limitName = v.pipe(v.string(), v.regex(NAME, 'must be 1 to 50 letters, digits, _, . or -'));
 
 const units = wholeNumber(0, LIMIT_UNITS_MAX);
+const UNITS_MESSAGE = `must be a whole number from 0 to ${LIMIT_UNITS_MAX}`;
 const per = v.optional(v.picklist(['key', 'owner']), 'key');
 const automatic = v.optional(v.boolean(), true);
 
@@ -112,6 +113,14 @@ export const checkBody = closedObject({
 
 /** Units that a verification costs. 0 asks without spending. */
 export const cost = units;
+/** The same as the text of a query. */
+export const unitsText = v.pipe(
+  v.string(),
+  v.regex(/^(?:0|[1-9]\d{0,9})$/, UNITS_MESSAGE),
+  v.check((text) => Number(text) <= LIMIT_UNITS_MAX, UNITS_MESSAGE),
+  v.metadata({ type: 'integer', minimum: 0, maximum: LIMIT_UNITS_MAX }),
+  v.transform(Number),
+);
 
 /** The limits that a verification names, each once. */
 export const namedLimits = v.pipe(

@@ -90,6 +90,7 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
 export const TAGS: Readonly<Record<string, string>> = {
   keys: 'Keys of customers: issue, verify, change, rotate, revoke.',
   leases: 'Leases of programs that verify keys themselves, such as the TypeScript client.',
+  gateways: 'The check for gateways: nginx, Caddy, Traefik, Envoy.',
   rotations: 'Rotations of keys that are under way or have ended.',
   owners: 'Owners: your customers, to whom keys belong.',
   plans: 'Plans: limits and allowed scopes for any number of keys.',
@@ -111,6 +112,10 @@ export const NOTES: Readonly<Record<string, string>> = {
   'leases.renew':
     'For programs that hold leases; the client does this by itself. A lease is null where none can be given: then ' +
     'its holder verifies by calls.',
+  'gateways.authorize':
+    'The same verification as `POST /v1/keys/verify`. The gateway sets `X-Keystead-Token` to its own token, and what ' +
+    'the request needs in the query. Any method will do, and no body is read.',
+  'gateways.authorizeBelow': 'For Envoy. What the request needs is in the header `X-Keystead-Query`.',
   'keys.create': 'The key string is `secret`.',
   'keys.createMany': 'The keys in the answer have the order of the request.',
   'keys.revoke': 'Revoking again answers 200 with the first `revokedAt`.',
@@ -371,9 +376,9 @@ export const FIELDS: Readonly<Record<string, string>> = {
   action: 'What was done.',
   actor: 'Who did it.',
   type: 'The kind of caller.',
-  'actor.id': 'The id of the management key, or `admin`.',
-  'by.id': 'The id of the management key, or `admin`.',
-  'Actor.id': 'The id of the management key, or `admin`.',
+  'actor.id': 'The id of the management key, `binding:` with the name of a service binding, or `admin`.',
+  'by.id': 'The id of the management key, `binding:` with the name of a service binding, or `admin`.',
+  'Actor.id': 'The id of the management key, `binding:` with the name of a service binding, or `admin`.',
   onBehalfOf: 'For whom the caller acted, in its own words.',
   'AuditEntry.keyId': 'The key that it concerns.',
   requestId: 'The `X-Request-Id` of the request.',
@@ -384,6 +389,13 @@ export const FIELDS: Readonly<Record<string, string>> = {
   '?limit': 'The most items of the page.',
   '?cursor': 'The `nextCursor` of the page before, with the same filters and order.',
   '?order': 'By creation: the oldest or the newest first.',
+  'gateways.authorize?scopes': 'The scopes that the request needs, with commas between. Empty for none.',
+  'gateways.authorize?tenantId': 'The tenant that the key must belong to. By default any that the caller may reach.',
+  'gateways.authorize?cost': 'The units that the request costs. By default 1.',
+  'gateways.authorize?limits':
+    'Limits that the request names, with commas between, each with a cost after a colon if need be.',
+  'gateways.authorize?fresh': "Whether to ask the tenant's object even where an answer from memory would do.",
+  'X-Keystead-Query': 'The query of `/v1/authorize`, such as `scopes=invoices:read&cost=2`.',
   'keys.list?offset': 'How many matches to pass over, instead of a cursor. Together with `limit` at most 10,000.',
   'keys.list?status': 'Keys in any of these statuses.',
   'keys.list?owner': 'Keys of this owner.',
@@ -417,7 +429,15 @@ export const PATH_PARAMETERS: Readonly<Record<string, { readonly description: st
   keyId: { description: 'The id of the key.', example: 'key_0ERzJOXhf2wvA8dMx' },
   ownerId: { description: 'The id of the owner, percent-encoded.', example: 'customer-17' },
   planId: { description: 'The id of the plan.', example: 'gold' },
+  path: { description: "Path and query of the customer's request. They are not looked at.", example: 'invoices' },
 };
+
+const refusedAs = (codes: readonly string[]) => ({
+  required: ['verification'],
+  properties: {
+    verification: { type: 'string', enum: codes, description: 'The code that a verification of the key answers.' },
+  },
+});
 
 /** Members that problems have beside the usual ones. Those in `required` are always there. */
 export const PROBLEM_MEMBERS: Partial<
@@ -446,6 +466,9 @@ export const PROBLEM_MEMBERS: Partial<
       },
     },
   },
+  key_not_valid: refusedAs(['MALFORMED', 'FORGED', 'NOT_FOUND', 'REVOKED', 'ROTATED', 'EXPIRED', 'DISABLED']),
+  key_not_allowed: refusedAs(['TENANT_DISABLED', 'OWNER_DISABLED', 'INSUFFICIENT_SCOPES']),
+  key_limited: refusedAs(['RATE_LIMITED', 'QUOTA_EXCEEDED', 'INSUFFICIENT_CREDITS']),
   forbidden: { properties: { permission: { type: 'string', description: 'The permission that is missing.' } } },
   keys_not_found: {
     required: ['ids'],

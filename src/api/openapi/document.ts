@@ -5,7 +5,9 @@
 import { problemsOf } from '../description.ts';
 import type { OperationDescription, PathParameter } from '../operation.ts';
 import type { ProblemCode } from '../problems.ts';
-import { NOTES, PATH_PARAMETERS, TAGS } from './descriptions.ts';
+import { RESPONSE_HEADERS } from '../response-headers.ts';
+import { GATEWAY_TOKEN_HEADER, type Sender } from '../senders.ts';
+import { FIELDS, NOTES, PATH_PARAMETERS, TAGS } from './descriptions.ts';
 import { EXAMPLES } from './examples.ts';
 import {
   type ApiDocument,
@@ -26,7 +28,7 @@ export function describeApi(operations: readonly OperationDescription[], version
   const problems = new ProblemResponses();
   const paths: Record<string, Record<string, OperationObject>> = {};
   for (const operation of operations) {
-    const path = operation.path.replaceAll(/:(\w+)/g, '{$1}');
+    const path = operation.path.replaceAll(/:(\w+)\+?/g, '{$1}');
     paths[path] ??= {};
     paths[path][operation.method.toLowerCase()] = toOperation(operation, components, problems);
   }
@@ -52,6 +54,14 @@ export function describeApi(operations: readonly OperationDescription[], version
           scheme: 'bearer',
           description: 'The admin token or the key string of a management key.',
         },
+        gateway: {
+          type: 'apiKey',
+          in: 'header',
+          name: GATEWAY_TOKEN_HEADER,
+          description: 'The admin token or the key string of a management key. The gateway sets it.',
+        },
+        customerBearer: { type: 'http', scheme: 'bearer', description: "The customer's key string." },
+        customerHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: "The customer's key string." },
       },
       parameters: PARAMETERS,
       headers: HEADERS,
@@ -73,7 +83,7 @@ function toOperation(
   components: Components,
   problems: ProblemResponses,
 ): OperationObject {
-  const { id, summary, permission, confined, request, response } = operation;
+  const { id, summary, sender, anyMethod, permission, confined, request, response } = operation;
   const example = EXAMPLES[id];
   const note = NOTES[id];
   const scope = confined === 'allowed' ? '' : ' Not for callers who are confined to a tenant.';
@@ -83,6 +93,9 @@ function toOperation(
     tags: [id.split('.')[0] ?? ''],
     summary,
     description: `${note === undefined ? '' : `${note} `}Needs the permission \`${permission}\`.${scope}`,
+    ...(SECURITY[sender] === undefined ? {} : { security: SECURITY[sender] }),
+    ...(anyMethod ? { 'x-any-method': true as const } : {}),
+    ...(Object.values(request.path).some(({ isRest }) => isRest) ? { 'x-any-path': true as const } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(request.body === undefined
       ? {}
@@ -110,6 +123,15 @@ function toOperation(
   };
 }
 
+/** What an operation needs instead of the caller's own token. */
+const SECURITY: Readonly<Record<Sender, OperationObject['security']>> = {
+  caller: undefined,
+  gateway: [
+    { gateway: [], customerBearer: [] },
+    { gateway: [], customerHeader: [] },
+  ],
+};
+
 const jsonContent = (schema: JsonSchema, example: unknown): MediaTypes => ({
   'application/json': { schema, ...(example === undefined ? {} : { example }) },
 });
@@ -119,14 +141,30 @@ function parametersOf(
   components: Components,
 ): (Parameter | Reference)[] {
   const inPath = Object.entries(request.path).map(([name, parameter]) => pathParameter(name, parameter));
-  const inQuery = Object.entries(entriesOf(request.query)).map(([name, schema]): Parameter => {
-    const { description, ...shape } = components.parameter(id, name);
-    const style = shape.type === 'array' ? ({ style: 'form', explode: false } as const) : {};
-    return { name, in: 'query', required: !isOptional(schema), description, ...style, schema: shape };
-  });
+  const { queryHeader } = request;
+  const inQuery = Object.entries(queryHeader === undefined ? entriesOf(request.query) : {}).map(
+    ([name, schema]): Parameter => {
+      const { description, ...shape } = components.parameter(id, name);
+      const style = shape.type === 'array' ? ({ style: 'form', explode: false } as const) : {};
+      return { name, in: 'query', required: !isOptional(schema), description, ...style, schema: shape };
+    },
+  );
+  const inHeader: Parameter[] =
+    queryHeader === undefined
+      ? []
+      : [
+          {
+            name: queryHeader,
+            in: 'header',
+            required: true,
+            description: FIELDS[queryHeader],
+            schema: { type: 'string' },
+          },
+        ];
   return [
     ...inPath,
     ...inQuery,
+    ...inHeader,
     ...(changes ? [parameterRef('IdempotencyKey')] : []),
     ...(errors.includes('precondition_failed') ? [parameterRef('IfMatch')] : []),
     ...(changes ? [parameterRef('OnBehalfOf')] : []),
@@ -150,6 +188,7 @@ function headersOf({ changes, response }: OperationDescription): Record<string, 
     ...(fields.has('page') ? { Link: headerRef('Link') } : {}),
     ...(response.hasCsv ? { Vary: headerRef('Vary') } : {}),
     ...(response.isSecret ? { 'Cache-Control': headerRef('NoStore') } : {}),
+    ...Object.fromEntries(response.headers.map((name) => [name, headerRef(name.replaceAll('-', ''))])),
     ...(changes ? { 'Idempotency-Replayed': headerRef('Replayed') } : {}),
   };
 }
@@ -273,6 +312,15 @@ const HEADERS: Readonly<Record<string, object>> = {
   ContentSecurityPolicy: textHeader('What the page may load: nothing.', true),
   Replayed: textHeader('The answer is that of an earlier request with the same `Idempotency-Key`.', false, {
     const: 'true',
+  }),
+  ...Object.fromEntries(
+    Object.entries(RESPONSE_HEADERS).map(([name, meaning]) => [
+      name.replaceAll('-', ''),
+      textHeader(meaning.description, meaning.isAlways, 'pattern' in meaning ? { pattern: meaning.pattern } : {}),
+    ]),
+  ),
+  RetryAfterIfKnown: textHeader('In how many seconds to try again, if that can be known.', false, {
+    pattern: '^\\d+$',
   }),
   RetryAfter: textHeader('In how many seconds to try again.', true, { pattern: '^\\d+$' }),
   Challenge: textHeader('How to authenticate.', true),

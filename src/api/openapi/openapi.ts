@@ -36,7 +36,10 @@ export type OperationObject = {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description?: string;
-  readonly security?: readonly [];
+  readonly security?: readonly Readonly<Record<string, readonly []>>[];
+  /** Whether every other method is answered alike, and whether the last parameter is the whole rest of a path. */
+  readonly 'x-any-method'?: true;
+  readonly 'x-any-path'?: true;
   readonly parameters?: readonly (Parameter | Reference)[];
   readonly requestBody?: { readonly required: boolean; readonly content: MediaTypes };
   readonly responses: Readonly<Record<string, ResponseObject | Reference>>;

@@ -24,6 +24,7 @@ export class ProblemResponses {
         'X-Request-Id': headerRef('RequestId'),
         ...(status === 401 ? { 'WWW-Authenticate': headerRef('Challenge') } : {}),
         ...(status === 503 ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+        ...(status === 429 ? LIMIT_HEADERS : {}),
         ...(isKept ? { 'Idempotency-Replayed': headerRef('Replayed') } : {}),
       },
       content: { 'application/problem+json': { schema: this.#oneOf(codes) } },
@@ -59,6 +60,12 @@ export class ProblemResponses {
     return name;
   }
 }
+
+const LIMIT_HEADERS = {
+  'Retry-After': headerRef('RetryAfterIfKnown'),
+  RateLimit: headerRef('RateLimit'),
+  'RateLimit-Policy': headerRef('RateLimitPolicy'),
+};
 
 /** Statuses of problems that the object of a tenant decides, whose answers are kept for an `Idempotency-Key`. */
 const KEPT: ReadonlySet<number> = new Set([403, 404, 409, 412, 422]);

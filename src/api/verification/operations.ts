@@ -1,4 +1,5 @@
 /** Verification of customers' keys: the operation that is called most. */
+import type * as v from 'valibot';
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
 import {
   toLimitAnswer,
@@ -10,6 +11,7 @@ import { JsonText } from '../../http/json-text.ts';
 import { type Verification, verifyKeyString } from '../../verify/verify.ts';
 import { leaseOfClient } from '../leases/pass-on.ts';
 import { type Operation, type Outcome, operation } from '../operation.ts';
+import type { LogNotes, RequestContext } from '../request-context.ts';
 import { verification, verifyBody } from './schemas.ts';
 
 const NO_SCOPES: readonly string[] = [];
@@ -25,22 +27,39 @@ export const verifyKey = operation({
   request: { body: verifyBody },
   response: { body: verification },
   run: async (context, { body }) => {
-    const { caller, runtime, objects, log } = context;
-    const { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits, lease } = body;
-    const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
-      (target) => target !== null,
-    );
-    // Customers have no management keys, so those are not found here (`system: false`).
-    const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
-    const options = { scopes, within, system: false, fresh, spending, leaseFor: lease ?? null };
-    const verified = await verifyKeyString(key, options, runtime, objects);
-    log.verification = verified.code;
-    if ('key' in verified) log.keyId = verified.key.id;
+    const { lease } = body;
+    const verified = await verifyAsAsked(context, body);
     if (lease === undefined) return outcomeOf(verified);
     const passedOn = 'key' in verified ? await leaseOfClient(verified.tenantId, verified.key.id, lease, context) : null;
     return { value: { ...toVerificationAnswer(verified), lease: passedOn } };
   },
 });
+
+/**
+ * Verifies a key string as the caller asks, for every form in which it may ask, and notes the result for the log.
+ * Synchronous where `verifyKeyString` is.
+ */
+export function verifyAsAsked(
+  { caller, runtime, objects, log }: RequestContext,
+  { key, scopes = NO_SCOPES, tenantId, fresh = false, cost, limits, lease }: Asked,
+): Verification | Promise<Verification> {
+  const within = [caller.confinement, tenantId === undefined ? null : { tenantId, bound: null }].filter(
+    (target) => target !== null,
+  );
+  // Customers have no management keys, so those are not found here (`system: false`).
+  const spending = cost === undefined && limits === undefined ? null : { cost: cost ?? 1, limits: limits ?? [] };
+  const options = { scopes, within, system: false, fresh, spending, leaseFor: lease ?? null };
+  const verified = verifyKeyString(key, options, runtime, objects);
+  return verified instanceof Promise ? verified.then((found) => noted(found, log)) : noted(verified, log);
+}
+
+type Asked = Omit<v.InferOutput<typeof verifyBody>, 'scopes'> & { readonly scopes?: readonly string[] };
+
+function noted(verified: Verification, log: LogNotes): Verification {
+  log.verification = verified.code;
+  if ('key' in verified) log.keyId = verified.key.id;
+  return verified;
+}
 
 /**
  * What depends on a held key alone, made once: the whole outcome for a key without limits, else the text around its
