@@ -7,6 +7,7 @@ import type { Spending } from '../../domain/limits/named-limit.ts';
 import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
 import type { KeySigner } from '../crypto/key-signer.ts';
 import type { Place } from '../tenant-memory.ts';
+import type { ForeignKey, ForeignKeys } from './foreign-keys.ts';
 import type { PendingCalls } from './pending-calls.ts';
 import type { SignatureCache } from './signature-cache.ts';
 
@@ -22,6 +23,7 @@ export type LeaseServices = {
 export type VerificationServices = LeaseServices & {
   readonly signer: KeySigner;
   readonly signatures: SignatureCache;
+  readonly foreignKeys: ForeignKeys;
   /** Name of the object that holds the management keys. */
   readonly systemObjectName: Promise<string>;
 };
@@ -33,6 +35,13 @@ export type VerificationObjects = {
     objectName: string,
     keyId: string,
     digest: Uint8Array,
+    scopes: readonly string[],
+    call: CallWithBudgets,
+    spending?: Spending,
+  ): Promise<VerifyResult>;
+  verifyForeignKey(
+    objectName: string,
+    key: ForeignKey,
     scopes: readonly string[],
     call: CallWithBudgets,
     spending?: Spending,

@@ -53,6 +53,7 @@ const problemDocument = v.strictObject({
   replacedBy: v.exactOptional(v.string()),
   ids: v.exactOptional(v.array(v.string())),
   verification: v.exactOptional(v.string()),
+  duplicates: v.exactOptional(v.array(v.strictObject({ index: v.number(), keyId: v.exactOptional(v.string()) }))),
 });
 
 /** Checks that a response is the given problem (status, content type and every member) and returns it. */
