@@ -1,5 +1,8 @@
 /** What the package exports. */
-export { KeysteadError } from './http/errors.ts';
+export type * from './api/operations.ts';
+export type * from './api/types.ts';
+export { type ClientErrorCode, type ErrorCode, KeysteadError, type ProblemMembers } from './http/errors.ts';
+export type { AbortSignalLike, FetchLike } from './http/platform.ts';
 export {
   HttpTransport,
   type Transport,
@@ -8,4 +11,12 @@ export {
   type TransportRequest,
 } from './http/transport.ts';
 export { Keystead, type KeysteadOptions } from './keystead.ts';
-export type { Verification, VerifyOptions } from './verify/verify.ts';
+export type {
+  CallOptions,
+  ChangeOptions,
+  ConditionalOptions,
+  List,
+  OffsetList,
+  PagePosition,
+} from './resources/options.ts';
+export type { VerifyOptions } from './verify/verify.ts';

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import * as v from 'valibot';
 import { describe, expect, test, vi } from 'vitest';
+import { type Description, operationsOf, typesOf } from '../../client/tools/api-types.ts';
 import type { ApiDocument, JsonSchema, OperationObject, Parameter } from '../../src/api/openapi/openapi.ts';
 import { DocumentCheck, partAt } from '../support/document-check.ts';
 import { Schemas } from './described.ts';
@@ -47,6 +48,12 @@ const described = Object.entries(document.paths).flatMap(([path, methods]) =>
 
 test('the file openapi.json is up to date; npm run openapi writes it', async () => {
   await expect(`${JSON.stringify(document, null, 2)}\n`).toMatchFileSnapshot('../../openapi.json');
+});
+
+test("the client's types and table of operations are made from it; npm run openapi writes them", async () => {
+  const description: Description = JSON.parse(JSON.stringify(document));
+  await expect(typesOf(description)).toMatchFileSnapshot('../../client/src/api/types.ts');
+  await expect(operationsOf(description)).toMatchFileSnapshot('../../client/src/api/operations.ts');
 });
 
 test('is valid by the official schema of OpenAPI 3.1', async () => {

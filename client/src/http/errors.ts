@@ -3,6 +3,8 @@
  * itself, so it may be logged as it is.
  */
 
+import type { ProblemCode } from '../api/types.ts';
+
 /** A problem as Keystead answers it (RFC 9457), with the members that some problems have. */
 export interface ProblemMembers {
   /** For people: what the code means. */
@@ -40,12 +42,15 @@ export interface KeysteadErrorDetails extends ProblemMembers {
   readonly retryAfterMs?: number | null;
 }
 
+/** A code of a problem or of the client. Later versions may add some, hence any other text. */
+export type ErrorCode = ProblemCode | ClientErrorCode | (string & {});
+
 export interface KeysteadError extends ProblemMembers {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the members of a problem are optional, and set from a list
 export class KeysteadError extends Error {
   /** A code of docs/api.md, such as `key_not_found`, or `network`, `timeout`, `aborted`, `unexpected_answer`. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** The HTTP status; 0 when no answer came. */
   readonly status: number;
   /** Finds the request in Keystead's log; null when no answer came. */
@@ -53,7 +58,7 @@ export class KeysteadError extends Error {
   /** In how many milliseconds to try again; null when the answer does not say. */
   readonly retryAfterMs: number | null;
 
-  constructor(code: string, message: string, details: KeysteadErrorDetails = {}) {
+  constructor(code: ErrorCode, message: string, details: KeysteadErrorDetails = {}) {
     super(message);
     this.code = code;
     this.status = details.status ?? 0;
@@ -63,5 +68,5 @@ export class KeysteadError extends Error {
   }
 }
 
-// On the prototype, where `util.inspect` and loggers look for it, and where no minifier changes it.
+// On the prototype, where `util.inspect` and loggers look for it. A minifier does not change it there.
 Object.defineProperty(KeysteadError.prototype, 'name', { value: 'KeysteadError', configurable: true });

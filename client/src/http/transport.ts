@@ -9,13 +9,11 @@ import { KeysteadError } from './errors.ts';
 import { type AbortSignalLike, type FetchLike, platform, type ResponseLike } from './platform.ts';
 import { isTransient, waitBeforeNext } from './retries.ts';
 
-export type QueryValue = string | number | boolean | readonly string[] | null | undefined;
-
 export interface TransportRequest {
   readonly method: string;
   /** From the root of Keystead, `/v1/…`. Its parts are encoded. */
   readonly path: string;
-  /** Members that are undefined or null are left out; lists are joined by commas. */
+  /** Members that are undefined or null are left out, lists are joined by commas, and a `Date` is sent as its time. */
   readonly query?: object | undefined;
   /** Sent as JSON. */
   readonly body?: unknown;
@@ -48,9 +46,9 @@ export interface Transport {
 
 export interface TransportOptions {
   /** Where Keystead is, `https://keys.example.com`; a path is kept. */
-  readonly url: string;
+  readonly url: string | undefined;
   /** The admin token or the key string of a management key, or a function that is asked for it before each call. */
-  readonly token: string | (() => string | Promise<string>);
+  readonly token: string | (() => string | Promise<string>) | undefined;
   /** How long one attempt may take, 10 seconds by default. */
   readonly timeoutMs?: number | undefined;
   /** How often a call is tried again, twice by default. */
@@ -73,12 +71,17 @@ export class HttpTransport implements Transport {
   readonly #retries: number;
   readonly #fetch: FetchLike;
 
-  /** Throws a `TypeError` for options that cannot work. It does not repeat them, since they may be secret. */
+  /**
+   * Throws a `TypeError` for options that cannot work, such as variables of the environment that are not set. It does
+   * not repeat them, since they may be secret.
+   */
   constructor({ url, token, timeoutMs = TIMEOUT_MS, retries = RETRIES, fetch }: TransportOptions) {
     this.url = baseOf(url);
-    if (typeof token === 'string') checkToken(token);
-    else if (typeof token !== 'function') checkToken('');
-    this.#token = typeof token === 'string' ? () => token : token;
+    if (typeof token === 'function') this.#token = token;
+    else {
+      const checked = checkToken(token);
+      this.#token = () => checked;
+    }
     this.#timeoutMs = checkNumber('timeoutMs', timeoutMs, 1);
     this.#retries = checkNumber('retries', retries, 0);
     this.#fetch = fetch ?? ((input, init) => platform.fetch(input, init));
@@ -170,10 +173,10 @@ function lost(error: unknown, authorization: string): KeysteadError {
   return new KeysteadError('network', `No answer from Keystead${isSafe ? `: ${reason}` : ''}`);
 }
 
-function baseOf(url: string): string {
+function baseOf(url: string | undefined): string {
   let parsed: InstanceType<typeof platform.URL> | undefined;
   try {
-    parsed = new platform.URL(url);
+    parsed = new platform.URL(url ?? '');
   } catch {}
   if (
     parsed === undefined ||
@@ -185,7 +188,7 @@ function baseOf(url: string): string {
   return (parsed.origin + parsed.pathname).replace(/\/+$/, '');
 }
 
-function checkToken(token: string): string {
+function checkToken(token: string | undefined): string {
   if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token;
   throw new TypeError('keystead: token must be the admin token or a management key: visible ASCII characters');
 }
@@ -202,8 +205,9 @@ function checkNumber(name: string, value: number, least: number): number {
 }
 
 function queryOf(query: object = {}): string {
-  const pairs = Object.entries(query as Record<string, QueryValue>).flatMap(([name, value]) =>
-    value === undefined || value === null ? [] : `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`,
-  );
+  const pairs = Object.entries(query).flatMap(([name, value]) => {
+    if (value === undefined || value === null) return [];
+    return `${name}=${encodeURIComponent(value instanceof Date ? value.toISOString() : String(value))}`;
+  });
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
