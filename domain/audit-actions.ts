@@ -4,6 +4,7 @@ export const AUDIT_ACTIONS = [
   'tenant.update',
   'tenant.delete',
   'key.create',
+  'key.import',
   'key.update',
   'key.credits',
   'key.rotate',

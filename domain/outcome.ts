@@ -14,7 +14,9 @@ export type Failure =
   | { readonly code: 'key_already_rotating'; readonly replacedBy: string | null }
   | { readonly code: 'key_not_rotating'; readonly status: string }
   | { readonly code: 'successor_rotated' }
-  | { readonly code: 'expiry_in_past'; readonly index?: number }
+  | { readonly code: 'expiry_in_past' | 'created_in_future'; readonly index?: number }
+  /** Hashes that are to be imported are there already: in the tenant, or earlier in the same request. */
+  | { readonly code: 'hash_exists'; readonly duplicates: readonly DuplicateHash[] }
   | { readonly code: 'too_many_limits' | 'limit_name_repeated'; readonly index?: number; readonly of?: 'tenant' }
   | { readonly code: 'limit_not_found' }
   /** There is no room to count for one more identifier. */
@@ -38,6 +40,9 @@ export type Failure =
   | { readonly code: 'precondition_failed' }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'storage_full' };
+
+/** A hash that is there already. `index`: its place in the request. `keyId`: the key that has it, if that is stored. */
+export type DuplicateHash = { readonly index: number; readonly keyId?: string };
 
 /**
  * The Worker minted a key string with another prefix than the record calls for, and mints again with this one. This

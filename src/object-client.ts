@@ -169,6 +169,25 @@ export class ObjectClient {
     );
   }
 
+  /**
+   * The same about a key string that was issued elsewhere. `digests` has one for each entry of HMAC_SECRET; `likelyId`
+   * is the id under which the key was last found, null when it was not.
+   */
+  async verifyForeignKey(
+    objectName: string,
+    { digests, keyId }: { readonly digests: readonly Uint8Array[]; readonly keyId: string | null },
+    scopes: readonly string[],
+    call: CallWithBudgets,
+    spending?: Spending,
+  ): Promise<VerifyResult> {
+    const spendId = randomId('v');
+    return this.#call(
+      (retry) =>
+        tenantStub(this.#env, objectName).verifyForeignKey(digests, keyId, scopes, call, !retry, spending, spendId),
+      (error) => !isOverloaded(error),
+    );
+  }
+
   /** Renews this isolate's lease on the tenant in this object, and reports uses. Null when no lease is granted. */
   renewLease(objectName: string, call: CallWithBudgets): Promise<RenewalWithBudgets | null> {
     return this.#call(() => tenantStub(this.#env, objectName).renewLease(call));

@@ -112,10 +112,23 @@ export function newSignedBytes(
   entropy(bytes.subarray(SIGNED_BYTES - RANDOM_BYTES - 6));
   bytes.set([FORMAT_VERSION, signingKeyId, 0, 0]);
   bytes.set(locator, 4);
-  // Ids that grow with time keep keys made together on neighbouring pages of the index.
-  new DataView(bytes.buffer).setUint16(20, Math.floor(now / 2 ** 32));
-  new DataView(bytes.buffer).setUint32(22, now % 2 ** 32);
+  writeTime(bytes, 20, now);
   return bytes;
+}
+
+/** Ids that grow with time keep keys made together on neighbouring pages of the index. */
+function writeTime(bytes: Uint8Array, at: number, now: number): void {
+  const view = new DataView(bytes.buffer);
+  view.setUint16(at, Math.floor(now / 2 ** 32));
+  view.setUint32(at + 2, now % 2 ** 32);
+}
+
+/** A new id for a key without a key string of our own, made at `now` (ms). It is one like all others. */
+export function newKeyId(now: number, entropy: (bytes: Uint8Array) => void): string {
+  const bytes = new Uint8Array(ID_BYTES);
+  entropy(bytes.subarray(6));
+  writeTime(bytes, 0, now);
+  return formatKeyId(bytes);
 }
 
 /** The key id: `key_` and its 12 bytes as 17 base62 digits. */

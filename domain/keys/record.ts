@@ -29,6 +29,25 @@ export type MintedKey = {
 /** A minted key as the tenant stores it: without its envelope when the tenant keeps nothing recoverable. */
 export type StoredKey = Omit<MintedKey, 'envelope' | 'sealingKeyId'> & Pick<KeyRecord, 'envelope' | 'sealingKeyId'>;
 
+/**
+ * A key that was issued elsewhere, as the Worker hands it over: its key string is not known, only a hash of it, and of
+ * that only keyed digests leave the Worker.
+ */
+export type ForeignKeyInput = {
+  /** `key_…`, made by the Worker as for a new key. */
+  readonly id: string;
+  /** The start of its key strings, in the words of whoever issued it; empty when it is not told. */
+  readonly prefix: string;
+  /** What people recognise it by. */
+  readonly hint: string;
+  /** A digest for each entry of HMAC_SECRET. The first is that of the current entry, and is kept. */
+  readonly digests: readonly Uint8Array[];
+  /** The current entry of HMAC_SECRET. */
+  readonly signingKeyId: number;
+  /** When it was issued (ms); null for the time of the import. */
+  readonly createdAt: number | null;
+};
+
 /** The attributes of a key that the caller chooses. */
 export type KeyAttributes = {
   readonly name: string;
@@ -55,9 +74,14 @@ export type KeyRecord = KeyAttributes & {
   readonly seq: number;
   readonly id: string;
   readonly prefix: string;
+  /** Empty for an imported key. */
   readonly lastFour: string;
+  /** Of an imported key what people recognise it by; null for a key that was issued here. */
+  readonly hint: string | null;
+  /** Of the key string, or of the hash that was imported. */
   readonly digest: Uint8Array;
   readonly envelope: Uint8Array | null;
+  /** The entry of HMAC_SECRET that made the digest. */
   readonly signingKeyId: number;
   readonly sealingKeyId: number | null;
   readonly createdAt: number;
@@ -125,6 +149,9 @@ export type NewRecord = Omit<KeyRecord, 'scopes'> & NewAttributes;
 
 /** What the object reports of a key that it created. The caller knows the rest, since it asked for it. */
 export type CreatedKey = Pick<KeyRecord, 'id' | 'prefix' | 'lastFour' | 'createdAt' | 'createdBy'>;
+
+/** The same of a key that it imported. */
+export type ImportedKey = Pick<KeyRecord, 'id' | 'createdAt' | 'updatedAt' | 'createdBy'>;
 
 /** A record as it leaves the object: without what only storage needs, with what holds at the time of reading. */
 export type KeyView = Omit<KeyRecord, 'digest' | 'envelope' | 'storedStatus'> & {

@@ -12,7 +12,7 @@
 import { type LimitTexts, limitsBreach } from '../limits/named-limit.ts';
 import { fail, ok } from '../outcome.ts';
 import { type RotationRights, refusalOf } from '../rotations/rights.ts';
-import type { KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
+import type { ForeignKeyInput, KeyAttributes, KeyRecord, NewAttributes, StoredKey } from './record.ts';
 import { hasEnded, statusOf } from './status.ts';
 
 /**
@@ -24,6 +24,20 @@ export function createKey(minted: StoredKey, attributes: NewAttributes, by: stri
   const breach = limitsBreach(attributes);
   if (breach !== null) return fail({ code: breach });
   return ok(newRecord(minted, attributes, by, now));
+}
+
+/**
+ * The record of a key that was issued elsewhere, at version 1. Fails as `createKey` does, and with `created_in_future`
+ * when it says that it was issued after `now`.
+ */
+export function importKey(key: ForeignKeyInput, attributes: NewAttributes, by: string, now: number) {
+  const { id, prefix, hint, signingKeyId, createdAt } = key;
+  const [digest] = key.digests;
+  if (digest === undefined) throw new Error('an imported key has no digest');
+  if (createdAt !== null && createdAt > now) return fail({ code: 'created_in_future' });
+  const kept = { id, prefix, lastFour: '', digest, envelope: null, signingKeyId, sealingKeyId: null };
+  const created = createKey(kept, attributes, by, now);
+  return created.ok ? ok({ ...created.value, hint, createdAt: createdAt ?? now }) : created;
 }
 
 /** New values of attributes. An absent field keeps its value. */
@@ -64,18 +78,22 @@ export type RotationInput = {
     Pick<KeyAttributes, 'name' | 'owner' | 'scopes' | 'metadata' | 'expiresAt' | 'plan' | keyof LimitTexts>
   >;
   readonly rights: RotationRights;
+  /** The prefix of new keys of the tenant: that of the successor of an imported key. */
+  readonly newPrefix: string;
 };
 
 /**
  * Turns an active key into a predecessor in grace and an active successor. The successor takes over every attribute
  * that is not overridden, `expiresAt` included, so a rotation by itself prolongs nothing. Grace 0 ends the predecessor
  * at once. A long grace gives away nothing: the predecessor never lives longer than it would have without the rotation.
+ * The successor of an imported key is a key of our own, so it gets a prefix of our own.
  */
 export function rotateKey(record: KeyRecord, successor: StoredKey, input: RotationInput, by: string, now: number) {
   const status = statusOf(record, now);
   if (status === 'rotating') return fail({ code: 'key_already_rotating', replacedBy: record.replacedBy });
   if (status !== 'active') return fail({ code: 'key_not_active', status });
-  if (successor.prefix !== record.prefix) return fail({ code: 'prefix_mismatch', prefix: record.prefix });
+  const prefix = record.hint === null ? record.prefix : input.newPrefix;
+  if (successor.prefix !== prefix) return fail({ code: 'prefix_mismatch', prefix });
 
   const { expiresAt = record.expiresAt } = input.overrides;
   if (expiresAt !== null && expiresAt <= now) return fail({ code: 'expiry_in_past' });
@@ -134,6 +152,7 @@ function newRecord<A extends KeyAttributes | NewAttributes>(minted: StoredKey, a
     ...minted,
     ...attributes,
     seq: 0,
+    hint: null,
     createdAt: now,
     updatedAt: now,
     revokedAt: null,

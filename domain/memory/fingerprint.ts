@@ -8,6 +8,9 @@
  * 2^32. Where two texts differ, their characters differ by less than 128 = 2^7; so a lane agrees for at most 2^6 of
  * the 2^32 values of that factor, a probability of 2^-26. A cryptographic hash would do as well but costs several
  * times as much: the platform's is asynchronous, and those in JavaScript allocate memory.
+ *
+ * For texts of any characters, UTF-16 units that differ by less than 2^16, a lane agrees with a probability of 2^-17,
+ * and all four with 2^-68. Nobody can try more than one text with one request, so that is enough too.
  */
 
 /** The length of the text and the sums of the lanes. */
@@ -21,23 +24,27 @@ export type Fingerprint = {
 
 const LANES = 4;
 const ASCII_MAX = 127;
+/** For texts of any characters. */
+export const ANY_CHARACTER_MAX = 0xffff;
 
 /** Makes fingerprints under its own random key: those of two fingerprinters cannot be compared. */
 export class Fingerprinter {
   readonly #lengthMax: number;
+  readonly #characterMax: number;
   /** The factors of the four lanes for the first character, then for the second, and so on. */
   readonly #factors: Int32Array;
 
   /**
-   * For texts of at most `lengthMax` ASCII characters. Draws random bytes, which the platform refuses
-   * in global scope.
+   * For texts of at most `lengthMax` ASCII characters, or of any up to `characterMax`. Draws random bytes, which the
+   * platform refuses in global scope.
    */
-  constructor(lengthMax: number) {
+  constructor(lengthMax: number, characterMax: number = ASCII_MAX) {
     this.#lengthMax = lengthMax;
+    this.#characterMax = characterMax;
     this.#factors = crypto.getRandomValues(new Int32Array(lengthMax * LANES));
   }
 
-  /** The fingerprint of a text, null when it is too long or not ASCII. */
+  /** The fingerprint of a text, null when it is too long or has other characters. */
   of(text: string): Fingerprint | null {
     const { length } = text;
     if (length > this.#lengthMax) return null;
@@ -55,7 +62,7 @@ export class Fingerprinter {
       c = (c + Math.imul(character, factors[at + 2] ?? 0)) | 0;
       d = (d + Math.imul(character, factors[at + 3] ?? 0)) | 0;
     }
-    return seen > ASCII_MAX ? null : { length, a, b, c, d };
+    return seen > this.#characterMax ? null : { length, a, b, c, d };
   }
 }
 

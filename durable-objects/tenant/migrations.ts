@@ -10,6 +10,7 @@ import { AUDIT_TABLES } from '../audit-log.ts';
 import { IDEMPOTENCY_TABLES } from '../idempotency-store.ts';
 import type { Migration } from '../sql/migrate.ts';
 import { CREDIT_TABLES } from './credits/credit-table.ts';
+import { IMPORTED_KEYS } from './keys/imported.ts';
 import { STATUS_COUNTS_MIGRATION } from './keys/stored-counts.ts';
 import { CHECK_TABLES } from './limits/check-table.ts';
 import { COUNTER_TABLES } from './limits/counter-table.ts';
@@ -233,4 +234,6 @@ statusOf().
   CHECK_TABLES,
   // Usage, and how many of its rows a cleanup has deleted.
   USAGE_TABLES,
+  // Keys that were issued elsewhere.
+  IMPORTED_KEYS,
 ];

@@ -5,6 +5,7 @@
  */
 
 import type { Command } from '../../domain/command.ts';
+import type { Concerned } from '../../domain/leases/lease.ts';
 import { type Failure, fail, ok, type Result } from '../../domain/outcome.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
 import type { AuditSubject } from '../audit-log.ts';
@@ -23,8 +24,8 @@ export type Change<T> = {
   readonly value: T;
   /** What the audit entries say: one for each thing that was changed; empty when nothing had to be changed. */
   readonly audit: readonly AuditSubject[];
-  /** Set when the change concerns every key of the tenant. Otherwise it concerns the keys that were written. */
-  readonly concerns?: 'everything';
+  /** Set when the change concerns other than the keys that were written, every key of the tenant for example. */
+  readonly concerns?: Concerned;
   /** The tenant's own record, if it was changed. */
   readonly tenant?: TenantRecord;
 };

@@ -378,7 +378,10 @@ export class TenantState {
         const more = inUse.map((limits) => limits.closeUnused(FLUSH_AFTER_MS, COUNTERS_CLOSED_AT_ONCE, now));
         this.#armForCounters(now);
         if (counted.length > 0) this.#alarm.arm(usage.write(counted, settings), now);
-        if (isOver) leases.note(false);
+        if (isOver) {
+          leases.note(false);
+          keys.removedDigests.clear();
+        }
         return more.some((areMore) => areMore);
       });
       lastUsed.written(uses);

@@ -12,7 +12,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { sameBytes } from '../../domain/bytes.ts';
 import type { Command } from '../../domain/command.ts';
-import type { CreatedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
+import type { CreatedKey, ImportedKey, KeyView, ListedKey, MintedKey } from '../../domain/keys/record.ts';
 import { type DecisionCode, decide, mayLease, type Warning } from '../../domain/keys/verification.ts';
 import type { Renewal } from '../../domain/leases/lease.ts';
 import type { BudgetAnswer } from '../../domain/limits/budget.ts';
@@ -37,7 +37,14 @@ import type { CleanupReport } from './cleanup-reports.ts';
 import * as creditMutations from './credits/credit-mutations.ts';
 import type { SealedItem } from './keys/envelopes.ts';
 import type { HotKey } from './keys/hot-key.ts';
-import type { KeyChanges, NewKey, Revealed, RotatedPairJson, RotationRequest } from './keys/key-mutations.ts';
+import type {
+  KeyChanges,
+  NewForeignKey,
+  NewKey,
+  Revealed,
+  RotatedPairJson,
+  RotationRequest,
+} from './keys/key-mutations.ts';
 import * as keyMutations from './keys/key-mutations.ts';
 import {
   type KeyListQuery,
@@ -56,6 +63,7 @@ import * as planMutations from './plans/plan-mutations.ts';
 import type { PlanListQuery } from './plans/plan-table.ts';
 import type { RotationState, RotationView } from './rotations.ts';
 import { type Later, TenantState } from './state.ts';
+import type { TenantStore } from './store.ts';
 import type { Dependents, ResealBatch, ResealProgress } from './tenant-mutations.ts';
 import * as tenantMutations from './tenant-mutations.ts';
 import { readUsage, type UsagePage, type UsageQuery } from './usage/usage-query.ts';
@@ -151,6 +159,16 @@ export class Tenant extends DurableObject<ObjectBindings> {
     const store = () => this.#state.mutate(target, command, keyMutations.creation(newKeys, keyMutations.created));
     // Receiving and storing them take a turn each, so that others are served in between: they are some megabytes at
     // most.
+    return newKeys.length > KEYS_PER_TURN ? scheduler.wait(0).then(store) : store();
+  }
+
+  /** Stores keys that were issued elsewhere: all, or none. */
+  importKeys(
+    target: TenantTarget,
+    newKeys: readonly NewForeignKey[],
+    command: Command,
+  ): Later<Mutated<readonly ImportedKey[]>> {
+    const store = () => this.#state.mutate(target, command, keyMutations.importation(newKeys));
     return newKeys.length > KEYS_PER_TURN ? scheduler.wait(0).then(store) : store();
   }
 
@@ -268,18 +286,51 @@ export class Tenant extends DurableObject<ObjectBindings> {
     keyId: string,
     digest: Uint8Array,
     wantedScopes: readonly string[],
-    { known, uses, usage, budgets }: CallWithBudgets,
+    call: CallWithBudgets,
     wantsLease: boolean,
     spending?: Spending,
     spendId?: string,
+  ): VerifyResult {
+    const find = ({ keys }: TenantStore) => {
+      const hot = keys.getHot(keyId);
+      return hot !== undefined && sameBytes(hot.record.digest, digest) ? hot : undefined;
+    };
+    return this.#verify(find, wantedScopes, call, wantsLease, spending, spendId);
+  }
+
+  /**
+   * The same about a key string that was issued elsewhere. `digests` has one for each entry of HMAC_SECRET, since the
+   * Worker does not know when the key was imported. `likelyId`: see `getHotImported`.
+   */
+  verifyForeignKey(
+    digests: readonly Uint8Array[],
+    likelyId: string | null,
+    wantedScopes: readonly string[],
+    call: CallWithBudgets,
+    wantsLease: boolean,
+    spending?: Spending,
+    spendId?: string,
+  ): VerifyResult {
+    const find = ({ keys }: TenantStore) => keys.getHotImported(digests, likelyId);
+    return this.#verify(find, wantedScopes, call, wantsLease, spending, spendId);
+  }
+
+  #verify(
+    find: (store: TenantStore) => HotKey | undefined,
+    wantedScopes: readonly string[],
+    { known, uses, usage, budgets }: CallWithBudgets,
+    wantsLease: boolean,
+    spending: Spending | undefined,
+    spendId: string | undefined,
   ): VerifyResult {
     const { tenant, store } = this.#state;
     if (tenant === null) return { code: 'NOT_FOUND' };
     const now = Date.now();
     if (uses.length > 0) this.#state.noteUses(uses, now);
     this.#state.takeUsage(usage, now);
-    const hot = store.keys.getHot(keyId);
-    if (hot === undefined || !sameBytes(hot.record.digest, digest)) return { code: 'NOT_FOUND' };
+    const hot = find(store);
+    if (hot === undefined) return { code: 'NOT_FOUND' };
+    const keyId = hot.record.id;
     const decided = decide(tenant.status, hot.record, wantedScopes, now);
     const { warnings } = decided;
     const isHeld = mayLease(decided.code, hot.creditHolder !== null);

@@ -25,6 +25,7 @@ const OWN_PROBLEMS = problemTypes({
   tenant_exists: { status: 409, title: 'A tenant with this id exists' },
   owner_exists: { status: 409, title: 'An owner with this id exists' },
   owner_has_keys: { status: 409, title: 'The owner has keys that have not ended' },
+  hash_exists: { status: 409, title: 'Some of the hashes were imported before' },
   plan_exists: { status: 409, title: 'A plan with this id exists' },
   plan_in_use: { status: 409, title: 'Keys or owners have this plan' },
   too_many_plans: { status: 409, title: 'The tenant has as many plans as it may have' },
@@ -120,6 +121,11 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
       return outlivesCaller();
     case 'not_for_confined':
       return forbidden(NOT_FOR_CONFINED[failure.what]);
+    case 'hash_exists':
+      return new Problem(PROBLEMS.hash_exists, {
+        detail: `Nothing was imported. \`duplicates\` says which keys of the request are there already.`,
+        members: { duplicates: failure.duplicates },
+      });
     case 'keys_not_found':
       return new Problem(PROBLEMS.keys_not_found, { members: { ids: failure.ids } });
     case 'key_not_rotating':
@@ -145,6 +151,10 @@ function problemOf(failure: Failure, inBulk: boolean): Problem {
     case 'expiry_in_past': {
       const path = inBulk ? `keys.${failure.index ?? 0}.expiresAt` : 'expiresAt';
       return validationFailed([{ path, message: 'must be in the future' }]);
+    }
+    case 'created_in_future': {
+      const path = inBulk ? `keys.${failure.index ?? 0}.createdAt` : 'createdAt';
+      return validationFailed([{ path, message: 'must not be in the future' }]);
     }
   }
 }

@@ -7,10 +7,12 @@ import type { LogLevel } from '../../durable-objects/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { CursorSigner } from '../crypto/cursor.ts';
 import { Sealer } from '../crypto/envelope.ts';
+import { ForeignKeyDigester } from '../crypto/foreign-key-digest.ts';
 import { IdentifierDigester } from '../crypto/identifier-digest.ts';
 import { KeySigner } from '../crypto/key-signer.ts';
 import type { Env } from '../env.ts';
 import { TenantMemory } from '../tenant-memory.ts';
+import { ForeignKeys } from '../verify/foreign-keys.ts';
 import { PendingCalls } from '../verify/pending-calls.ts';
 import { SignatureCache } from '../verify/signature-cache.ts';
 import type { VerificationServices } from '../verify/verify.ts';
@@ -26,6 +28,7 @@ export type Runtime = VerificationServices & {
   readonly sealer: Sealer;
   readonly cursors: CursorSigner;
   readonly identifiers: IdentifierDigester;
+  readonly foreignDigests: ForeignKeyDigester;
   readonly tenants: TenantMemory;
 };
 
@@ -42,6 +45,7 @@ export function runtimeOf(env: Env): Runtime | ConfigProblem[] {
 }
 
 function makeRuntime({ adminToken, encryption, hmac, logLevel, hasDocs }: Config): Runtime {
+  const foreignDigests = new ForeignKeyDigester(hmac);
   return {
     logLevel,
     hasDocs,
@@ -51,6 +55,8 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel, hasDocs }: Config
     sealer: new Sealer(encryption),
     cursors: new CursorSigner(hmac),
     identifiers: new IdentifierDigester(hmac),
+    foreignDigests,
+    foreignKeys: new ForeignKeys(foreignDigests),
     signatures: new SignatureCache(),
     leases: new LeaseHolder(),
     budgets: new BudgetHolder(),

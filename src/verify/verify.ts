@@ -28,6 +28,7 @@ import { logEvent } from '../../durable-objects/log.ts';
 import type { VerifyResult } from '../../durable-objects/tenant/tenant.ts';
 import type { KeySigner } from '../crypto/key-signer.ts';
 import type { Place } from '../tenant-memory.ts';
+import { ForeignKey, type ForeignKeys } from './foreign-keys.ts';
 import type { PendingCalls } from './pending-calls.ts';
 import type { SignatureCache, SignedKey } from './signature-cache.ts';
 
@@ -89,6 +90,7 @@ export type LeaseServices = {
 export type VerificationServices = LeaseServices & {
   readonly signer: KeySigner;
   readonly signatures: SignatureCache;
+  readonly foreignKeys: ForeignKeys;
   /** Name of the object that holds the management keys. */
   readonly systemObjectName: Promise<string>;
 };
@@ -100,6 +102,13 @@ export type VerificationObjects = {
     objectName: string,
     keyId: string,
     digest: Uint8Array,
+    scopes: readonly string[],
+    call: CallWithBudgets,
+    spending?: Spending,
+  ): Promise<VerifyResult>;
+  verifyForeignKey(
+    objectName: string,
+    key: ForeignKey,
     scopes: readonly string[],
     call: CallWithBudgets,
     spending?: Spending,
@@ -116,10 +125,30 @@ export function verifyKeyString(
   services: VerificationServices,
   objects: VerificationObjects,
 ): Verification | Promise<Verification> {
-  const signed = services.signatures.find(text);
+  const signed = services.signatures.find(text) ?? findForeign(text, options, services);
   return signed === null
     ? verifyUncached(text, options, services, objects)
     : verifySigned(signed, options, services, objects);
+}
+
+/** The key of a foreign key string that was verified before, in the tenant that is meant; null for none. */
+function findForeign(text: string, { within, system }: VerificationOptions, { foreignKeys }: VerificationServices) {
+  const [tenant] = within;
+  return tenant === undefined || system ? null : foreignKeys.find(tenant.tenantId, text);
+}
+
+/** Verifies a text that is no key string of our own: it may be one that was issued elsewhere, if the tenant is known. */
+async function verifyForeign(
+  text: string,
+  options: VerificationOptions,
+  services: VerificationServices,
+  objects: VerificationObjects,
+): Promise<Verification> {
+  const [tenant] = options.within;
+  if (tenant === undefined || options.system) return { code: 'MALFORMED' };
+  const { tenantId } = tenant;
+  const key = await services.foreignKeys.read(tenantId, text, objects.placeOf(tenantId));
+  return key === null ? { code: 'MALFORMED' } : await verifySigned(key, options, services, objects);
 }
 
 /** Verifies a key string that the signature cache does not have. */
@@ -130,7 +159,7 @@ async function verifyUncached(
   objects: VerificationObjects,
 ): Promise<Verification> {
   const parsed = parseKeyString(text);
-  if (parsed === null) return { code: 'MALFORMED' };
+  if (parsed === null) return verifyForeign(text, options, services, objects);
   const digest = await services.signer.verify(parsed);
   if (digest === null) return { code: 'FORGED' };
   const objectName = objectNameOf(parsed.locator);
@@ -306,7 +335,11 @@ async function askObject(
   const sent = prepare(objectName, charged, services);
   let result: VerifyResult;
   try {
-    result = await objects.verifyKey(objectName, id, digest, scopes, callOf(sent), spending ?? undefined);
+    const [call, spent] = [callOf(sent), spending ?? undefined];
+    result =
+      signed instanceof ForeignKey
+        ? await objects.verifyForeignKey(objectName, signed, scopes, call, spent)
+        : await objects.verifyKey(objectName, id, digest, scopes, call, spent);
   } catch (error) {
     failed(objectName, sent, services);
     throw error;
@@ -326,6 +359,7 @@ async function askObject(
   const key: VerifiedKey = JSON.parse(result.keyJson);
   const isMetered = key.isMetered === true;
   signed.isMetered = isMetered;
+  if (signed instanceof ForeignKey) signed.foundAs(key.id);
   const record = renewal !== null && mayLease(byRecord(code), isMetered) ? heldKey(tenant, key, digest) : null;
   received(objectName, sent, { renewal, record }, services);
   if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };

@@ -24,6 +24,7 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'GET /v1/tenants/:tenantId/keys': { permission: 'keys:read' },
   'GET /v1/tenants/:tenantId/keys/counts': { permission: 'keys:read' },
   'POST /v1/tenants/:tenantId/keys/bulk': { permission: 'keys:create' },
+  'POST /v1/tenants/:tenantId/keys/import': { permission: 'keys:create' },
   'POST /v1/tenants/:tenantId/keys/revoke': { permission: 'keys:revoke' },
   'GET /v1/tenants/:tenantId/keys/:keyId': { permission: 'keys:read' },
   'PATCH /v1/tenants/:tenantId/keys/:keyId': { permission: 'keys:update' },

@@ -133,6 +133,8 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom(deep(9), deep(1500), Array(101).fill('a'), Array(5000).fill(null), wide(5000)),
 );
 
+const HASH = { algorithm: 'sha256', value: 'ab'.repeat(32), encoding: 'hex' };
+
 /**
  * Every route, with bodies that pass validation and name victims. A route without any is sent an empty object. The list
  * is written down here and not taken from the program, so that it works where the program does not run. A test compares
@@ -162,6 +164,17 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
     { keys: [{ name: 'One' }, { name: 'Two', prefix: 'other', owner: 'o', metadata: { a: 1 } }] },
     { keys: [{ name: 'Fine' }, { name: 'Late', expiresAt: '2000-01-01T00:00:00Z' }] },
     { keys: Array(501).fill({ name: 'Many' }) },
+  ],
+  'POST /v1/tenants/:tenantId/keys/import': [
+    { keys: [{ name: 'Foreign', hash: HASH, prefix: 'sk_live_', hint: 'sk_live_...1234', owner: 'o' }] },
+    {
+      keys: [
+        { name: 'Fine', hash: { ...HASH, value: 'cd'.repeat(32) } },
+        { name: 'Again', hash: HASH },
+      ],
+    },
+    { keys: [{ name: 'Slow', hash: { ...HASH, algorithm: 'bcrypt' } }] },
+    { keys: Array(501).fill({ name: 'Many', hash: HASH }) },
   ],
   'POST /v1/tenants/:tenantId/keys/revoke': [
     { ids: ['{{key}}', '{{revoked}}'] },
@@ -231,6 +244,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys/:keyId/rotate': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/revoke': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/bulk': 4 * 1024 * 1024,
+  'POST /v1/tenants/:tenantId/keys/import': 4 * 1024 * 1024,
   'POST /v1/tenants/:tenantId/owners': 96 * 1024,
   'PATCH /v1/tenants/:tenantId/owners/:ownerId': 96 * 1024,
   'POST /v1/tenants/:tenantId/plans': 96 * 1024,

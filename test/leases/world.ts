@@ -305,6 +305,7 @@ export class World {
       placeOf: () => PLACE,
       verifyKey: (_name, keyId, digest, scopes, call) =>
         answered(() => this.#object.verifyKey(keyId, digest, scopes, call, true)),
+      verifyForeignKey: () => Promise.reject(new Error('no key of this world was imported')),
       renewLease: (_name, call) => answered(() => this.#object.renewLease(call)),
       afterwards: (ms, work) => this.#later(this.#t + ms / isolate.clock.rate, () => void work()),
     };

@@ -12,6 +12,8 @@ pretendTime();
 
 /** Undoes the migrations that came after records of owners. */
 const UNDO_LATER = [
+  'DROP INDEX keys_imported',
+  'ALTER TABLE keys DROP COLUMN hint',
   'DROP TABLE usage_names',
   'DROP TABLE usage_hours',
   'DROP TABLE usage_days',

@@ -14,7 +14,7 @@ import type { Used } from '../../../domain/usage/pending-usage.ts';
  * object of a dozen fields.
  */
 export type HotKey = {
-  readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest'>;
+  readonly record: UsedKey & DecidedKey & Pick<KeyRecord, 'digest' | 'hint'>;
   readonly verifiedJson: string;
   /** Null for a key without limits. */
   readonly limits: KeyLimits | null;
@@ -73,6 +73,7 @@ export function hotKeyOf(
       seq: record.seq,
       id: record.id,
       digest: record.digest,
+      hint: record.hint,
       scopes: record.scopes,
       enabled: record.enabled,
       createdAt: record.createdAt,

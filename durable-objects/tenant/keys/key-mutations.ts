@@ -6,6 +6,8 @@
 import { changesBetween, isoTime } from '../../../domain/keys/changed-attributes.ts';
 import type {
   CreatedKey,
+  ForeignKeyInput,
+  ImportedKey,
   KeyRecord,
   KeyView,
   MintedKey,
@@ -18,6 +20,7 @@ import {
   cancelRotation,
   completeRotation,
   createKey,
+  importKey,
   type KeyPatch,
   type RotationInput,
   revokeKey,
@@ -32,6 +35,7 @@ import type { AuditSubject } from '../../audit-log.ts';
 import { patchedCredits, shown } from '../credits/patched-credits.ts';
 import { type Change, inAcceptedVersion, type Mutation, type MutationContext } from '../mutation.ts';
 import type { KeyGroup } from './group-revocations.ts';
+import { duplicatesIn } from './imported.ts';
 import { toNew } from './rows.ts';
 
 /** A key to store. `prefix` undefined stands for the tenant's own. */
@@ -44,7 +48,7 @@ export type NewKey = {
 };
 
 /** What the caller of a rotation asks for. Without `gracePeriodSeconds` the tenant's own applies. */
-export type RotationRequest = Omit<RotationInput, 'graceMs'> & { readonly gracePeriodSeconds?: number };
+export type RotationRequest = Omit<RotationInput, 'graceMs' | 'newPrefix'> & { readonly gracePeriodSeconds?: number };
 
 export type RotatedPair = { readonly successor: KeyView; readonly predecessor: KeyView };
 
@@ -62,42 +66,21 @@ export function creation<T>(
   newKeys: readonly NewKey[],
   toResult: (record: NewRecord, now: number) => T,
 ): Mutation<readonly T[], Failure | PrefixMismatch> {
-  const made = ({ tenant, command }: MutationContext, now: number) => {
-    const records: NewRecord[] = [];
-    for (const [index, { minted, attributes }] of newKeys.entries()) {
-      const created = createKey(stored(minted, tenant), attributes, command.actor.id, now);
-      if (!created.ok) return fail({ ...created.failure, index });
-      records.push(created.value);
-    }
-    return ok(records);
-  };
+  const made = ({ tenant, command }: MutationContext, now: number) =>
+    recordsOf(newKeys, ({ minted, attributes }) =>
+      createKey(stored(minted, tenant), attributes, command.actor.id, now),
+    );
   return {
     about: [],
     run: (context) => {
-      const { store, tenant, now } = context;
+      const { tenant, now } = context;
       for (const { minted, prefix = tenant.settings.keyPrefix } of newKeys) {
         if (minted.prefix !== prefix) return fail({ code: 'prefix_mismatch', prefix });
       }
       const records = made(context, now);
       if (!records.ok) return records;
-      const index = records.value.findIndex((record) => isUnknownPlan(context, record));
-      if (index >= 0) return fail({ code: 'no_such_plan', index });
-      ensureOwners(context, records.value);
-      const credits = new Map<string, NewCredits>();
-      for (const [i, record] of records.value.entries()) {
-        store.keys.insert(record, now);
-        const wanted = newKeys[i]?.credits ?? null;
-        if (wanted === null) continue;
-        store.credits.write(creditsOfKey(record), newCredits(wanted.remaining, wanted.refill, now));
-        credits.set(record.id, wanted);
-      }
-      return ok({
-        value: records.value.map((record) => toResult(record, now)),
-        audit: records.value.map(({ id }) => {
-          const given = credits.get(id);
-          return { action: 'key.create', keyId: id, ...(given && { changes: { credits: shown(given) } }) };
-        }),
-      });
+      const audit = storeNew(context, 'key.create', records.value, newKeys);
+      return audit.ok ? ok({ value: records.value.map((record) => toResult(record, now)), audit: audit.value }) : audit;
     },
     // A new key follows from the request and its time, so its result need not be kept. It can be larger than any other.
     again: (context, at) => {
@@ -105,6 +88,79 @@ export function creation<T>(
       return records.ok ? ok(records.value.map((record) => toResult(record, at))) : records;
     },
   };
+}
+
+/** A key that was issued elsewhere, to store. */
+export type NewForeignKey = Pick<NewKey, 'attributes' | 'credits'> & { readonly key: ForeignKeyInput };
+
+/**
+ * Stands for the keys of an import in what the change concerns. Nobody holds a record of this name, so the change only
+ * waits until no earlier instance of this object can have handed out anything: that one may have removed a key with one
+ * of the digests just before it ended.
+ */
+const OF_IMPORTS: readonly string[] = ['imported keys'];
+
+/** Stores keys that were issued elsewhere: all, or none. Fails with `hash_exists` when the hash of one is there. */
+export function importation(newKeys: readonly NewForeignKey[]): Mutation<readonly ImportedKey[]> {
+  const made = ({ command }: MutationContext, now: number) =>
+    recordsOf(newKeys, ({ key, attributes }) => importKey(key, attributes, command.actor.id, now));
+  return {
+    about: [],
+    run: (context) => {
+      const { store, tenant, now } = context;
+      if (tenant.id === SYSTEM_TENANT_ID) throw new Error('management keys are not imported');
+      const keys = newKeys.map(({ key }) => key);
+      const duplicates = duplicatesIn(keys, (digest) => store.keys.idOfImported(digest));
+      if (duplicates.length > 0) return fail({ code: 'hash_exists', duplicates });
+      const records = made(context, now);
+      if (!records.ok) return records;
+      const audit = storeNew(context, 'key.import', records.value, newKeys);
+      if (!audit.ok) return audit;
+      const bringsBack = keys.some(({ digests }) => store.keys.removedDigests.hasAny(digests));
+      const concerns = bringsBack ? 'everything' : OF_IMPORTS;
+      return ok({ value: records.value.map(imported), audit: audit.value, concerns });
+    },
+    again: (context, at) => {
+      const records = made(context, at);
+      return records.ok ? ok(records.value.map(imported)) : records;
+    },
+  };
+}
+
+function imported({ id, createdAt, updatedAt, createdBy }: NewRecord): ImportedKey {
+  return { id, createdAt, updatedAt, createdBy };
+}
+
+/** The records of keys that are to be stored. A failure says which key it is about. */
+function recordsOf<K>(keys: readonly K[], make: (key: K) => Result<NewRecord>): Result<readonly NewRecord[]> {
+  const records: NewRecord[] = [];
+  for (const [index, key] of keys.entries()) {
+    const made = make(key);
+    if (!made.ok) return fail({ ...made.failure, index });
+    records.push(made.value);
+  }
+  return ok(records);
+}
+
+/** Stores new records with the credits that are wanted for them. Returns their audit entries. */
+function storeNew(
+  context: MutationContext,
+  action: 'key.create' | 'key.import',
+  records: readonly NewRecord[],
+  wanted: readonly Pick<NewKey, 'credits'>[],
+): Result<readonly AuditSubject[]> {
+  const { store, now } = context;
+  const index = records.findIndex((record) => isUnknownPlan(context, record));
+  if (index >= 0) return fail({ code: 'no_such_plan', index });
+  ensureOwners(context, records);
+  const audit = records.map((record, i): AuditSubject => {
+    store.keys.insert(record, now);
+    const credits = wanted[i]?.credits ?? null;
+    if (credits === null) return { action, keyId: record.id };
+    store.credits.write(creditsOfKey(record), newCredits(credits.remaining, credits.refill, now));
+    return { action, keyId: record.id, changes: { credits: shown(credits) } };
+  });
+  return ok(audit);
 }
 
 /** The result for callers who know what they asked for. */
@@ -275,7 +331,7 @@ export function rotation(
       const found = keyFor(context, keyId);
       if (!found.ok) return found;
       const graceMs = (gracePeriodSeconds ?? tenant.settings.gracePeriodSeconds) * 1000;
-      const input = { graceMs, overrides, rights };
+      const input = { graceMs, overrides, rights, newPrefix: tenant.settings.keyPrefix };
       const rotated = rotateKey(found.value, stored(minted, tenant), input, command.actor.id, now);
       if (!rotated.ok) return rotated;
       const { predecessor, successor } = rotated.value;

@@ -10,6 +10,7 @@ import { OwnerTable } from '../owners/owner-table.ts';
 import { PlanTable } from '../plans/plan-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
+import { firstOf, includesDigest, RemovedDigests } from './imported.ts';
 import { KEY_QUERIES } from './queries.ts';
 import {
   attributeValues,
@@ -34,6 +35,8 @@ export class KeyTable {
   readonly owners: OwnerTable;
   readonly plans: PlanTable;
   readonly credits: CreditTable;
+  /** Digests of imported keys that holders may know although they are not stored any more. */
+  readonly removedDigests = new RemovedDigests();
   /** Ids of existing records that were changed since the last `takeWritten`, by themselves or with their owner. */
   readonly #changed = new Set<string>();
   /** Ids of records that were purged since then. */
@@ -75,6 +78,23 @@ export class KeyTable {
     const hot = hotKeyOf(record, owner, state, this.#creditHolderOf(record));
     this.#hot.set(id, hot, hotBytes(hot));
     return hot;
+  }
+
+  /** The id of the imported key that has this digest; undefined when there is none. */
+  idOfImported(digest: Uint8Array): string | undefined {
+    const wanted = new Uint8Array(digest).buffer;
+    return this.#sql.exec<{ id: string }>(KEY_QUERIES.importedByDigest, wanted).toArray()[0]?.id;
+  }
+
+  /**
+   * The imported key that has one of these digests, as `getHot` returns it. `likelyId`: the id that it had when it was
+   * last found, which spares the search.
+   */
+  getHotImported(digests: readonly Uint8Array[], likelyId: string | null): HotKey | undefined {
+    const known = likelyId === null ? undefined : this.getHot(likelyId);
+    if (known !== undefined && known.record.hint !== null && includesDigest(digests, known.record.digest)) return known;
+    const id = firstOf(digests, (digest) => this.idOfImported(digest));
+    return id === undefined ? undefined : this.getHot(id);
   }
 
   /** Whose credits a key draws on: its own, else those of its owner; null for none. */
@@ -133,6 +153,7 @@ export class KeyTable {
   remove(record: KeyRecord): void {
     this.#touch(record.id);
     this.counts.follow(storedStateOf(record), null);
+    if (record.hint !== null) this.removedDigests.add(record.digest);
     this.#sql.exec(KEY_QUERIES.remove, record.seq);
   }
 
@@ -235,9 +256,11 @@ export class KeyTable {
       lineage: string | null;
       sealing_key_id: number | null;
       status: KeyStatus;
+      imported: ArrayBuffer | null;
     };
     const purged = this.#sql.exec<Row>(KEY_QUERIES.purge, endedBefore, limit).toArray();
-    for (const { id } of purged) {
+    for (const { id, imported } of purged) {
+      if (imported !== null) this.removedDigests.add(new Uint8Array(imported));
       this.#hot.delete(id);
       this.#purged.push(id);
     }

@@ -21,6 +21,7 @@ const setColumns = (columns: string) =>
 export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
+  importedByDigest: 'SELECT id FROM keys WHERE digest = ? AND hint IS NOT NULL',
   insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room)
     VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
   update: setColumns(LIFE_COLUMNS),
@@ -41,7 +42,7 @@ export const KEY_QUERIES = {
   },
   due: `SELECT ${RECORD_COLUMNS} FROM keys WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
   purge: `DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ended_at <= ? ORDER BY ended_at LIMIT ?)
-    RETURNING seq, id, replaced_by, lineage, sealing_key_id, status`,
+    RETURNING seq, id, replaced_by, lineage, sealing_key_id, status, iif(hint IS NULL, NULL, digest) AS imported`,
   livingOf: {
     owner: `SELECT ${REVOCABLE_COLUMNS} FROM keys
       WHERE owner = ? AND (revoked_at IS NULL) = 1 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,

@@ -19,7 +19,7 @@ export const REVOCATION_COLUMNS = 'revoked_at, revoked_by';
 export const ATTRIBUTE_COLUMNS = 'name, owner, scopes, metadata, enabled, expires_at, plan, rate_limits, quotas';
 /** Columns that a new key fills. It was neither changed, revoked, rotated nor used, so the others stay NULL. */
 export const NEW_COLUMNS = `id, prefix, last_four, created_at, created_by, replaces, digest, envelope, signing_key_id,
-  sealing_key_id, updated_at, version, lineage, status, due_at, ${ATTRIBUTE_COLUMNS}`;
+  sealing_key_id, updated_at, version, lineage, status, due_at, hint, ${ATTRIBUTE_COLUMNS}`;
 /**
  * Length of the column `room` of a new key; every later change empties it. A rotation makes a row some 60 bytes longer.
  * Rows are written close together, so without room SQLite would often have to share out the rows of several pages anew.
@@ -29,7 +29,7 @@ export const ROOM_BYTES = 40;
 /** Columns of a `ListedRow`, in its order. */
 export const LISTED_COLUMNS = `seq, id, name, prefix, last_four, owner, scopes, metadata, enabled, created_at,
   updated_at, expires_at, revoked_at, last_used_at, version, replaces, replaced_by, rotated_at, grace_ends_at, lineage,
-  created_by, revoked_by, signing_key_id, sealing_key_id, plan, rate_limits, quotas`;
+  created_by, revoked_by, signing_key_id, sealing_key_id, plan, rate_limits, quotas, hint`;
 /** Columns of a `KeyRow`, in its order. */
 export const RECORD_COLUMNS = `digest, envelope, status, ${LISTED_COLUMNS}`;
 /** Columns of a `RevocableKey`: none that can be large. */
@@ -75,6 +75,7 @@ export type ListedRow = [
   plan: string | null,
   rateLimits: string | null,
   quotas: string | null,
+  hint: string | null,
 ];
 
 /** Rows are arrays, which cost half of what objects do. */
@@ -105,7 +106,7 @@ export function toListed([
 ]: ListedRow): ListedKey {
   const [createdAt, updatedAt, expiresAt, revokedAt, lastUsedAt, version, ...others] = rest;
   const [replaces, replacedBy, rotatedAt, graceEndsAt, lineage, createdBy, revokedBy, ...entries] = others;
-  const [signingKeyId, sealingKeyId, plan, rateLimits, quotas] = entries;
+  const [signingKeyId, sealingKeyId, plan, rateLimits, quotas, hint] = entries;
   return {
     seq,
     id,
@@ -134,6 +135,7 @@ export function toListed([
     plan,
     rateLimits: rateLimits ?? NO_LIMITS,
     quotas: quotas ?? NO_LIMITS,
+    hint,
   };
 }
 
@@ -155,6 +157,7 @@ export function newValues(record: NewRecord, status: KeyStatus, now: number): Sq
     record.lineage,
     status,
     nextTransitionAt(record, now),
+    record.hint,
     ...attributeValues(record),
   ];
 }

@@ -13,6 +13,7 @@ import { changed, isReplayed, page } from '../outcomes.ts';
 import { problem, unwrap, wouldWiden } from '../problems.ts';
 import type { RequestContext } from '../request-context.ts';
 import { changeKey } from './change.ts';
+import { importKeys } from './import.ts';
 import { mintMany, mintSuccessor } from './minting.ts';
 import {
   bulkKeys,
@@ -303,6 +304,6 @@ const revealKey = operation({
 
 /** `…/keys/counts` comes before `…/keys/:keyId`, since the first path that matches is taken. */
 export const keyOperations: readonly Operation[] = [
-  ...[createKey, listKeys, countKeys, createKeys, revokeKeys],
+  ...[createKey, listKeys, countKeys, createKeys, importKeys, revokeKeys],
   ...[getKey, updateKey, deleteKey, rotateKey, revokeKey, revealKey],
 ];

@@ -49,7 +49,7 @@ export const createKeyBody = closedObject({
 });
 
 /** Most keys in one bulk request, since they are all created or revoked in one transaction. */
-const BULK_MAX = 500;
+export const BULK_MAX = 500;
 
 export const createKeysBody = listBody('keys', createKeyBody, BULK_MAX, 'keys');
 
@@ -133,7 +133,7 @@ const listKeysParameters = closedObject({
   order,
   status: v.exactOptional(statuses),
   owner: v.exactOptional(owner),
-  prefix: v.exactOptional(keyPrefix),
+  prefix: v.exactOptional(line(50)),
   name: v.exactOptional(name),
   search: v.exactOptional(name),
   expiresBefore: v.exactOptional(time),
@@ -179,6 +179,8 @@ const keyFields = {
   name: v.string(),
   prefix: v.string(),
   hint: v.string(),
+  /** Whether it was issued elsewhere. */
+  imported: v.boolean(),
   owner: v.nullable(v.string()),
   scopes: v.array(v.string()),
   metadata: v.record(v.string(), v.unknown()),
@@ -234,6 +236,8 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
     name: key.name,
     prefix: key.prefix,
     hint: hintOf(key),
+    // A result that an earlier version kept has none.
+    imported: typeof key.hint === 'string',
     owner: key.owner,
     scopes: [...key.scopes],
     metadata: typeof key.metadata === 'string' ? parseMetadata(key.metadata) : key.metadata,
@@ -247,9 +251,9 @@ export function toKeyResource(tenantId: string, key: ShownKey): KeyResource {
   };
 }
 
-/** What people recognise a key by: its prefix and last four characters. */
-export function hintOf({ prefix, lastFour }: Pick<KeyView, 'prefix' | 'lastFour'>): string {
-  return `${prefix}_...${lastFour}`;
+/** What people recognise a key by: its prefix and last four characters, or what its import said. */
+export function hintOf({ hint, prefix, lastFour }: Pick<KeyView, 'hint' | 'prefix' | 'lastFour'>): string {
+  return hint ?? `${prefix}_...${lastFour}`;
 }
 
 /**
@@ -262,14 +266,14 @@ export function toKeyWithSecret(
   { id, prefix, lastFour, createdAt, createdBy }: CreatedKey,
   secret: string,
 ): KeyWithSecret {
-  const created = { id, prefix, lastFour, createdAt, createdBy, updatedAt: createdAt, version: 1 };
+  const created = { id, prefix, lastFour, hint: null, createdAt, createdBy, updatedAt: createdAt, version: 1 };
   const status = attributes.enabled ? 'active' : 'disabled';
   const credits = wanted && firstCredits(wanted.remaining, wanted.refill, createdAt);
   return { ...toKeyResource(tenantId, { ...attributes, ...created, credits, status, ...UNTOUCHED }), secret };
 }
 
 /** The fields of a key that was neither used, rotated nor revoked yet. */
-const UNTOUCHED = {
+export const UNTOUCHED = {
   revokedAt: null,
   revokedBy: null,
   lastUsedAt: null,

@@ -8,6 +8,7 @@ import { cleanupList, cleanupReport } from '../cleanup/schemas.ts';
 import { creditsOut } from '../credits/schemas.ts';
 import { encryptionOverview, resealProgress } from '../encryption/schemas.ts';
 import { pageOut } from '../fields.ts';
+import { importedKeys } from '../keys/import-schemas.ts';
 import {
   actorOut,
   bulkKeys,
@@ -50,6 +51,7 @@ export const COMPONENTS: Readonly<Record<string, v.GenericSchema>> = {
   KeyList: listedKeys,
   KeyCounts: keyCounts,
   KeysWithSecrets: bulkKeys,
+  ImportedKeys: importedKeys,
   RevocationCount: revocationCount,
   KeyString: revealedKey,
   Verification: verification,
@@ -107,6 +109,9 @@ export const NOTES: Readonly<Record<string, string>> = {
     'A verification is not a change, and one that is repeated counts again.',
   'keys.create': 'The key string is `secret`.',
   'keys.createMany': 'The keys in the answer have the order of the request.',
+  'keys.import':
+    'What is kept of a hash is a keyed digest. Verify such a key with `tenantId`, or as a caller confined to the ' +
+    'tenant. Its rotation gives a key of the usual form. The keys in the answer have the order of the request.',
   'keys.revoke': 'Revoking again answers 200 with the first `revokedAt`.',
   'keys.delete': 'Verifications of the key string then answer `NOT_FOUND`.',
   'keys.reveal': 'Always recorded in the audit log. `Idempotency-Key` has no effect: repeating it changes nothing.',
@@ -131,7 +136,8 @@ export const FIELDS: Readonly<Record<string, string>> = {
   tenantId: 'The tenant that it belongs to.',
   name: 'For people.',
   prefix: 'The start of the key string. By default that of the tenant.',
-  hint: 'Prefix and last four characters of the key string, to tell keys apart.',
+  hint: 'To tell keys apart: prefix and last four characters of the key string, or what the import said.',
+  imported: 'Whether it was issued elsewhere and imported. Then its key string cannot be shown.',
   owner: 'The id of a customer of yours; null for none.',
   scopes: 'What the key may do. `a:*` covers every scope that starts with `a:`, and `*` covers all.',
   metadata: 'A JSON object of yours, part of each verification. At most 4,096 bytes, 8 levels and 1,000 values.',
@@ -166,6 +172,14 @@ export const FIELDS: Readonly<Record<string, string>> = {
   'KeysRevokeManyBody.owner': 'Revokes all keys of this owner.',
   keys: 'The keys to create: all of them or none.',
   revoked: 'How many keys are revoked now that were not before.',
+  'KeysImportBody.keys': 'The keys to import: all of them or none.',
+  'KeysImportItem.prefix': 'The start of the key string, as it is to be shown.',
+  'KeysImportItem.hint': 'What people recognise the key by. By default the prefix. Never the whole key string.',
+  'KeysImportItem.createdAt': 'When it was issued; null for now. Not in the future, and not before the year 2000.',
+  hash: 'The hash of the whole key string, as UTF-8.',
+  algorithm: 'The hash function. Slow hashes with a salt, like bcrypt and argon2, cannot be imported.',
+  'hash.value': 'The 32 bytes of the hash, written as `encoding` says.',
+  encoding: '`hex` in lower case, `base64` with padding, or `base64url` without.',
 
   // ---- counts ----
   'KeyCounts.active': 'In use.',
@@ -410,6 +424,26 @@ export const PROBLEM_MEMBERS: Partial<
     },
   },
   forbidden: { properties: { permission: { type: 'string', description: 'The permission that is missing.' } } },
+  hash_exists: {
+    required: ['duplicates'],
+    properties: {
+      duplicates: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 100,
+        description: 'The keys of the request whose hash is there already, up to 100.',
+        items: {
+          type: 'object',
+          properties: {
+            index: { type: 'integer', description: 'The place in `keys`, from 0.' },
+            keyId: { type: 'string', description: 'The key that has it. Absent if it is earlier in the request.' },
+          },
+          required: ['index'],
+          additionalProperties: false,
+        },
+      },
+    },
+  },
   keys_not_found: {
     required: ['ids'],
     properties: { ids: { type: 'array', items: { type: 'string' }, description: 'The ids that do not exist.' } },

@@ -50,6 +50,7 @@ const key = {
   name: 'Backend',
   prefix: 'ks',
   hint: 'ks_...5gKv',
+  imported: false,
   owner: OWNER_ID,
   scopes: ['invoices:*'],
   metadata: { team: 'billing' },
@@ -76,6 +77,9 @@ const successor = {
   updatedAt: ROTATED,
   rotation: { ...NEVER_ROTATED, replaces: KEY_ID },
 };
+/** SHA-256 of `acme-example-key-1`. */
+const HASH = { algorithm: 'sha256', value: 'liIzEPYL9VZn2l-BiiukIxc2sdCUuA_pVcMQKFxs884', encoding: 'base64url' };
+const importedKey = { ...key, prefix: 'acme', hint: 'acme...y-1', imported: true };
 const changedKey = {
   ...key,
   name: 'Backend of the shop',
@@ -191,6 +195,23 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'keys.createMany': {
     request: { keys: [{ name: 'Backend', owner: OWNER_ID, scopes: ['invoices:*'], metadata: { team: 'billing' } }] },
     response: { data: [{ ...key, secret: SECRET }] },
+  },
+  'keys.import': {
+    request: {
+      keys: [
+        {
+          hash: HASH,
+          name: 'Backend',
+          prefix: 'acme',
+          hint: 'acme...y-1',
+          owner: OWNER_ID,
+          scopes: ['invoices:*'],
+          metadata: { team: 'billing' },
+          createdAt: CREATED,
+        },
+      ],
+    },
+    response: { data: [importedKey] },
   },
   'keys.list': { response: page([key]) },
   'keys.count': {

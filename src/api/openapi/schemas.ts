@@ -51,6 +51,11 @@ export class Components {
       if (response.body !== null) add(made, `${pascalCase(id)}Response`, response.body);
       for (const [name, schema] of Object.entries(entriesOf(query))) parameters[`${id}?${name}`] = schema;
     }
+    // Items that are no bodies of other operations.
+    for (const { id, request } of operations) {
+      const { body } = request;
+      if (body !== undefined && isListBody(body)) add(given, `${pascalCase(id)}Item`, body.item);
+    }
     const inputs = converted(given, 'input');
     for (const { request } of operations) {
       const { body } = request;

@@ -17,6 +17,12 @@ export type MutationRequest = {
 
 const SYSTEM = '_system';
 
+/** A key that was issued elsewhere. */
+function foreign(name: string) {
+  const value = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
+  return { name, hash: { algorithm: 'sha256', value, encoding: 'hex' } };
+}
+
 /** By name. Each prepares a new request over a connection that loses nothing. */
 export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string) => Promise<MutationRequest>>> = {
   'create a tenant': async () => {
@@ -42,6 +48,10 @@ export const MUTATIONS: Readonly<Record<string, (client: Client, tenant: string)
   'create keys in bulk': async (_client, tenant) => ({
     ...onKeys(tenant, '/bulk', { keys: [{ name: 'a' }, { name: 'b', prefix: 'other' }] }, 201, 'key.create'),
     actions: ['key.create', 'key.create'],
+  }),
+  'import keys': async (_client, tenant) => ({
+    ...onKeys(tenant, '/import', { keys: [foreign('a'), foreign('b')] }, 201, 'key.import'),
+    actions: ['key.import', 'key.import'],
   }),
   'change a key': (client, tenant) => onKey(client, tenant, '', { name: 'New' }, 200, 'key.update', 'PATCH'),
   'add credits to a key': async (client, tenant) => {
