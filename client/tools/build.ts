@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'client');
 
 /** The command line, which runs in Node and uses what Node has. */
-const COMMAND = join(CLIENT, 'src/cli/main.ts');
+const COMMAND = join(CLIENT, 'src/cli/bin.ts');
 
 type Target = { readonly types: string; readonly default: string };
 export type Manifest = {

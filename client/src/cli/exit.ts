@@ -22,7 +22,10 @@ export class UsageError extends Error {
   /** Whether the usage of the command helps. */
   readonly showUsage: boolean;
 
-  constructor(message: string, { more = [], showUsage = true }: { more?: readonly string[]; showUsage?: boolean } = {}) {
+  constructor(
+    message: string,
+    { more = [], showUsage = true }: { more?: readonly string[]; showUsage?: boolean } = {},
+  ) {
     super(message);
     this.more = more;
     this.showUsage = showUsage;

@@ -1,8 +1,9 @@
 /** Help texts: of the program, of a noun, of a command. All are made from the list of commands. */
-import { COMMANDS, commandsOf } from './commands/all-commands.ts';
-import type { Command } from './commands/command.ts';
+
 import type { Flag } from './arguments/flags.ts';
 import { GLOBAL_FLAGS, TENANT_FLAG } from './arguments/global-flags.ts';
+import { COMMANDS, commandsOf } from './commands/all-commands.ts';
+import type { Command } from './commands/command.ts';
 import { padded, widthOf } from './output/text.ts';
 
 const WIDTH = 100;
@@ -27,7 +28,9 @@ export function programHelp(): string {
     const [noun = '', verb = ''] = words;
     nouns.set(noun, [...(nouns.get(noun) ?? []), ...(verb === '' ? [] : [verb])]);
   }
-  const withVerbs = [...nouns].filter(([, verbs]) => verbs.length > 0).map(([noun, verbs]) => [noun, verbs.join(', ')] as const);
+  const withVerbs = [...nouns]
+    .filter(([, verbs]) => verbs.length > 0)
+    .map(([noun, verbs]) => [noun, verbs.join(', ')] as const);
   const single = COMMANDS.filter(({ words }) => words.length === 1);
   return [
     'keystead issues, verifies, rotates and revokes API keys.',
@@ -104,18 +107,24 @@ export function commandHelp(command: Command): string {
   ].join('\n');
 }
 
-const SHORT_NAMES: Readonly<Record<string, string>> = { help: '-h, ', quiet: '-q, ', verbose: '-v, ', yes: '-y, ', version: '-V, ' };
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  help: '-h, ',
+  quiet: '-q, ',
+  verbose: '-v, ',
+  yes: '-y, ',
+  version: '-V, ',
+};
 
 function flagRows(flags: readonly Flag[]): string[] {
   return rows(
-    flags.map(({ name, takes, negated, repeatable, description, schema, target }) => {
+    flags.map(({ name, takes, negated, repeatable, description, schema, target, required }) => {
       const isSwitch = takes === null && negated !== undefined;
       const shown = `${SHORT_NAMES[name] ?? ''}--${isSwitch ? '[no-]' : ''}${name}${takes === null ? '' : ` ${takes}`}`;
       const no = negated !== undefined && !isSwitch && target.in === 'body' ? ` --no-${name} for none.` : '';
       const more = repeatable ? ' Repeatable.' : '';
       const choices = schema.items?.enum;
       const names = choices === undefined ? '' : ` Of: ${choices.join(', ')}.`;
-      return [shown, `${description}${names}${more}${no}`] as const;
+      return [shown, `${required ? 'Required. ' : ''}${description}${names}${more}${no}`] as const;
     }),
   );
 }
@@ -129,7 +138,9 @@ function rows(pairs: readonly (readonly [string, string])[]): string[] {
     const own = isLong ? [`${INDENT}${name}`] : [];
     return [
       ...own,
-      ...lines.map((line, at) => `${INDENT}${padded(at === 0 && !isLong ? name : '', width)}${INDENT}${line}`.trimEnd()),
+      ...lines.map((line, at) =>
+        `${INDENT}${padded(at === 0 && !isLong ? name : '', width)}${INDENT}${line}`.trimEnd(),
+      ),
     ];
   });
 }

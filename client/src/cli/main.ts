@@ -113,7 +113,9 @@ async function report(error: unknown, command: Command | null, printer: Printer)
   // The reader of stdout has gone: `keystead … | head`.
   if ((error as NodeJS.ErrnoException).code === 'EPIPE') return EXIT.ok;
   // A mistake in the program. The message could hold anything, the names of places in it cannot.
-  const frames = String((error as Error)?.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  const frames = String((error as Error)?.stack ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '));
   await say('Something went wrong in the command itself. Please report it, with these lines:');
   for (const frame of frames.slice(0, 5)) await printer.warn(frame);
   return EXIT.refused;

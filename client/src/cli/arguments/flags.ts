@@ -17,6 +17,8 @@ export type Flag = {
   /** What it takes, for the help; null for a flag without a value. */
   readonly takes: string | null;
   readonly repeatable: boolean;
+  /** Whether the request needs it, for the help. */
+  readonly required?: boolean;
   /** The value of `--no-NAME`; undefined where there is none. */
   readonly negated: unknown;
   readonly description: string;
@@ -44,7 +46,8 @@ function nonNull(schema: Schema): { readonly schema: Schema; readonly nullable: 
 export const propertiesOf = (schema: Schema): Readonly<Record<string, Schema>> =>
   Object.assign({}, ...(schema.anyOf ?? schema.oneOf ?? []).map(propertiesOf), schema.properties);
 
-const isContainer = (schema: Schema): boolean => schema.properties !== undefined && schema.additionalProperties === false;
+const isContainer = (schema: Schema): boolean =>
+  schema.properties !== undefined && schema.additionalProperties === false;
 
 /** The flags for the members of a body. Members of inner objects that cannot be null are flags of their own. */
 export function bodyFlags(schema: Schema, left: readonly string[] = [], path: readonly string[] = []): Flag[] {
@@ -53,7 +56,8 @@ export function bodyFlags(schema: Schema, left: readonly string[] = [], path: re
     const { schema: inner, nullable } = nonNull(whole);
     const at = [...path, name];
     if (isContainer(inner) && !nullable) return bodyFlags(inner, [], at);
-    return flagsOf(name, inner, nullable, { in: 'body', path: at });
+    const flags = flagsOf(name, inner, nullable, { in: 'body', path: at });
+    return schema.required?.includes(name) ? flags.map((flag) => ({ ...flag, required: true })) : flags;
   });
 }
 
@@ -75,7 +79,8 @@ function flagsOf(name: string, schema: Schema, nullable: boolean, target: Flag['
     const aliases = [flagName, ...(short === 'grace-period' ? ['grace'] : [])];
     return [{ ...base, name: short, aliases, takes: 'DURATION', read: last(read(DURATION, durationSeconds)) }];
   }
-  if (schema.type === 'integer') return [{ ...base, name: flagName, takes: 'N', read: last(read('a whole number', integerOf)) }];
+  if (schema.type === 'integer')
+    return [{ ...base, name: flagName, takes: 'N', read: last(read('a whole number', integerOf)) }];
   if (schema.format === 'date-time') return timeFlags(name, flagName, base);
   if (schema.type === 'object' && schema.properties === undefined) {
     return [{ ...base, name: flagName, takes: 'NAME=VALUE', repeatable: true, read: freeObject }];
@@ -117,16 +122,29 @@ function timeFlags(name: string, flagName: string, base: Base): Flag[] {
   if (base.target.in === 'query') {
     const sign = name === 'expiresBefore' ? 1 : -1;
     const what = sign < 0 ? 'that long ago' : 'from now';
-    const readTime = last((text, now) => timeOf(text) ?? (durationSeconds(text) === null ? null : moved(text, now, sign)));
+    const readTime = last(
+      (text, now) => timeOf(text) ?? (durationSeconds(text) === null ? null : moved(text, now, sign)),
+    );
     const description = `${base.description} A duration like 7d means ${what}.`;
-    return [{ ...base, name: flagName, takes: 'TIME', description, read: orFault(`${TIME}, or a duration like 7d`, readTime) }];
+    return [
+      {
+        ...base,
+        name: flagName,
+        takes: 'TIME',
+        description,
+        read: orFault(`${TIME}, or a duration like 7d`, readTime),
+      },
+    ];
   }
   const at: Flag = { ...base, name: flagName, takes: 'TIME', read: last(read(TIME, timeOf)) };
   if (!name.endsWith('At')) return [at];
   const inName = flagName.replace(/-at$/, '-in');
   const description = `The same, as a duration from now, like 30d.`;
   const readIn = last((text, now) => (durationSeconds(text) === null ? null : moved(text, now, 1)));
-  return [at, { ...base, name: inName, takes: 'DURATION', description, negated: undefined, read: orFault(DURATION, readIn) }];
+  return [
+    at,
+    { ...base, name: inName, takes: 'DURATION', description, negated: undefined, read: orFault(DURATION, readIn) },
+  ];
 }
 
 const moved = (text: string, now: number, sign: number): string => {
@@ -238,8 +256,12 @@ export function headerFlags({ headers }: Operation): Flag[] {
     read: reader,
   });
   const known: Readonly<Record<string, Flag>> = {
-    IfMatch: flag('if-version', 'If-Match', 'N', 'Changes it only if it still has this version.', (texts) =>
-      `"${read('a version, a whole number', integerOf)(texts.at(-1) ?? '')}"`,
+    IfMatch: flag(
+      'if-version',
+      'If-Match',
+      'N',
+      'Changes it only if it still has this version.',
+      (texts) => `"${read('a version, a whole number', integerOf)(texts.at(-1) ?? '')}"`,
     ),
     IdempotencyKey: flag(
       'idempotency-key',
@@ -260,7 +282,7 @@ export function headerFlags({ headers }: Operation): Flag[] {
 }
 
 /** The value of a flag from its texts, checked by its schema. The message of a failure names the flag. */
-export function valueOf(flag: Flag, texts: readonly string[], now: number): unknown {
+export function valueOfFlag(flag: Flag, texts: readonly string[], now: number): unknown {
   try {
     const value = flag.read(texts, now);
     const fault = faultOf(flag.schema, value);

@@ -31,4 +31,8 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
 ];
 
 export const YES_FLAG = option('yes', null, 'Does not ask.');
-export const BODY_FLAG = option('body', '-|@FILE', 'The body as JSON, from stdin or a file. Flags replace its members.');
+export const BODY_FLAG = option(
+  'body',
+  '-|@FILE',
+  'The body as JSON, from stdin or a file. Flags replace its members.',
+);

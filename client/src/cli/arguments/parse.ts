@@ -83,7 +83,10 @@ function unknownFlag(rawName: string, known: readonly string[]): string {
 /** The candidate that differs in at most two letters, or goes on with the text. */
 export function nearest(text: string, candidates: readonly string[]): string | null {
   const ranked = candidates
-    .map((candidate) => [candidate, candidate.startsWith(text) && text.length > 2 ? 0 : distance(text, candidate)] as const)
+    .map(
+      (candidate) =>
+        [candidate, candidate.startsWith(text) && text.length > 2 ? 0 : distance(text, candidate)] as const,
+    )
     .toSorted(([, a], [, b]) => a - b);
   const [best] = ranked;
   return best !== undefined && best[1] <= 2 && best[1] < text.length ? best[0] : null;

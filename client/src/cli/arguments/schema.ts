@@ -45,7 +45,6 @@ function isOfType(type: string, value: unknown): boolean {
   if (type === 'array') return Array.isArray(value);
   if (type === 'null') return value === null;
   if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
-  // biome-ignore lint/suspicious/useValidTypeof: the rest are names that typeof knows
   return typeof value === type;
 }
 
@@ -99,7 +98,9 @@ function objectFault(
   if (missing !== undefined) return { path: [...path, missing], message: 'is missing' };
   return firstOf(Object.entries(value), ([name, member]) => {
     if (Object.hasOwn(properties, name)) return faultOf(properties[name] ?? {}, member, [...path, name]);
-    return additionalProperties === false ? fault(`has an unknown member; known are ${listOf(Object.keys(properties))}`) : null;
+    return additionalProperties === false
+      ? fault(`has an unknown member; known are ${listOf(Object.keys(properties))}`)
+      : null;
   });
 }
 

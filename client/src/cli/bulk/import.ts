@@ -4,11 +4,11 @@
  * whole, since its hashes are there, and that shows that it was applied: batches are applied all or not at all.
  */
 import { KeysteadError } from '../../http/errors.ts';
-import { OPERATIONS, type Operation, type Schema } from '../api/operations.ts';
+import type { Operation } from '../api/operations.ts';
 import { ownFlag } from '../arguments/global-flags.ts';
 import { isGiven, type Run, textOf } from '../commands/command.ts';
 import type { Differences } from '../commands/operation-command.ts';
-import { EXIT, UsageError } from '../exit.ts';
+import { EXIT, Unfinished, UsageError } from '../exit.ts';
 import { printAnswer } from '../output/print.ts';
 import { grouped } from '../output/progress.ts';
 import type { Counts } from './journal.ts';
@@ -59,111 +59,108 @@ async function importFile(run: Run): Promise<number> {
   return EXIT.ok;
 }
 
-/** How many characters the digest of SHA-256 has in each encoding. */
+/** The forms of the 32 bytes of SHA-256. What fits the first fits no other. */
 const ENCODINGS: ReadonlyMap<string, RegExp> = new Map([
   ['hex', /^[0-9a-fA-F]{64}$/],
   ['base64', /^[A-Za-z0-9+/]{43}=?$/],
   ['base64url', /^[A-Za-z0-9_-]{43}=?$/],
 ]);
 
-/** A hash with its algorithm and encoding. One that is complete in the file stays as it is. */
+type Hash = { readonly algorithm: string; readonly value: string; readonly encoding: string };
+
+/** A hash with its algorithm and encoding, written as the service wants it. One that is complete stays as it is. */
 function hashOf(value: unknown, algorithm: string, encoding: string | undefined): unknown {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   const text = String(value).trim();
-  const found = [...ENCODINGS].find(
-    ([name, form]) => (encoding === undefined || name === encoding) && form.test(text),
-  );
-  if (found === undefined) throw new LineFault(`hash is not a SHA-256${encoding === undefined ? '' : ` in ${encoding}`}`);
+  const found = [...ENCODINGS].find(([name, form]) => (encoding ?? name) === name && form.test(text));
+  if (found === undefined) throw notSha256();
   const [name] = found;
-  const padded = name === 'base64' ? text.padEnd(44, '=') : name === 'base64url' ? text.replace(/=$/, '') : text;
-  return { algorithm, value: padded, encoding: name };
+  const canonical = bytesOf({ algorithm, value: text, encoding: name }).toString(name as BufferEncoding);
+  // The last digit of a Base64 text has bits that must be 0.
+  if (canonical.replace('=', '') !== (name === 'hex' ? text.toLowerCase() : text.replace('=', ''))) throw notSha256();
+  return { algorithm, value: canonical, encoding: name };
 }
 
-/** Characters of a digest that tell hashes apart: 128 bits, so that a million lines take tens of megabytes. */
-const DIGEST_BYTES = 16;
+const notSha256 = () => new LineFault('hash is not a SHA-256 in that encoding');
+
+const bytesOf = ({ value, encoding }: Hash): Buffer => Buffer.from(value, encoding === 'hex' ? 'hex' : 'base64');
+
+/** Bytes of a hash that tell it apart: 128 bits, so that a million lines take tens of megabytes. */
+const COMPARED_BYTES = 16;
 
 /** A check that finds a hash that the file has twice. */
 function noDuplicates(): (row: Row) => void {
   const seen = new Set<string>();
   return ({ body }) => {
-    const { value = '', encoding } = Object(body.hash) as { readonly value?: string; readonly encoding?: string };
-    const bytes = Buffer.from(value, encoding === 'hex' ? 'hex' : 'base64');
-    if (bytes.length !== 32) throw new LineFault('hash is not a SHA-256');
-    const digest = bytes.subarray(0, DIGEST_BYTES).toString('latin1');
-    if (seen.has(digest)) throw new LineFault('the hash stands in an earlier line too');
-    seen.add(digest);
+    const bytes = bytesOf(body.hash as Hash);
+    if (bytes.length !== 32) throw notSha256();
+    const compared = bytes.subarray(0, COMPARED_BYTES).toString('latin1');
+    if (seen.has(compared)) throw new LineFault('the hash stands in an earlier line too');
+    seen.add(compared);
   };
 }
 
 /** Imports the batch, or finds that it was imported before. */
-async function applyBatch(run: Run, { rows, lines, mayBeApplied, send }: Sending, skipsExisting: boolean): Promise<Counts> {
-  let left = rows;
-  for (;;) {
-    try {
-      if (left.length > 0) await send(left);
-      return { rows: left.length, skipped: rows.length - left.length };
-    } catch (error) {
-      const duplicates = duplicatesOf(error, left.length);
-      if (duplicates === null) throw error;
-      if (mayBeApplied && left === rows && duplicates.size === rows.length) {
-        const where = `lines ${lines[0]} to ${lines[1]}`;
-        await run.printer.hint(`All hashes of ${where} are there: the interrupted run has imported them.`);
-        return { rows: rows.length, skipped: 0 };
-      }
-      const numbers = left.flatMap(({ line }, at) => (duplicates.has(at) ? [line] : []));
-      if (!skipsExisting) {
-        const shown = numbers.slice(0, 10).join(', ');
-        const more = numbers.length > 10 ? ` and ${grouped(numbers.length - 10)} more` : '';
-        await run.printer.warn(
-          `The tenant has keys with the hashes of lines ${shown}${more} already. To pass over such rows: --skip-existing`,
-        );
-        throw error;
-      }
-      left = left.filter((_, at) => !duplicates.has(at));
+async function applyBatch(
+  run: Run,
+  { rows, lines, mayBeApplied, send }: Sending,
+  skipsExisting: boolean,
+): Promise<Counts> {
+  try {
+    await send(rows);
+    return { rows: rows.length, skipped: 0 };
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    const existing = await existingOf(rows, send);
+    if (mayBeApplied && existing.size === rows.length) {
+      await run.printer.hint(
+        `All hashes of lines ${lines[0]} to ${lines[1]} are there: the interrupted run has imported them.`,
+      );
+      return { rows: rows.length, skipped: 0 };
     }
+    if (!skipsExisting) {
+      const numbers = [...existing].map(({ line }) => line);
+      const more = numbers.length > SHOWN_LINES ? ` and ${grouped(numbers.length - SHOWN_LINES)} more` : '';
+      await run.printer.warn(
+        `The tenant has keys with the hashes of lines ${numbers.slice(0, SHOWN_LINES).join(', ')}${more} already. ` +
+          'To pass over such lines: --skip-existing',
+      );
+      throw error;
+    }
+    const missing = rows.filter((row) => !existing.has(row));
+    if (missing.length > 0) await send(missing);
+    return { rows: missing.length, skipped: existing.size };
   }
 }
 
-/** Which rows the service has refused because their hashes are there; null for any other error. */
-function duplicatesOf(error: unknown, rows: number): ReadonlySet<number> | null {
-  if (!(error instanceof KeysteadError) || error.status !== 409) return null;
-  const { duplicates } = error as { readonly duplicates?: unknown };
-  if (!Array.isArray(duplicates) || duplicates.length === 0) return null;
-  const indexes = duplicates.filter((index) => Number.isInteger(index) && index >= 0 && index < rows);
-  return indexes.length === duplicates.length ? new Set(indexes) : null;
+const SHOWN_LINES = 10;
+
+/** How many rows a probe asks about. A refusal names up to 100 duplicates, and one is the row that stands twice. */
+const PROBED_ROWS = 99;
+
+/**
+ * The rows whose hashes the tenant has. Each probe is a request that has one row twice. It is always refused as a
+ * whole, so it imports nothing, and the refusal names the rows that are there.
+ */
+async function existingOf(rows: readonly Row[], send: Sending['send']): Promise<ReadonlySet<Row>> {
+  const existing = new Set<Row>();
+  for (let at = 0; at < rows.length; at += PROBED_ROWS) {
+    const probed = rows.slice(at, at + PROBED_ROWS);
+    try {
+      await send([...probed, ...probed.slice(0, 1)]);
+      throw new Unfinished('The service took a row twice. Nothing more was sent');
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      for (const { index, keyId } of error.duplicates) {
+        const row = keyId === undefined ? undefined : probed[index];
+        if (row !== undefined) existing.add(row);
+      }
+    }
+  }
+  return existing;
 }
 
-const KEY_FIELDS = OPERATIONS.find(({ id }) => id === 'keys.create')?.body?.properties ?? {};
+type Duplicates = { readonly duplicates: readonly { readonly index: number; readonly keyId?: string }[] };
 
-/** Until the description has it. */
-export const IMPORT_OPERATION: Operation = {
-  id: 'keys.import',
-  method: 'POST',
-  path: '/v1/tenants/{tenantId}/keys/import',
-  summary: 'Imports keys that another service issued, by their hashes',
-  description: '',
-  parts: OPERATIONS.find(({ id }) => id === 'keys.createMany')?.parts ?? [],
-  query: [],
-  headers: ['IdempotencyKey', 'OnBehalfOf', 'RequestId'],
-  body: {
-    type: 'object',
-    properties: { keys: { type: 'array', minItems: 1, maxItems: 500, items: itemSchema() } },
-    required: ['keys'],
-    additionalProperties: false,
-  },
-  answer: 'one',
-  types: ['application/json'],
-};
-
-function itemSchema(): Schema {
-  const { name, prefix, owner, scopes, metadata, expiresAt, enabled, plan } = KEY_FIELDS;
-  const hash: Schema = {
-    type: 'object',
-    properties: { algorithm: { const: 'sha256' }, value: { type: 'string' }, encoding: { enum: [...ENCODINGS.keys()] } },
-    required: ['algorithm', 'value', 'encoding'],
-    additionalProperties: false,
-  };
-  const fields = { hash, prefix, hint: { type: 'string', maxLength: 40 }, name, owner, scopes, metadata, expiresAt };
-  const properties = { ...fields, createdAt: expiresAt, enabled, plan } as Readonly<Record<string, Schema>>;
-  return { type: 'object', properties, required: ['hash', 'name'], additionalProperties: false };
-}
+const isDuplicate = (error: unknown): error is KeysteadError & Duplicates =>
+  error instanceof KeysteadError && error.code === 'hash_exists' && Array.isArray(error.duplicates);

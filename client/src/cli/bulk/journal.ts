@@ -60,7 +60,8 @@ export class Journal implements Disposable {
     }
   }
 
-  #take({ begin, at, done, rows, skipped }: Record<string, unknown>): void {
+  #take({ begin, at, refused, done, rows, skipped }: Record<string, unknown>): void {
+    if (typeof refused === 'number') this.#begun.delete(refused);
     if (typeof begin === 'number' && !this.#begun.has(begin)) this.#begun.set(begin, Number(at));
     if (typeof done === 'number') this.#done.set(done, { rows: Number(rows), skipped: Number(skipped) });
   }
@@ -84,6 +85,12 @@ export class Journal implements Disposable {
     if (this.#begun.has(index)) return;
     this.#append({ begin: index, lines, at: now });
     this.#begun.set(index, now);
+  }
+
+  /** The batch was sent, and surely not applied. */
+  refused({ index }: Batch): void {
+    this.#append({ refused: index });
+    this.#begun.delete(index);
   }
 
   done({ index }: Batch, counts: Counts): void {

@@ -48,7 +48,8 @@ export class Mapping {
     const pair = pairOf(text);
     const [field = ''] = pair?.[0].split('.') ?? [];
     const known = Object.keys(propertiesOf(this.#schema));
-    if (pair === null || !known.includes(field)) throw new UsageError(`${flag} takes FIELD=… with a field of ${listOf(known)}`);
+    if (pair === null || !known.includes(field))
+      throw new UsageError(`${flag} takes FIELD=… with a field of ${listOf(known)}`);
     return pair;
   }
 
@@ -97,7 +98,8 @@ function converted(schema: Schema, value: unknown): unknown {
   if (typeof value !== 'string') return value;
   if (inner.type === 'array') return arrayOf(value);
   if (inner.type === 'object' || inner.properties !== undefined) return objectOf(value) ?? undefined;
-  if (inner.type === 'boolean') return booleanOf(value.replace(/^(t|f)$/i, (letter) => (/t/i.test(letter) ? 'true' : 'false'))) ?? undefined;
+  if (inner.type === 'boolean')
+    return booleanOf(value.replace(/^(t|f)$/i, (letter) => (/t/i.test(letter) ? 'true' : 'false'))) ?? undefined;
   if (inner.type === 'integer') return integerOf(value) ?? undefined;
   return value;
 }

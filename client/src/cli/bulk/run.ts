@@ -32,11 +32,17 @@ const BATCH_RETRIES = 6;
 export const BULK_FLAGS = [
   ownFlag('format', 'csv|ndjson', 'The format, if the name of the file does not say.'),
   ownFlag('delimiter', 'CHARACTER', 'Between columns of CSV; \\t for tabs. A comma by default.'),
-  { ...ownFlag('map', 'FIELD=COLUMN', 'Takes a field from this column. By default from one of its name.'), repeatable: true },
+  {
+    ...ownFlag('map', 'FIELD=COLUMN', 'Takes a field from this column. By default from one of its name.'),
+    repeatable: true,
+  },
   { ...ownFlag('set', 'FIELD=VALUE', 'Gives a field the same value in each row.'), repeatable: true },
   ownFlag('state', 'FILE', 'The journal. By default beside the file, with the end .keystead-journal.'),
   ownFlag('dry-run', null, 'Checks every line and sends nothing.'),
 ];
+
+/** Answers after which nothing of a request is applied, now or later, and that no proxy makes up after it was. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 409, 413, 415, 422]);
 
 /** A batch on its way. */
 export type Sending = Batch & {
@@ -95,15 +101,18 @@ export async function runBulk(run: Run, work: Work): Promise<Counts | null> {
     const batch: Batch = { index, lines: [rows[0]?.line ?? 0, rows.at(-1)?.line ?? 0] };
     const { rows: done, skipped } = journal.counts;
     await progress.show(`${work.verb}: ${grouped(done + skipped)} of ${grouped(plan.rows)} rows`);
+    const begunAt = journal.begunAt(index);
     try {
       if (io.signal.aborted) throw new KeysteadError('aborted', 'Interrupted');
-      const begunAt = journal.begunAt(index);
       journal.begin(batch, io.now());
       const send = (some: readonly Row[]) => sendRows(run, work.operation, tenant, some, digest, index);
       const sending = { ...batch, rows, send, mayBeApplied: begunAt !== undefined, begunAt: begunAt ?? io.now() };
       journal.done(batch, await work.apply(sending));
     } catch (error) {
       await progress.clear();
+      // One that an earlier run has sent may have been applied all the same.
+      const isRefused = error instanceof KeysteadError && REFUSALS.has(error.status);
+      if (isRefused && begunAt === undefined) journal.refused(batch);
       const where = `Stopped at lines ${batch.lines[0]} to ${batch.lines[1]}, after ${grouped(done + skipped)} of ${grouped(plan.rows)} rows.`;
       await run.printer.warn(`${where} The same command goes on from there (${journal.path}).`);
       throw error;

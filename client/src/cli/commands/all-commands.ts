@@ -1,7 +1,7 @@
 /** All commands: one for each operation of the API, and those for the profiles. */
 import { OPERATIONS } from '../api/operations.ts';
 import { CREATE_MANY } from '../bulk/create-many.ts';
-import { IMPORT, IMPORT_OPERATION } from '../bulk/import.ts';
+import { IMPORT } from '../bulk/import.ts';
 import type { Command } from './command.ts';
 import { CLEANUP, RESEAL, REVOKE_MANY } from './long-work.ts';
 import { commandOf, type Differences } from './operation-command.ts';
@@ -18,12 +18,8 @@ const DIFFERENCES: Readonly<Record<string, Differences>> = {
   'cleanup.run': CLEANUP,
 };
 
-const operations = OPERATIONS.some(({ id }) => id === IMPORT_OPERATION.id)
-  ? OPERATIONS
-  : [...OPERATIONS, IMPORT_OPERATION];
-
 export const COMMANDS: readonly Command[] = [
-  ...operations.map((operation) => commandOf(operation, DIFFERENCES[operation.id])),
+  ...OPERATIONS.map((operation) => commandOf(operation, DIFFERENCES[operation.id])),
   ...PROFILE_COMMANDS,
 ];
 

@@ -65,7 +65,7 @@ async function revokeMany(run: Run): Promise<number> {
   const text = isFromStdin ? await readAll(bytesOf('-', run.io.stdin), MAX_IDS_BYTES, 'The list') : '';
   const ids = isFromStdin ? text.split(/\s+/).filter((id) => id !== '') : run.positionals;
   const isByOwner = run.flags.has('owner') || run.flags.has('body');
-  if ((ids.length > 0) === isByOwner) throw new UsageError('Name keys by their ids, by - or by --owner');
+  if (ids.length > 0 === isByOwner) throw new UsageError('Name keys by their ids, by - or by --owner');
   const batches: (readonly string[])[] = [];
   for (let at = 0; at < ids.length; at += IDS_PER_CALL) batches.push(ids.slice(at, at + IDS_PER_CALL));
   const requests = [];

@@ -1,12 +1,12 @@
 /** The command of any operation: a request from words and flags, and its answer as a table, as lines or as JSON. */
 import type { Operation } from '../api/operations.ts';
-import { bodyFlags, type Flag, headerFlags, kebab, propertiesOf, queryFlags, valueOf } from '../arguments/flags.ts';
+import { bodyFlags, type Flag, headerFlags, kebab, propertiesOf, queryFlags, valueOfFlag } from '../arguments/flags.ts';
 import { BODY_FLAG, ownFlag, YES_FLAG } from '../arguments/global-flags.ts';
 import { type Fault, faultOf } from '../arguments/schema.ts';
 import { integerOf, setAt } from '../arguments/values.ts';
 import { EXIT, UsageError } from '../exit.ts';
-import { printAnswer, printItems, printText } from '../output/print.ts';
 import { columnsOf } from '../output/columns.ts';
+import { printAnswer, printItems, printText } from '../output/print.ts';
 import { Table } from '../output/table.ts';
 import { confirm } from './ask.ts';
 import { type Command, isGiven, type Positional, type Run, textOf } from './command.ts';
@@ -69,16 +69,21 @@ export function commandOf(operation: Operation, differences: Differences = {}): 
     operation,
     run: (run) => runOperation(run, operation),
     ...rest,
-    flags: onlyFlags !== undefined ? [...onlyFlags, ...headerFlags(operation).filter(isActor)] : [
-      ...queryFlags(query.filter((parameter) => !isPaging(parameter))),
-      ...pagingFlags,
-      ...fields,
-      ...(body !== null && Object.keys(propertiesOf(body)).length > 0 ? [BODY_FLAG] : []),
-      ...headerFlags(operation),
-      ...(isFinal(operation) ? [YES_FLAG] : []),
-      ...(answersSecret(operation) ? [ownFlag('secret-only', null, 'Prints the key string and nothing else.')] : []),
-      ...ownFlags,
-    ],
+    flags:
+      onlyFlags !== undefined
+        ? [...onlyFlags, ...headerFlags(operation).filter(isActor)]
+        : [
+            ...queryFlags(query.filter((parameter) => !isPaging(parameter))),
+            ...pagingFlags,
+            ...fields,
+            ...(body !== null && Object.keys(propertiesOf(body)).length > 0 ? [BODY_FLAG] : []),
+            ...headerFlags(operation),
+            ...(isFinal(operation) ? [YES_FLAG] : []),
+            ...(answersSecret(operation)
+              ? [ownFlag('secret-only', null, 'Prints the key string and nothing else.')]
+              : []),
+            ...ownFlags,
+          ],
   };
 }
 
@@ -136,7 +141,7 @@ export async function requestOf(run: Run, operation: Operation, members: object 
   for (const flag of command.flags) {
     const texts = flags.get(flag.name);
     if (texts === undefined || flag.target.in === 'option') continue;
-    const value = texts === null ? flag.negated : valueOf(flag, texts, io.now());
+    const value = texts === null ? flag.negated : valueOfFlag(flag, texts, io.now());
     if (flag.target.in === 'header') headers[flag.target.path[0] ?? ''] = String(value);
     else setAt(flag.target.in === 'query' ? query : body, flag.target.path, value);
   }
@@ -159,7 +164,9 @@ function faultText({ flags }: Command, { body }: Operation, { path, message }: F
   const flag = flags.find(({ target }) => target.in === 'body' && target.path.every((name, at) => names[at] === name));
   const choices = body?.anyOf ?? [];
   if (choices.length > 0 && message === 'is missing') {
-    const all = flags.filter(({ target, name }) => target.in === 'body' && name !== 'body').map(({ name }) => `--${name}`);
+    const all = flags
+      .filter(({ target, name }) => target.in === 'body' && name !== 'body')
+      .map(({ name }) => `--${name}`);
     return `Say ${all.join(' or ')}`;
   }
   if (flag === undefined) return names.length === 0 ? `The body ${message}` : `${names.join('.')} ${message}`;

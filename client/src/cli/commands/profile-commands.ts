@@ -1,7 +1,7 @@
 /** `keystead login`, `logout` and `profiles`: the stored connections. */
 import { KeysteadError } from '../../http/errors.ts';
-import { faultOf } from '../arguments/schema.ts';
 import { OPERATIONS } from '../api/operations.ts';
+import { faultOf } from '../arguments/schema.ts';
 import { EXIT, UsageError, unusable } from '../exit.ts';
 import { Table } from '../output/table.ts';
 import { jsonText } from '../output/text.ts';
@@ -20,7 +20,10 @@ export const PROFILE_COMMANDS: readonly Command[] = [
     positionals: [],
     flags: [],
     takesTenant: false,
-    examples: ['keystead login', 'keystead login --profile staging --url https://keys.example.com --tenant acme < token.txt'],
+    examples: [
+      'keystead login',
+      'keystead login --profile staging --url https://keys.example.com --tenant acme < token.txt',
+    ],
     run: login,
   },
   {

@@ -3,7 +3,7 @@ import type { Operation } from '../api/operations.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { printAnswer } from '../output/print.ts';
 import type { Run } from './command.ts';
-import { requestOf, send, type Differences } from './operation-command.ts';
+import { type Differences, requestOf, send } from './operation-command.ts';
 import { readSecret } from './stdin.ts';
 
 export const VERIFY: Differences = {

@@ -40,6 +40,11 @@ export async function printItems({ printer, io }: Run, operation: Operation, ite
 
 /** A text of the service, CSV for example: as it is for a program, and made safe on a terminal. */
 export async function printText({ printer, io }: Run, text: string): Promise<void> {
-  const safe = io.stdout.isTTY ? text.split('\n').map((line) => printable(line.replace(/\r$/, ''))).join('\n') : text;
+  const safe = io.stdout.isTTY
+    ? text
+        .split('\n')
+        .map((line) => printable(line.replace(/\r$/, '')))
+        .join('\n')
+    : text;
   await printer.out(safe.endsWith('\n') ? safe : `${safe}\n`);
 }

@@ -53,7 +53,10 @@ export class Table {
       Math.max(...[text, ...rows.map((row) => row[at] ?? '')].map((cell) => widthOf(cell))),
     );
     const line = (cells: readonly string[]) =>
-      cells.map((cell, at) => padded(cell, this.#widths?.[at] ?? 0)).join(GAP).trimEnd();
+      cells
+        .map((cell, at) => padded(cell, this.#widths?.[at] ?? 0))
+        .join(GAP)
+        .trimEnd();
     return [...(isFirst ? [this.#bold(line(headings))] : []), ...rows.map(line)].map((text) => `${text}\n`).join('');
   }
 

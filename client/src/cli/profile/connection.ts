@@ -1,5 +1,5 @@
 /** Where requests go, with which token, for which tenant: from flags, the environment and the profile. */
-import { type FetchLike } from '../../http/platform.ts';
+import type { FetchLike } from '../../http/platform.ts';
 import { HttpTransport, type Transport } from '../../http/transport.ts';
 import { durationSeconds } from '../arguments/values.ts';
 import { UsageError, unusable } from '../exit.ts';

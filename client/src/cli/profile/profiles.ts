@@ -2,7 +2,17 @@
  * Profiles: where Keystead is and the token for it, by name, in a file that only its owner may read. A token is sent
  * only to the URL that it was stored with.
  */
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { unusable } from '../exit.ts';
 import type { Io } from '../io.ts';

@@ -2,7 +2,7 @@
  * The table that the command line is made from: each operation of openapi.json with what a command needs of it, and its
  * schemas without references. It is a file of its own, because the description is ten times as large.
  */
-import type { Operation, Parameter, Schema } from '../../../client/src/cli/api/operations.ts';
+import type { Operation, Parameter, Schema } from '../src/cli/api/operations.ts';
 
 type Document = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, DescribedOperation>>>>;
@@ -19,7 +19,11 @@ type DescribedOperation = {
 
 const REFERENCE = '#/components/schemas/';
 
-export function operationsOf(document: Document): Operation[] {
+/** The text of the table. */
+export const commandTableOf = (document: object): string =>
+  `${JSON.stringify(operationsOf(document as Document), null, 2)}\n`;
+
+function operationsOf(document: Document): Operation[] {
   const { schemas } = document.components;
 
   const resolved = (schema: Schema): Schema => {
