@@ -122,8 +122,8 @@ function flagRows(flags: readonly Flag[]): string[] {
       const shown = `${SHORT_NAMES[name] ?? ''}--${isSwitch ? '[no-]' : ''}${name}${takes === null ? '' : ` ${takes}`}`;
       const no = negated !== undefined && !isSwitch && target.in === 'body' ? ` --no-${name} for none.` : '';
       const more = repeatable ? ' Repeatable.' : '';
-      const choices = schema.items?.enum;
-      const names = choices === undefined ? '' : ` Of: ${choices.join(', ')}.`;
+      const choices = schema.items?.enum ?? schema.enum;
+      const names = choices === undefined || takes === choices.join('|') ? '' : ` Of: ${choices.join(', ')}.`;
       return [shown, `${required ? 'Required. ' : ''}${description}${names}${more}${no}`] as const;
     }),
   );

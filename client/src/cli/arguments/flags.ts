@@ -31,7 +31,7 @@ export type Flag = {
 const camelToKebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 export const kebab = camelToKebab;
 
-const singular = (name: string): string => name.replace(/s$/, '');
+const singular = (name: string): string => name.replace(/(?<![su])s$/, '');
 
 /** The schema without null, and whether null is allowed. */
 function nonNull(schema: Schema): { readonly schema: Schema; readonly nullable: boolean } {
@@ -88,9 +88,13 @@ function flagsOf(name: string, schema: Schema, nullable: boolean, target: Flag['
   if (isContainer(schema) || schema.oneOf !== undefined || schema.anyOf !== undefined) {
     return [{ ...base, name: flagName, takes: compactForm(schema), read: last((text) => compactObject(schema, text)) }];
   }
-  const takes = schema.enum === undefined ? metavar(name) : schema.enum.join('|');
+  const choices = schema.enum?.join('|') ?? '';
+  const takes = choices === '' || choices.length > MAX_CHOICES_SHOWN ? metavar(name) : choices;
   return [{ ...base, name: flagName, takes, read: last((text) => text) }];
 }
+
+/** More of them are listed in the text of the help. */
+const MAX_CHOICES_SHOWN = 40;
 
 const DURATION = 'a duration like 90s, 12h or 7d';
 const TIME = 'a time like 2027-01-01 or 2027-01-01T09:30:00Z';

@@ -44,7 +44,7 @@ const isPaged = ({ query }: Operation): boolean => query.some(({ name }) => name
 const tenantIsWord = ({ id, path }: Operation): boolean => id.startsWith('tenants.') && path.includes('{tenantId}');
 
 /** The member `id` of a body that makes a new resource is a word, like the ids of those that are there. */
-const idIsWord = ({ body }: Operation): boolean => body?.required?.includes('id') === true;
+const idIsWord = ({ id, body }: Operation): boolean => id.endsWith('.create') && body?.properties?.id !== undefined;
 
 export function commandOf(operation: Operation, differences: Differences = {}): Command {
   const { id, query, body } = operation;
@@ -104,7 +104,8 @@ function positionalsOf(operation: Operation): Positional[] {
   const parts = operation.parts.filter(({ name }) => name !== 'tenantId' || tenantIsWord(operation));
   const words = parts.map(({ name, description }) => ({ name: wordName(name), description, required: true }));
   const description = 'The id of the new one.';
-  return idIsWord(operation) ? [...words, { name: 'ID', description, required: true }] : words;
+  const required = operation.body?.required?.includes('id') === true;
+  return idIsWord(operation) ? [...words, { name: 'ID', description, required }] : words;
 }
 
 const wordName = (name: string): string => kebab(name).replaceAll('-', '_').toUpperCase();
@@ -135,7 +136,7 @@ export async function requestOf(run: Run, operation: Operation, members: object 
   const bodyText = textOf(run, 'body');
   const body: Record<string, unknown> = bodyText === undefined ? {} : await readBody(bodyText, io.stdin);
   Object.assign(body, members);
-  if (idIsWord(operation)) body.id = words.shift();
+  if (idIsWord(operation) && words.length > 0) body.id = words.shift();
   const query: Record<string, unknown> = {};
   const headers: Record<string, string> = {};
   for (const flag of command.flags) {

@@ -29,7 +29,7 @@ export class Connection {
 
   /** The tenant that was named with this run, or else the one of the environment or the profile. */
   get tenant(): string | undefined {
-    return this.#choice.tenant ?? nonEmpty(this.#io.env.KEYSTEAD_TENANT) ?? this.#stored()?.tenant;
+    return this.#choice.tenant ?? this.#variable('KEYSTEAD_TENANT') ?? this.#stored()?.tenant;
   }
 
   /** Throws a UsageError when there is no URL or no token. */
@@ -40,14 +40,19 @@ export class Connection {
 
   /** The URL, for what a journal is bound to. */
   get url(): string {
-    const url = this.#choice.url ?? nonEmpty(this.#io.env.KEYSTEAD_URL) ?? this.#stored()?.url;
+    const url = this.#choice.url ?? this.#variable('KEYSTEAD_URL') ?? this.#stored()?.url;
     if (url === undefined) throw unusable('There is no URL. Run `keystead login`, or set KEYSTEAD_URL');
     return url.replace(/\/+$/, '');
   }
 
+  /** A variable that is set. Who names a profile means all of it, whatever the environment has. */
+  #variable(name: string): string | undefined {
+    return this.#choice.profile === undefined ? this.#io.env[name] || undefined : undefined;
+  }
+
   #open(): Transport {
     const { url } = this;
-    const token = nonEmpty(this.#io.env.KEYSTEAD_TOKEN) ?? this.#storedToken(url);
+    const token = this.#variable('KEYSTEAD_TOKEN') ?? this.#storedToken(url);
     const timeoutMs = timeoutOf(this.#choice.timeout);
     const fetch = this.#choice.verbose ? reporting(this.#io) : this.#io.fetch;
     return openTransport({ url, token, fetch, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
@@ -68,7 +73,7 @@ export class Connection {
   /** The profile; null when none was asked for by name and there is no default. */
   #stored(): Profile | null {
     if (this.#profile === undefined) {
-      const asked = this.#choice.profile ?? nonEmpty(this.#io.env.KEYSTEAD_PROFILE);
+      const asked = this.#choice.profile ?? this.#variable('KEYSTEAD_PROFILE');
       const name = profileName(asked ?? DEFAULT_PROFILE);
       const profiles = readProfiles(this.#io);
       const found = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
@@ -85,8 +90,6 @@ export function profileName(name: string): string {
   if (PROFILE_NAME.test(name)) return name;
   throw new UsageError('The name of a profile has 1 to 50 letters, digits, dots, _ and -');
 }
-
-const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
 function timeoutOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
@@ -114,7 +117,7 @@ function reporting(io: Io): FetchLike {
   return async (url, init) => {
     const { pathname, search } = new URL(url);
     const startedAt = io.now();
-    await io.stderr.write(printable(`> ${init.method} ${pathname}${search}`) + '\n');
+    await io.stderr.write(`${printable(`> ${init.method} ${pathname}${search}`)}\n`);
     try {
       const response = await io.fetch(url, init);
       const id = response.headers.get('x-request-id');
