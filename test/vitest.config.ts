@@ -43,6 +43,7 @@ const LONGEST = [
   'process/docs',
   'process/eviction',
   'process/upgrade/upgrade',
+  'process/client/package',
   'process/durability',
   'process/leases/leases',
   'process/leases/calls',

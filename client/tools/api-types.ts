@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { ELSEWHERE } from './elsewhere.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -39,9 +40,6 @@ export type Description = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 };
-
-/** Operations that the client offers in another way than as a method of a resource. */
-export const ELSEWHERE: readonly string[] = ['keys.verify'];
 
 const HEADER = '// Made from openapi.json by `npm run openapi`; see client/tools/api-types.ts.\n';
 

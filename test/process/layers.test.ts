@@ -6,7 +6,10 @@ import { SOURCES } from '../../selfhost/build.ts';
 import { againstTheDirection, circles, type Imports, importsIn, importsOf } from './layers.ts';
 import { ROOT } from './server.ts';
 
-const imports = importsIn(ROOT, ['domain', 'durable-objects', 'src', 'selfhost', 'bench']);
+const imports = importsIn(ROOT, [
+  ...['domain', 'client/src', 'client/tools'],
+  ...['durable-objects', 'src', 'selfhost', 'bench'],
+]);
 
 const withImport = (file: string, path: string): Imports =>
   new Map(imports).set(file, [...(imports.get(file) ?? []), path]);
@@ -70,6 +73,8 @@ describe('one import that is turned around', () => {
     ['src/http/problem.ts', 'src/api/problems.ts'],
     ['src/auth/authenticator.ts', 'src/config/runtime.ts'],
     ['src/api/keys/operations.ts', 'src/router.ts'],
+    ['client/src/keystead.ts', 'src/http/problem.ts'],
+    ['domain/keys/record.ts', 'client/src/keystead.ts'],
   ])('is noticed: %s -> %s', (file, path) => {
     expect(againstTheDirection(withImport(file, path))).toEqual([`${file} -> ${path}`]);
   });

@@ -8,7 +8,7 @@ const COLUMNS_MAX = 120;
 /** What somebody reads, by the end of its name. */
 const READ_BY_PEOPLE = /\.(?:ts|mjs|sh|toml|capnp|yml|example)$|\/\.ci\/run$/;
 /** What is made by programs: databases of an earlier version, and what others publish. */
-const MADE_BY_PROGRAMS = /\/(?:node_modules|\.git|\.wrangler|\.keystead|data-[\d.]+)(?:\/|$)/;
+const MADE_BY_PROGRAMS = /\/(?:node_modules|dist|\.git|\.wrangler|\.keystead|data-[\d.]+)(?:\/|$)/;
 
 const FILES = readdirSync(ROOT, { recursive: true, encoding: 'utf8', withFileTypes: true })
   .filter((entry) => entry.isFile())

@@ -27,6 +27,9 @@ const COUNTER = 'domain/limits/counter.ts';
 const NAMED_LIMIT = 'domain/limits/named-limit.ts';
 const PLAN_MUTATIONS = 'durable-objects/tenant/plans/plan-mutations.ts';
 
+const TRANSPORT = 'client/src/http/transport.ts';
+
+const CLIENT = ['test/client/transport.test.ts'];
 const CHANGES = 'test/keys/lease-changes.test.ts';
 const LEASES = 'test/keys/leases.test.ts';
 const SETTLING = 'test/keys/settling.test.ts';
@@ -652,5 +655,54 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: STATE,
     patches: [['if (usageDueIn !== null) this.#settleSoon(', 'if (usageDueIn === 0) this.#settleSoon(']],
     noticedBy: ['test/usage/http.test.ts', 'test/process/usage.test.ts'],
+  },
+  // ---- client ----
+  {
+    name: 'client: each attempt of a change has an Idempotency-Key of its own',
+    file: TRANSPORT,
+    patches: [
+      [
+        "            const init = { method, headers, redirect: 'manual'",
+        "            if (attempt > 0 && idempotencyKey) headers['idempotency-key'] = platform.crypto.randomUUID();\n" +
+          "            const init = { method, headers, redirect: 'manual'",
+      ],
+    ],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: a verification is repeated like a change',
+    file: 'client/src/verify/verify.ts',
+    patches: [['const RETRIES = { retries: 1, retryLostOnly: true }', 'const RETRIES = {}']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: a call may wait for as long as Retry-After says',
+    file: 'client/src/http/retries.ts',
+    patches: [['return wait > MAX_WAIT_MS ? null : wait;', 'return Math.min(wait, 1);']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: an answer is read whatever its size',
+    file: 'client/src/http/answer.ts',
+    patches: [['if (bytes > MAX_ANSWER_BYTES) {', 'if (bytes > 8 * MAX_ANSWER_BYTES) {']],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: the token goes wherever a redirect leads',
+    file: TRANSPORT,
+    patches: [["redirect: 'manual', signal", "redirect: 'follow' as 'manual', signal"]],
+    noticedBy: CLIENT,
+  },
+  {
+    name: 'client: an error repeats what fetch said',
+    file: TRANSPORT,
+    patches: [['!reason.includes(token) && !SECRET_LIKE.test(reason)', 'true']],
+    noticedBy: ['test/process/client/secrecy.test.ts'],
+  },
+  {
+    name: 'client: ids go into the path as they are',
+    file: 'client/src/http/encode.ts',
+    patches: [['return encodeURIComponent(text);', 'return text;']],
+    noticedBy: CLIENT,
   },
 ];

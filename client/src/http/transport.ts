@@ -5,6 +5,7 @@
  * all its attempts, so it is applied once even when the first answer was lost. Nothing else is retried.
  */
 import { read } from './answer.ts';
+import { encode } from './encode.ts';
 import { KeysteadError } from './errors.ts';
 import { type AbortSignalLike, type FetchLike, platform, type ResponseLike } from './platform.ts';
 import { isTransient, waitBeforeNext } from './retries.ts';
@@ -91,8 +92,12 @@ export class HttpTransport implements Transport {
     const { method, path, signal, accept = '', body } = request;
     const idempotencyKey =
       request.idempotencyKey ?? (method !== 'GET' && method !== 'HEAD' && platform.crypto.randomUUID());
+    // Anything else could be read as a part of the host, which would then get the token.
+    if (!path.startsWith('/')) throw new TypeError('keystead: path must begin with a slash');
     const url = this.url + path + queryOf(request.query);
-    const headers: Record<string, string> = { accept: `application/json${accept && `, ${accept}`}` };
+    const headers: Record<string, string> = {
+      accept: accept ? `${accept}, application/json;q=0.1` : 'application/json',
+    };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (idempotencyKey !== false) headers['idempotency-key'] = checkHeader('idempotencyKey', idempotencyKey);
     for (const [name, value] of Object.entries(request.headers ?? {})) {
@@ -112,7 +117,7 @@ export class HttpTransport implements Transport {
           try {
             const init = { method, headers, redirect: 'manual', signal: abortSignal } as const;
             response = await send(url, text === undefined ? init : { ...init, body: text });
-            const answer = await read(response, accept, `${method} ${this.url + path}`);
+            const answer = await read(response, accept, this.url);
             return { status: response.status, headers: response.headers, body: answer };
           } catch (error) {
             throw error instanceof KeysteadError ? error : lost(error, headers.authorization ?? '');
@@ -123,9 +128,7 @@ export class HttpTransport implements Transport {
         const again = code === 'network' || (!request.retryLostOnly && (code === 'timeout' || isTransient(status)));
         const wait = again && attempt < retries ? waitBeforeNext(attempt, retryAfterMs) : null;
         if (wait === null) throw error;
-        await within(wait, signal, () => new Promise<never>(() => {})).catch((ended: KeysteadError) => {
-          if (ended.code !== 'timeout') throw ended;
-        });
+        await pause(wait, signal);
       }
     }
   }
@@ -159,6 +162,14 @@ function within<T>(
     };
     run(controller.signal).then(resolve, fail).finally(clear);
   });
+}
+
+/** Ends with an error when the signal is aborted. */
+async function pause(ms: number, signal: AbortSignalLike | undefined): Promise<void> {
+  const over = (ended: KeysteadError) => {
+    if (ended.code !== 'timeout') throw ended;
+  };
+  await within(ms, signal, () => new Promise<void>(() => {})).catch(over);
 }
 
 /** What looks like the random part of a key string, whoever it belongs to. */
@@ -207,7 +218,7 @@ function checkNumber(name: string, value: number, least: number): number {
 function queryOf(query: object = {}): string {
   const pairs = Object.entries(query).flatMap(([name, value]) => {
     if (value === undefined || value === null) return [];
-    return `${name}=${encodeURIComponent(value instanceof Date ? value.toISOString() : String(value))}`;
+    return `${encode(name, name)}=${encode(name, value instanceof Date ? value.toISOString() : String(value))}`;
   });
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }

@@ -1,7 +1,8 @@
 /** The methods of all resources, made from the table of operations. Their types are generated beside it. */
 import { OPERATIONS, type Resources } from '../api/operations.ts';
+import { encode } from '../http/encode.ts';
 import { KeysteadError } from '../http/errors.ts';
-import type { Transport, TransportRequest } from '../http/transport.ts';
+import type { Transport } from '../http/transport.ts';
 import type { ConditionalOptions, List, PagePosition } from './options.ts';
 
 type Page = {
@@ -27,33 +28,36 @@ function methodOf(transport: Transport, entry: string) {
   const takes = (flag: string) => flags.includes(flag);
   const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const accept = flags.find((flag) => flag.includes('/'));
+  const bodyAt = takes('body') ? names.length : -1;
+  const queryAt = takes('list') || takes('query') ? names.length + (takes('body') ? 1 : 0) : -1;
+  const optionsAt = Math.max(names.length - 1, bodyAt, queryAt) + 1;
 
-  return (...args: unknown[]): unknown => {
-    const path = names.reduce((text, name, i) => text.replace(`{${name}}`, encoded(name, args[i])), template);
-    let next = names.length;
-    const body = takes('body') ? (args[next++] ?? {}) : undefined;
-    const query = takes('list') || takes('query') ? Object(args[next++]) : undefined;
-    const { onBehalfOf, ifMatch, requestId, idempotencyKey, signal, timeoutMs, retries } = Object(
-      args[next],
+  const send = async (args: readonly unknown[], position?: PagePosition) => {
+    const path = names.reduce((text, name, i) => text.replace(`{${name}}`, () => encoded(name, args[i])), template);
+    const { onBehalfOf, ifMatch, requestId, idempotencyKey, ...options } = Object(
+      args[optionsAt],
     ) as ConditionalOptions;
-    const request: TransportRequest = {
-      ...{ method, path, query, body, accept, signal, timeoutMs, retries },
+    const answer = await transport.request({
+      ...options,
+      ...{ method, path, accept },
+      body: bodyAt < 0 ? undefined : (args[bodyAt] ?? {}),
+      query: { ...Object(args[queryAt]), ...position },
       idempotencyKey: takes('once') ? idempotencyKey : false,
       headers: {
         'if-match': typeof ifMatch === 'number' ? `"${ifMatch}"` : ifMatch,
-        'x-on-behalf-of': onBehalfOf?.replace(/[^\x20-\x7e]+|%/g, encodeURIComponent),
+        'x-on-behalf-of': onBehalfOf?.replace(/[^\x20-\x7e]+|%/g, (part) => encode('onBehalfOf', part)),
         'x-request-id': requestId,
       },
-    };
-    const send = async (position?: object) =>
-      (await transport.request({ ...request, query: { ...query, ...position } })).body;
-    return takes('list') ? listOf(send as (position: PagePosition) => Promise<Page>, query) : send();
+    });
+    return answer.body;
   };
+  if (!takes('list')) return (...args: unknown[]) => send(args);
+  return (...args: unknown[]) => listOf((position) => send(args, position) as Promise<Page>, Object(args[queryAt]));
 }
 
 /** Dots would be another path, also when they are encoded, so Keystead cannot be asked for these ids. */
 function encoded(name: string, value: unknown): string {
-  if (typeof value === 'string' && !/^\.{0,2}$/.test(value)) return encodeURIComponent(value);
+  if (typeof value === 'string' && !/^\.{0,2}$/.test(value)) return encode(name, value);
   throw new TypeError(`keystead: ${name} must be a text, and neither empty nor dots`);
 }
 
