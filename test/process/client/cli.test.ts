@@ -44,7 +44,10 @@ describe('the commands', () => {
     expect(ids.length).toBeGreaterThan(40);
     expect(OPERATIONS.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
     for (const id of ids) {
-      expect(COMMANDS.filter(({ operation }) => operation?.id === id), id).toHaveLength(1);
+      expect(
+        COMMANDS.filter(({ operation }) => operation?.id === id),
+        id,
+      ).toHaveLength(1);
       const words = id.split('.').map((word) => word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
       expect(findCommand(words)?.command.operation?.id).toBe(id);
     }
@@ -344,7 +347,10 @@ describe('answers', () => {
     expect(all.stdout).toContain(`secret                ${SECRET}\n`);
     expect(all.stderr).toBe('> POST /v1/tenants/acme/keys\n< 201 after 0 ms, request req_1\n');
     const only = await keystead(['keys', 'create', '--name', 'A', '--secret-only'], { service });
-    expect([only.stdout, only.stderr]).toEqual([`${SECRET}\n`, `The key string of ${KEY}. Keep it: no list shows it.\n`]);
+    expect([only.stdout, only.stderr]).toEqual([
+      `${SECRET}\n`,
+      `The key string of ${KEY}. Keep it: no list shows it.\n`,
+    ]);
     const rotated = () => ({ status: 201, body: { key: { ...KEY_RESOURCE, secret: SECRET }, rotated: KEY_RESOURCE } });
     expect((await keystead(['keys', 'rotate', KEY, '--secret-only'], { service: rotated })).stdout).toBe(`${SECRET}\n`);
   });
@@ -398,7 +404,12 @@ describe('what cannot be undone', () => {
   const done = { service: () => ({ status: 204 }) };
 
   test('needs --yes where nobody can be asked', async () => {
-    for (const line of ['tenants delete acme', `keys delete ${KEY}`, `keys revoke ${KEY}`, 'keys revoke-many --owner a']) {
+    for (const line of [
+      'tenants delete acme',
+      `keys delete ${KEY}`,
+      `keys revoke ${KEY}`,
+      'keys revoke-many --owner a',
+    ]) {
       const { code, stderr, requests } = await keystead(wordsOf(line), done);
       expect([code, stderr, requests]).toEqual([2, 'keystead: This cannot be undone: say --yes\n', []]);
     }
@@ -422,15 +433,20 @@ describe('long work', () => {
       remaining -= 100;
       return { body: { resealed: 100, remaining: Math.max(remaining, 0) } };
     };
-    const { code, stdout, requests, stderr } = await keystead(['encryption', 'reseal', '--json'], { service });
+    const options = { service, answers: [] };
+    const { code, stdout, requests, stderr } = await keystead(['encryption', 'reseal', '--json'], options);
     expect([code, stdout, requests.length]).toEqual([0, '{"resealed":300,"remaining":0}\n', 3]);
-    expect(stderr).toContain('Resealing: 150 left');
+    expect(stderr).toBe('\rResealing: 150 left\u001b[K\r\u001b[K');
   });
 
   test('ends where no call gets anything done', async () => {
     const service = () => ({ body: { resealed: 0, remaining: 5, unreadable: 5 } });
     const { code, requests, stderr } = await keystead(['encryption', 'reseal'], { service });
-    expect([code, requests.length, stderr]).toEqual([5, 1, expect.stringContaining('5 are left that no call gets done.')]);
+    expect([code, requests.length, stderr]).toEqual([
+      5,
+      1,
+      expect.stringContaining('5 are left that no call gets done.'),
+    ]);
   });
 
   test('revokes keys from stdin by 500, all of them checked before the first', async () => {

@@ -58,10 +58,19 @@ function textFault(schema: Schema, value: string, fault: Report): Fault | null {
   if (schema.maxLength !== undefined && length > schema.maxLength) {
     return fault(`must have at most ${schema.maxLength} characters`);
   }
-  if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value)) {
+  if (schema.pattern !== undefined && !expressionOf(schema.pattern).test(value)) {
     return fault(schema.format === 'date-time' ? 'must be a time' : formOf(schema.pattern));
   }
   return null;
+}
+
+/** Compiled patterns: files with many rows ask for the same ones again and again. */
+const expressions = new Map<string, RegExp>();
+
+function expressionOf(pattern: string): RegExp {
+  const expression = expressions.get(pattern) ?? new RegExp(pattern, 'u');
+  expressions.set(pattern, expression);
+  return expression;
 }
 
 /** What a pattern asks for, in words where it is a known one. */

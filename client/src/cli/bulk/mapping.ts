@@ -12,6 +12,9 @@ export type Convert = (value: unknown) => unknown;
 
 export type Row = { readonly line: number; readonly body: Record<string, unknown> };
 
+/** What the service takes for no line of text: control characters, broken Unicode, nothing but spaces. */
+const isUnfit = (text: string): boolean => /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]|^\s*$/u.test(text);
+
 /** A line that cannot be used, and why. */
 export class LineFault extends Error {}
 
@@ -72,6 +75,8 @@ export class Mapping {
     for (const [path, value] of this.#constants) setAt(body, path.split('.'), value);
     const fault = faultOf(this.#schema, body);
     if (fault !== null) throw new LineFault(`${fault.path.join('.') || 'it'} ${fault.message}`);
+    const unfit = Object.entries(body).find(([, value]) => typeof value === 'string' && isUnfit(value));
+    if (unfit !== undefined) throw new LineFault(`${unfit[0]} must be one line of text`);
     return { line, body };
   }
 

@@ -115,11 +115,22 @@ export async function runBulk(run: Run, work: Work): Promise<Counts | null> {
       if (isRefused && begunAt === undefined) journal.refused(batch);
       const where = `Stopped at lines ${batch.lines[0]} to ${batch.lines[1]}, after ${grouped(done + skipped)} of ${grouped(plan.rows)} rows.`;
       await run.printer.warn(`${where} The same command goes on from there (${journal.path}).`);
-      throw error;
+      throw withLines(error, rows);
     }
   }
   await progress.clear();
   return journal.counts;
+}
+
+/** The error, with lines of the file instead of places in the request. */
+function withLines(error: unknown, rows: readonly Row[]): unknown {
+  if (!(error instanceof KeysteadError) || error.errors === undefined) return error;
+  const errors = error.errors.map(({ path, message }) => {
+    const [, index = '', field = ''] = /^[a-z]+\.(\d+)(.*)$/i.exec(path) ?? [];
+    const line = rows[Number(index)]?.line;
+    return { path: index === '' || line === undefined ? path : `line ${line}${field}`, message };
+  });
+  return new KeysteadError(error.code, error.message, { ...error, status: error.status, errors });
 }
 
 /** The flags that change what is sent. */

@@ -15,12 +15,14 @@ export const grouped = (count: number): string => String(count).replace(GROUPS, 
 export class Progress {
   readonly #io: Io;
   readonly #printer: Printer;
-  #last = Number.NEGATIVE_INFINITY;
+  #last: number;
   #isDrawn = false;
 
   constructor(io: Io, printer: Printer) {
     this.#io = io;
     this.#printer = printer;
+    // Work that ends soon leaves no line in a log.
+    this.#last = io.stderr.isTTY ? Number.NEGATIVE_INFINITY : io.now();
   }
 
   /** Shows how far it is, unless it was shown a moment ago. */
