@@ -62,6 +62,7 @@ export async function planOf(means: Means): Promise<Plan> {
     rows.forged(names.FORGED, strictTenant.keys, floorA),
     leased,
     ...(await limitedRows(means, rows, { leased, strict, floorC })),
+    ...(await importedRows(means, rows, { leased, strict })),
     ...(evenly === null ? [] : [rows.verifyAwake(names.LEASED_EVENLY, evenly.keys, leased)]),
     rows.verifyFresh(names.LEASED_FRESH, leasedTenant.keys.slice(HOT), floorB),
     strict,
@@ -101,6 +102,21 @@ async function limitedRows(
   await add(names.LEASED_LIMITED, LEASED_SETTINGS, HOT, LIMITED, leased);
   await add(names.STRICT_LIMITED, STRICT_SETTINGS, HOT, LIMITED, strict);
   await add(names.STRICT_CREDITS, STRICT_SETTINGS, SMALL, WITH_CREDITS, floorC);
+  return wanted;
+}
+
+/** Rows about keys that were issued elsewhere, each compared with keys of our own. */
+async function importedRows(
+  { options }: Means,
+  rows: Rows,
+  { leased, strict }: { readonly leased: Row; readonly strict: Row },
+): Promise<Row[]> {
+  const wanted: Row[] = [];
+  const add = async (name: string, settings: TenantSettings, count: number, against: Row) => {
+    if (isWanted(options, name)) wanted.push(rows.verifyImported(name, await rows.imported(settings, count), against));
+  };
+  await add(names.LEASED_IMPORTED, LEASED_SETTINGS, HOT, leased);
+  await add(names.STRICT_IMPORTED, STRICT_SETTINGS, SMALL, strict);
   return wanted;
 }
 

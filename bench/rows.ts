@@ -5,7 +5,7 @@ import type { LoadGenerator } from './load/client.ts';
 import { request } from './load/client.ts';
 import type { Row } from './measure.ts';
 import type { Progress } from './progress.ts';
-import { type Api, type Instance, type Key, keyBody, listPath, PAGE } from './servers/api.ts';
+import { type Api, BULK, type Instance, type Key, keyBody, listPath, PAGE } from './servers/api.ts';
 import type { Keystead } from './servers/keystead.ts';
 import type { Peer } from './servers/peer.ts';
 import type { Target } from './servers/target.ts';
@@ -37,6 +37,12 @@ export class Rows {
 
   verify(name: string, keys: readonly Key[], against?: Row): Row {
     const requests = this.#verifications(keys.map(({ secret }) => secret));
+    return this.#row(name, VALID, () => requests, { against });
+  }
+
+  /** Verifications of keys that were issued elsewhere, in their tenant. */
+  verifyImported(name: string, { tenantId, keys }: KeysOf, against: Row): Row {
+    const requests = keys.map(({ secret }) => this.#post('/v1/keys/verify', { key: secret, tenantId }));
     return this.#row(name, VALID, () => requests, { against });
   }
 
@@ -158,6 +164,18 @@ export class Rows {
     await this.#api.createTenant(tenantId, settings);
     if (plan !== undefined) await this.#api.createPlan(tenantId, plan);
     return { tenantId, keys: await this.#api.fill(tenantId, count, count, () => {}, extra) };
+  }
+
+  /** Makes a tenant with keys that were issued elsewhere. */
+  async imported(settings: Readonly<Record<string, number>>, count: number): Promise<KeysOf> {
+    this.#tenants += 1;
+    const tenantId = `bench-imported-${this.#tenants}`;
+    await this.#api.createTenant(tenantId, settings);
+    const keys: Key[] = [];
+    for (let left = count; left > 0; left -= BULK) {
+      keys.push(...(await this.#api.importKeys(tenantId, Math.min(left, BULK))));
+    }
+    return { tenantId, keys };
   }
 
   async #sendOnce(requests: readonly Uint8Array[]): Promise<void> {

@@ -20,6 +20,9 @@ export const LEASED_FRESH = 'verify leased, fresh';
 export const LEASED_LIMITED = 'verify leased, limited';
 export const STRICT_LIMITED = 'verify strict, limited';
 export const STRICT_CREDITS = 'verify strict, credits';
+/** Keys that were issued elsewhere. */
+export const LEASED_IMPORTED = 'verify leased, imported';
+export const STRICT_IMPORTED = 'verify strict, imported';
 export const FORGED = 'verify forged';
 export const CREATE = 'create';
 export const ROTATE = 'rotate';

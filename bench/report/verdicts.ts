@@ -35,6 +35,8 @@ const SPREAD_RATIO = 0.8;
 const EVENLY_RATIO = 0.95;
 /** A limit that a key stays far below may cost a sixth of its verification. */
 const LIMITED_RATIO = 0.85;
+/** A key that was issued elsewhere may cost 1.3 times what one of our own does. */
+const IMPORTED_MAX = 1.3;
 const LIST_25_MAX = 3;
 const GROWTH_MAX = 1.15;
 const LAST_PAGE_MAX = 1.2;
@@ -65,6 +67,8 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
     ...floor(names.LEASED_LIMITED, 'leased', LIMITED_RATIO),
     ...floor(names.STRICT_LIMITED, 'strict', LIMITED_RATIO),
     ...floor(names.STRICT_CREDITS, 'floor C'),
+    ...cost(names.LEASED_IMPORTED, `${names.LEASED_IMPORTED}, CPU over leased`, 'at most', IMPORTED_MAX),
+    ...cost(names.STRICT_IMPORTED, `${names.STRICT_IMPORTED}, CPU over strict`, 'at most', IMPORTED_MAX),
     ...floor(names.FORGED, 'floor A'),
     ...floor(names.COLD, 'floor D', COLD_RATIO),
     ...floor(names.CREATE, 'floor C', CREATE_RATIO),

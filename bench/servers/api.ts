@@ -1,4 +1,5 @@
 /** Calls of Keystead's HTTP interface that prepare a measurement. They are not measured, or only as a whole. */
+import { createHash, randomBytes } from 'node:crypto';
 import type { Keystead } from './keystead.ts';
 
 /** The fields of a key that the benchmark needs. */
@@ -52,6 +53,17 @@ export class Api {
   async createKeys(tenantId: string, count: number, firstNumber = 0, extra: object = {}): Promise<Key[]> {
     const keys = Array.from({ length: count }, (_, i) => ({ ...keyBody(firstNumber + i), ...extra }));
     return dataOf(await this.call('POST', `/v1/tenants/${tenantId}/keys/bulk`, { keys })).map(toKey);
+  }
+
+  /** Imports up to `BULK` keys that were issued elsewhere. */
+  async importKeys(tenantId: string, count: number): Promise<Key[]> {
+    const secrets = Array.from({ length: count }, () => `sk_live_${randomBytes(24).toString('base64url')}`);
+    const keys = secrets.map((secret, i) => {
+      const value = createHash('sha256').update(secret).digest('base64url');
+      return { ...keyBody(i), hash: { algorithm: 'sha256', value, encoding: 'base64url' } };
+    });
+    const made = dataOf(await this.call('POST', `/v1/tenants/${tenantId}/keys/import`, { keys }));
+    return made.map((key, i) => ({ id: String(field(key, 'id')), secret: secrets[i] ?? '' }));
   }
 
   /** Creates many keys and returns `sample` of them, spread evenly. */

@@ -52,6 +52,7 @@ const problemDocument = v.strictObject({
   keyStatus: v.exactOptional(v.string()),
   replacedBy: v.exactOptional(v.string()),
   ids: v.exactOptional(v.array(v.string())),
+  duplicates: v.exactOptional(v.array(v.strictObject({ index: v.number(), keyId: v.exactOptional(v.string()) }))),
 });
 
 /** Checks that a response is the given problem (status, content type and every member) and returns it. */

@@ -109,6 +109,14 @@ describe('every problem', () => {
     },
     { code: 'plan_not_found', request: () => send('GET', '/v1/tenants/acme/plans/none') },
     {
+      code: 'hash_exists',
+      request: async () => {
+        const hash = { algorithm: 'sha256', value: 'ab'.repeat(32), encoding: 'hex' };
+        const keys = Array.from({ length: 2 }, () => ({ name: 'twice', hash }));
+        return sendJson('POST', '/v1/tenants/acme/keys/import', { keys });
+      },
+    },
+    {
       code: 'plan_exists',
       request: async () => {
         await sendJson('POST', '/v1/tenants/acme/plans', { id: 'taken' });

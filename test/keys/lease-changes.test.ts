@@ -13,6 +13,7 @@ import { verification } from '../../src/api/verification/schemas.ts';
 import type { Env } from '../../src/env.ts';
 import { type ApiResponse, api, createKey, createTenant, revokeKey, rotateKey } from '../support/api.ts';
 import { apiWith } from '../support/faults.ts';
+import { hashOf, importInto, importKey } from '../support/foreign-keys.ts';
 import { isolate } from '../support/isolates.ts';
 import { sqlIn } from '../support/objects.ts';
 
@@ -82,8 +83,8 @@ async function run(subject: Subject): Promise<Outcome> {
 
 const isValid = (secret: string) => async (edge: Env) => (await verified(secret, edge)).valid;
 
-async function verified(secret: string, edge: Env) {
-  const { body } = await apiWith(edge, 'POST', '/keys/verify', { key: secret });
+async function verified(secret: string, edge: Env, input: object = {}) {
+  const { body } = await apiWith(edge, 'POST', '/keys/verify', { key: secret, ...input });
   return v.parse(verification, body);
 }
 
@@ -119,6 +120,26 @@ const onKey = (method: string, action: string, body?: unknown) => async (tenantI
   const { change, repeats } = repeatable(method, `/tenants/${tenantId}/keys/${id}${action}`, body);
   const telling = { ...repeats, ...reads(tenantId, id), ...refusals(tenantId, id) };
   return { tellsOld: isValid(secret), change, telling };
+};
+
+/** Ends a key that was issued elsewhere. A new import of its hash, which may be sent meanwhile, makes another key. */
+const onForeignKey = (method: string, action: string, body?: unknown) => async (tenantId: string) => {
+  await leased(tenantId);
+  const text = `foreign ${tenantId}`;
+  const { id } = await importKey(tenantId, text);
+  const { change, repeats } = repeatable(method, `/tenants/${tenantId}/keys/${id}${action}`, body);
+  const tellsOld = async (edge: Env) => {
+    const { valid, keyId } = await verified(text, edge, { tenantId });
+    return valid && keyId === id;
+  };
+  const hash = await hashOf(text);
+  const again = () => importInto(tenantId, [{ name: 'again', hash }]);
+  const telling = { ...repeats, ...reads(tenantId, id), ...refusals(tenantId, id) };
+  return {
+    tellsOld,
+    change,
+    telling: method === 'DELETE' ? { ...telling, 'import of the same hash': again } : telling,
+  };
 };
 
 /** Changes something that a verification returns. */
@@ -330,6 +351,9 @@ const CASES: Readonly<Record<string, (tenantId: string) => Promise<Subject>>> = 
     const { change, repeats } = repeatable('DELETE', `/tenants/${tenantId}`);
     return { leaseSeconds: SYSTEM_LEASE_SECONDS, tellsOld, change, telling: repeats };
   },
+  'revocation of an imported key': onForeignKey('POST', '/revoke', {}),
+  'deletion of an imported key': onForeignKey('DELETE', ''),
+  'rotation of an imported key': onForeignKey('POST', '/rotate', { gracePeriodSeconds: 0 }),
   'revocation after leases were switched off': async (tenantId) => {
     await leased(tenantId);
     const { id, secret } = await createKey(tenantId);

@@ -22,13 +22,26 @@ export function isolate({ resultsTakeMs = 0, wantsLeases = true }: IsolateOption
       const stub = TENANTS.get(id);
       return new Proxy(stub, {
         get(target, property, receiver) {
-          if (property !== 'verifyKey') return Reflect.get(target, property, receiver);
           const verifyKey: typeof stub.verifyKey = async (keyId, digest, scopes, call, wantsLease, ...rest) => {
             const result = await target.verifyKey(keyId, digest, scopes, call, wantsLease && wantsLeases, ...rest);
             await scheduler.wait(resultsTakeMs);
             return result;
           };
-          return verifyKey;
+          const verifyForeignKey: typeof stub.verifyForeignKey = async (
+            digests,
+            id,
+            scopes,
+            call,
+            wantsLease,
+            ...rest
+          ) => {
+            const wants = wantsLease && wantsLeases;
+            const result = await target.verifyForeignKey(digests, id, scopes, call, wants, ...rest);
+            await scheduler.wait(resultsTakeMs);
+            return result;
+          };
+          if (property === 'verifyKey') return verifyKey;
+          return property === 'verifyForeignKey' ? verifyForeignKey : Reflect.get(target, property, receiver);
         },
       });
     },
