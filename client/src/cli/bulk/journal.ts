@@ -24,7 +24,7 @@ export type Batch = {
 /** How the work of a journal ended: rows that were sent and applied, and rows that were there before. */
 export type Counts = { readonly rows: number; readonly skipped: number };
 
-export class Journal implements Disposable {
+export class Journal {
   readonly path: string;
   readonly #file: number;
   /** When each batch was begun first, in milliseconds. */
@@ -107,7 +107,7 @@ export class Journal implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     closeSync(this.#file);
   }
 }

@@ -82,11 +82,30 @@ export async function runBulk(run: Run, work: Work): Promise<Counts | null> {
     return null;
   }
 
-  const { connection, io } = run;
+  const { connection } = run;
   const { tenant } = connection;
   if (tenant === undefined) throw new UsageError('Which tenant? Say --tenant ID, or set KEYSTEAD_TENANT');
   const digest = digestOf([work.operation.id, connection.url, tenant, plan.digest, ...optionsOf(run), ...work.flags]);
-  using journal = new Journal(textOf(run, 'state') ?? `${path}.keystead-journal`, digest);
+  const journal = new Journal(textOf(run, 'state') ?? `${path}.keystead-journal`, digest);
+  try {
+    await sendBatches(run, work, file, plan, journal, tenant, digest, progress);
+    return journal.counts;
+  } finally {
+    journal.close();
+  }
+}
+
+async function sendBatches(
+  run: Run,
+  work: Work,
+  file: RecordFile,
+  plan: Plan,
+  journal: Journal,
+  tenant: string,
+  digest: string,
+  progress: Progress,
+): Promise<void> {
+  const { io } = run;
   const before = journal.counts;
   if (before.rows + before.skipped > 0) {
     await run.printer.hint(`Going on after ${grouped(before.rows + before.skipped)} rows (${journal.path}).`);
@@ -119,7 +138,6 @@ export async function runBulk(run: Run, work: Work): Promise<Counts | null> {
     }
   }
   await progress.clear();
-  return journal.counts;
 }
 
 /** The error, with lines of the file instead of places in the request. */
