@@ -2,8 +2,9 @@
  * Digests of keys that were issued elsewhere. Whoever brings such keys has hashes of the key strings, and whoever reads
  * a plain hash can try key strings on it: keys of other makers may be short or follow a pattern. So the record keeps a
  * keyed digest of the hash. Without HMAC_SECRET a copy of the database does not tell whether a guess is right, and
- * somebody who can write to it cannot add a key. The digest differs from tenant to tenant, so that it proves nothing in
- * another one.
+ * somebody who can write to it cannot add a key string. The digest differs from tenant to tenant, so that it proves
+ * nothing in another one. It is not bound to the id of the key, since the key is found by it: whoever can write to the
+ * database can move it to another record of the tenant, and could as well change the record that has it.
  *
  * The hash is not kept, so a digest cannot be made anew when HMAC_SECRET gets another current entry. The record says
  * which entry made it, and a verification computes the digest of each entry in the keyring, which has 16 at most.

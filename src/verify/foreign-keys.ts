@@ -2,9 +2,9 @@
  * Key strings that were issued elsewhere and imported by their hash. Such a string does not say where its tenant lives,
  * so it is looked for only in the tenant that the request names or that the caller is confined to.
  *
- * The first verification of one hashes it, and asks the object of the tenant for a key with that digest. Then this cache
- * knows which key it is, and the next one is decided like that of any other key: by the record under a lease, or by one
- * call. The cache holds no key string, only a fingerprint. An entry may be out of date, when the key was deleted and
+ * The first verification of one hashes it, and asks the object of the tenant for a key with that digest. Then this
+ * cache knows which key it is, and the next one is decided like that of any other key: by the record under a lease, or
+ * by one call. The cache holds no key string, only a fingerprint. An entry may be out of date, when the key was deleted and
  * imported again: then no record of the old key is held any more, and the object tells which key it is now. A string
  * that belongs to no key leaves nothing behind.
  */

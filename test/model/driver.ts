@@ -1,9 +1,11 @@
 /** Runs the model's commands against the real service over HTTP, and reads the service's state in the model's terms. */
 import * as v from 'valibot';
 import { expect } from 'vitest';
+import { importedKeys } from '../../src/api/keys/import-schemas.ts';
 import { bulkKeys, keyResource, keyWithSecret, rotationResult } from '../../src/api/keys/schemas.ts';
 import { ownerResource } from '../../src/api/owners/schemas.ts';
 import { type ApiResponse, api, verify, walk } from '../support/api.ts';
+import { hashOf } from '../support/foreign-keys.ts';
 import type { Command, Model, ModelKey, ModelOwner, Mutation, NewKey, Observation } from './model.ts';
 import { statusOf } from './model.ts';
 
@@ -25,22 +27,30 @@ const isoIn = (ms: number | null) => (ms === null ? null : new Date(Date.now() +
 
 let idempotencyKeys = 0;
 
+/** Key strings that were issued elsewhere start like this. No two are the same. */
+const FOREIGN = 'foreign ';
+let foreignKeys = 0;
+
 /**
  * Sends one command. `twice` sends it two times at once under one `Idempotency-Key`, which must have the effect of one.
  * `born` are the ids of the keys that it made.
  */
 export async function execute(run: Run, command: Command, twice = false): Promise<Executed> {
   if (command.type === 'verify') {
-    const { code } = await verify(run.secrets.get(command.key) ?? '');
+    const secret = run.secrets.get(command.key) ?? '';
+    const { code } = await verify(secret, secret.startsWith(FOREIGN) ? { tenantId: run.tenantId } : {});
     return { observation: { status: 200, code }, born: [] };
   }
-  const request = requestFor(run.tenantId, command);
+  const texts: string[] = [];
+  if (command.type === 'import') for (const _ of command.keys) texts.push(`${FOREIGN}${++foreignKeys}`);
+  const hashes = await Promise.all(texts.map((text) => hashOf(text)));
+  const request = requestFor(run.tenantId, command, hashes);
   const { status, body } = twice ? await sendTwice(run, request) : await send(request);
   if (status >= 400) return { observation: { status, code: v.parse(problem, body).code }, born: [] };
   if (command.type === 'revokeIds' || command.type === 'revokeOwner') {
     return { observation: { status, revoked: v.parse(revocation, body).revoked }, born: [] };
   }
-  const made = madeBy(command, body);
+  const made = madeBy(command, body, texts);
   for (const { id, secret } of made) run.secrets.set(id, secret);
   return { observation: { status }, born: made.map(({ id }) => id) };
 }
@@ -72,13 +82,16 @@ function saidIn({ status, body }: ApiResponse): unknown {
 const send = ({ method, path, body, headers }: Request) => api(method, path, body, headers);
 const isReplay = ({ headers }: ApiResponse) => headers.get('Idempotency-Replayed') === 'true';
 
-function madeBy(command: Mutation, body: unknown): { id: string; secret: string }[] {
+function madeBy(command: Mutation, body: unknown, texts: readonly string[]): { id: string; secret: string }[] {
+  if (command.type === 'import') {
+    return v.parse(importedKeys, body).data.map(({ id }, i) => ({ id, secret: texts[i] ?? '' }));
+  }
   if (command.type === 'create') return [v.parse(keyWithSecret, body)];
   if (command.type === 'createMany') return v.parse(bulkKeys, body).data;
   return command.type === 'rotate' ? [v.parse(rotationResult, body).key] : [];
 }
 
-function requestFor(tenantId: string, command: Mutation): Request {
+function requestFor(tenantId: string, command: Mutation, hashes: readonly object[]): Request {
   const keys = `/tenants/${tenantId}/keys`;
   const headers: Record<string, string> =
     'ifVersion' in command && command.ifVersion !== undefined ? { 'If-Match': `"${command.ifVersion}"` } : {};
@@ -88,6 +101,8 @@ function requestFor(tenantId: string, command: Mutation): Request {
       return post('', newKey(command));
     case 'createMany':
       return post('/bulk', { keys: command.keys.map(newKey) });
+    case 'import':
+      return post('/import', { keys: command.keys.map((key, i) => ({ ...newKey(key), hash: hashes[i] })) });
     case 'revokeIds':
       return post('/revoke', { ids: command.keys });
     case 'revokeOwner':

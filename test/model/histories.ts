@@ -42,6 +42,7 @@ const ownerPatch = fc.record({ name: fc.constantFrom(null, 'n'), enabled: fc.boo
 const onTenant = weighted<Command>(
   [4, newKey.map((input) => ({ type: 'create', ...input }))],
   [1, fc.array(newKey, { minLength: 1, maxLength: 3 }).map((keys) => ({ type: 'createMany', keys }))],
+  [2, fc.array(newKey, { minLength: 1, maxLength: 2 }).map((keys) => ({ type: 'import', keys }))],
   [1, fc.constantFrom('o1', 'o2').map((of) => ({ type: 'revokeOwner', owner: of }))],
   [
     2,

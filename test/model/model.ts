@@ -48,6 +48,7 @@ type OnKey =
 export type Mutation =
   | ({ type: 'create' } & NewKey)
   | { type: 'createMany'; keys: NewKey[] }
+  | { type: 'import'; keys: NewKey[] }
   | { type: 'revokeIds'; keys: string[] }
   | { type: 'revokeOwner'; owner: string }
   | { type: 'createOwner'; owner: string; enabled: boolean }
@@ -80,6 +81,7 @@ export function apply(model: Model, command: Command, born: readonly string[], n
     case 'create':
       return create(model, [command], born, now);
     case 'createMany':
+    case 'import':
       return create(model, command.keys, born, now);
     case 'revokeIds': {
       const keys = [...new Set(command.keys)].map((id) => model.keys.get(id));

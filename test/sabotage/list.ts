@@ -40,6 +40,10 @@ const BUDGETS = 'test/limits/isolates.test.ts';
 const LIMITED_KEYS = 'test/limits/keys.test.ts';
 const COUNTERS = 'test/limits/counter.test.ts';
 const PLANS = 'test/plans/plans.test.ts';
+const IMPORT = 'test/keys/import.test.ts';
+const IMPORT_LEASES = 'test/keys/import-leases.test.ts';
+const DATABASE = 'test/security/database.test.ts';
+const FOREIGN_DIGEST = 'src/crypto/foreign-key-digest.ts';
 const LIMITS_CAMPAIGN = 'test/process/limits/limits.test.ts';
 
 // ---- texts of the program that are too long for one line here ----
@@ -56,6 +60,82 @@ const TOUCH_OF_OWNER = [
 ].join('\n');
 
 export const SABOTAGES: readonly Sabotage[] = [
+  // ---- imported keys ----
+  {
+    name: 'imported: the digest is not bound to the tenant',
+    file: FOREIGN_DIGEST,
+    patches: [['const tenant = new TextEncoder()', "tenantId = '';\n    const tenant = new TextEncoder()"]],
+    noticedBy: [DATABASE],
+  },
+  {
+    name: 'imported: the plain hash is kept',
+    file: FOREIGN_DIGEST,
+    patches: [
+      [
+        "digests.push(new Uint8Array(await crypto.subtle.sign('HMAC', key, message)).slice(0, DIGEST_BYTES));",
+        'digests.push(message.slice(tenant.length, tenant.length + DIGEST_BYTES), ...(key ? [] : []));',
+      ],
+    ],
+    noticedBy: [DATABASE],
+  },
+  {
+    name: 'imported: an import takes the place of a key with the same hash',
+    file: MUTATIONS,
+    patches: [
+      [
+        "if (duplicates.length > 0) return fail({ code: 'hash_exists', duplicates });",
+        [
+          'for (const { keyId } of duplicates) {',
+          '        const old = keyId === undefined ? undefined : store.keys.get(keyId);',
+          '        if (old !== undefined) store.keys.remove(old);',
+          '      }',
+        ].join('\n'),
+      ],
+    ],
+    noticedBy: [IMPORT],
+  },
+  {
+    name: 'imported: a key string that is known in one tenant is taken for the one in another',
+    file: 'src/verify/foreign-keys.ts',
+    patches: [['(tenantId: string, { a, b }: Fingerprint)', "(_: string, { a, b }: Fingerprint, tenantId = '')"]],
+    noticedBy: [IMPORT_LEASES],
+  },
+  {
+    name: 'imported: only the current entry of HMAC_SECRET is looked for',
+    file: FOREIGN_DIGEST,
+    patches: [['filter(({ id }) => id !== current.id)', 'filter(({ id }) => id < 0)']],
+    noticedBy: [IMPORT_LEASES],
+  },
+  {
+    name: 'imported: changes do not wait for leases on imported keys',
+    file: TENANT,
+    patches: [['isHeld ? keyId : null', 'isHeld && hot.record.hint === null ? keyId : null']],
+    noticedBy: [CHANGES],
+  },
+  {
+    name: 'imported: an import that brings a hash back does not wait',
+    file: MUTATIONS,
+    patches: [["const concerns = bringsBack ? 'everything' : OF_IMPORTS;", 'const concerns = OF_IMPORTS;']],
+    noticedBy: [IMPORT_LEASES],
+  },
+  {
+    name: 'imported: an import does not wait for what an earlier instance may have handed out',
+    file: MUTATIONS,
+    patches: [["bringsBack ? 'everything' : OF_IMPORTS;", "bringsBack ? 'everything' : [];"]],
+    noticedBy: [IMPORT_LEASES],
+  },
+  {
+    name: 'imported: a purged hash is forgotten',
+    file: TABLE,
+    patches: [['if (imported !== null) this.removedDigests', 'if (imported === undefined) this.removedDigests']],
+    noticedBy: [IMPORT_LEASES],
+  },
+  {
+    name: 'imported: a deleted hash is forgotten',
+    file: TABLE,
+    patches: [['if (record.hint !== null) this.removedDigests', 'if (record.seq < 0) this.removedDigests']],
+    noticedBy: [CHANGES],
+  },
   // ---- the wait of each kind of change ----
   {
     name: 'no change of a key waits',

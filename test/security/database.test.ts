@@ -12,6 +12,7 @@ import { api, createKey, createTenant, problemCode, revokeKey, rotateKey, verify
 import { as, LEASES_OVER_MS, managementKey } from '../support/callers.ts';
 import { advance, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
+import { hashOf, importKey } from '../support/foreign-keys.ts';
 import { evict, sqlIn } from '../support/objects.ts';
 import { buffer, everythingStored, insertKey, renameTenant, storedKey } from './attacker.ts';
 
@@ -95,7 +96,47 @@ describe('a copy of the database', () => {
   });
 });
 
+describe('a copy of the database', () => {
+  it('has no hash of an imported key, nor anything else by which a guess could be checked', async () => {
+    await createTenant('copy-imported');
+    await importKey('copy-imported', 'weak');
+    const hash = await hashOf('weak');
+    const bytes = (hash.value.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
+    const forms = ['weak', hash.value.slice(0, 16), (await hashOf('weak', 'base64')).value.slice(0, 16)];
+    forms.push(String.fromCharCode(...bytes.slice(0, 8)));
+    const texts = (await everythingStored('copy-imported')).map((value) =>
+      value instanceof ArrayBuffer ? String.fromCharCode(...new Uint8Array(value)) : String(value),
+    );
+    for (const form of forms) expect(texts.filter((text) => text.includes(form))).toEqual([]);
+  });
+});
+
 describe('write access to the database', () => {
+  it('cannot add an imported key, nor bring one from another tenant', async () => {
+    const [from, to] = ['import-from', 'import-to'];
+    for (const id of [from, to]) await createTenant(id);
+    const { id } = await importKey(from, 'mine');
+    const plant = async (keyId: string, digest: Uint8Array) => {
+      await insertKey(to, { id: keyId, prefix: '', digest });
+      await sqlIn(to, "UPDATE keys SET hint = '...' WHERE id = ?", keyId);
+    };
+    await plant(id, (await storedKey(from, id)).digest);
+    expect(await codeOf('mine', { tenantId: to })).toBe('NOT_FOUND');
+    const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('other'));
+    await plant(`key_${'1'.repeat(17)}`, new Uint8Array(hash, 0, 20));
+    expect(await codeOf('other', { tenantId: to })).toBe('NOT_FOUND');
+    expect(await codeOf('mine', { tenantId: from })).toBe('VALID');
+  });
+
+  it('can make an imported key string stand for another record of its tenant', async () => {
+    await createTenant('import-moved');
+    const [mine, other] = [await importKey('import-moved', 'mine'), await importKey('import-moved', 'other')];
+    const { digest } = await storedKey('import-moved', mine.id);
+    await sqlIn('import-moved', 'DELETE FROM keys WHERE id = ?', mine.id);
+    await sqlIn('import-moved', 'UPDATE keys SET digest = ? WHERE id = ?', buffer(digest), other.id);
+    expect((await verify('mine', { tenantId: 'import-moved' })).keyId).toBe(other.id);
+  });
+
   it('can reactivate a revoked key, widen a key that the attacker holds, and remove audit entries', async () => {
     await createTenant('writer');
     const [revoked, narrow] = [await createKey('writer'), await createKey('writer', { scopes: ['a'] })];

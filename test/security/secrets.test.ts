@@ -8,12 +8,14 @@ import { formatKeyString, parseKeyString } from '../../domain/key-string/key-str
 import { locatorOf } from '../../domain/tenants/locator.ts';
 import { CursorSigner } from '../../src/crypto/cursor.ts';
 import { Sealer } from '../../src/crypto/envelope.ts';
+import { ForeignKeyDigester } from '../../src/crypto/foreign-key-digest.ts';
 import { KeySigner } from '../../src/crypto/key-signer.ts';
 import { mintKey } from '../../src/crypto/mint-key.ts';
 import { base64Secret, ringOf } from '../crypto/rings.ts';
 import { api, createKey, createTenant, problemCode, verify, walk } from '../support/api.ts';
 import { as, managementKey } from '../support/callers.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
+import { importKey } from '../support/foreign-keys.ts';
 import { sqlIn } from '../support/objects.ts';
 import { TEST_SECRETS } from '../support/test-secrets.ts';
 import { insertKey, storedKey } from './attacker.ts';
@@ -47,6 +49,13 @@ describe('HMAC_SECRET', () => {
     await managementKey({ role: 'verifier' });
     const caller = await forge('_system', 'ksm');
     expect((await api('GET', '/tenants', undefined, as(caller.secret))).status).toBe(401);
+  });
+
+  it('with a copy of the database checks guesses of imported keys', async () => {
+    await createTenant('hmac-imported');
+    const { id } = await importKey('hmac-imported', 'weak');
+    const [digest] = await new ForeignKeyDigester(hmac).ofKeyString('hmac-imported', 'weak');
+    expect(digest).toEqual((await storedKey('hmac-imported', id)).digest);
   });
 
   it('alone makes list cursors, for lists that the caller may read anyway', async () => {
