@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { FetchLike } from '../http/platform.ts';
-import { EXIT, UsageError } from './exit.ts';
+import { EXIT, Unfinished } from './exit.ts';
 import type { Input, Io, Output } from './io.ts';
 
 export function nodeIo(signal: AbortSignal): Io {
@@ -42,11 +42,18 @@ function inputOf(stream: ReadStream, shown: WriteStream): Input {
 async function askShown(question: string, input: ReadStream, output: WriteStream): Promise<string> {
   const lines = createInterface({ input, output });
   try {
-    return await lines.question(question);
+    return await new Promise((resolve, reject) => {
+      lines.on('SIGINT', () => reject(interrupted()));
+      // The end of input is no answer.
+      lines.on('close', () => resolve(''));
+      lines.question(question).then(resolve, reject);
+    });
   } finally {
     lines.close();
   }
 }
+
+const interrupted = () => new Unfinished('Interrupted', EXIT.interrupted);
 
 /** Longer than any token. */
 const MAX_HIDDEN = 4096;
@@ -65,7 +72,7 @@ function askHidden(question: string, input: ReadStream, output: WriteStream): Pr
     const read = (chunk: Buffer) => {
       for (const character of chunk.toString('utf8')) {
         if (character === '\r' || character === '\n' || character === '\u0004') return end(() => resolve(text));
-        if (character === '\u0003') return end(() => reject(new UsageError('Interrupted', { showUsage: false })));
+        if (character === '\u0003') return end(() => reject(interrupted()));
         if (character === '\u0015') text = '';
         else if (character === '\u007f' || character === '\b') text = [...text].slice(0, -1).join('');
         else if (text.length < MAX_HIDDEN) text += character;

@@ -4,17 +4,29 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Flag } from '../../../client/src/cli/arguments/flags.ts';
+import { GLOBAL_FLAGS } from '../../../client/src/cli/arguments/global-flags.ts';
+import { COMMANDS } from '../../../client/src/cli/commands/all-commands.ts';
+import { EXIT } from '../../../client/src/cli/exit.ts';
 import type { FetchLike } from '../../../client/src/http/platform.ts';
+import { pageAt, rowsOf, SEARCH_PATH, Shell, stepsOf } from '../docs.ts';
 import { type Launcher, ROOT, startServer, temporaryFolder } from '../server.ts';
 import { keystead } from './cli.ts';
 
-const PROGRAM = join(ROOT, 'client/src/cli/bin.ts');
+const namesOf = ({ name, aliases }: Flag) => [name, ...aliases];
+
 const folder = temporaryFolder();
+/** The program as it is published: one file. */
+const PROGRAM = join(folder.path, 'cli.mjs');
 let server: Launcher;
 
 beforeAll(async () => {
+  const entryPoints = [join(ROOT, 'client/src/cli/bin.ts')];
+  await build({ entryPoints, outfile: PROGRAM, bundle: true, format: 'esm', target: 'es2022', platform: 'node' });
   server = await startServer(join(folder.path, 'data'));
   const login = await run(['login', '--url', server.url, '--tenant', 'acme'], server.adminToken);
   expect(login).toMatchObject({ code: 0, stdout: '' });
@@ -35,7 +47,7 @@ const run = (argv: readonly string[], stdin = '', env: Record<string, string> = 
 
 /** The same, as a process of its own. */
 async function start(argv: readonly string[], stdin: string) {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...argv], {
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
     env: { HOME: folder.path },
     cwd: folder.path,
   });
@@ -117,6 +129,38 @@ test('limits, credits, plans, owners and settings by flags', async () => {
 
 test('what is too long for a key string is refused', async () => {
   expect(await start(['verify', '-'], 'x'.repeat(1_000_000))).toMatchObject({ code: 2, stdout: '' });
+});
+
+test('the examples of the page print what it shows', async () => {
+  using home = temporaryFolder();
+  await using own = await startServer(join(home.path, 'data'));
+  const programs = join(home.path, 'programs');
+  mkdirSync(programs);
+  // Hints go to stderr, which the page does not show.
+  const program = `exec '${process.execPath}' '${PROGRAM}' "$@" 2>>'${home.path}/hints'`;
+  writeFileSync(join(programs, 'keystead'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+  await using shell = new Shell(home.path, `${programs}${delimiter}${SEARCH_PATH}`);
+  await shell.run(
+    `export KEYSTEAD_TOKEN='${own.adminToken}' KEYSTEAD_URL='${own.url}' KEYSTEAD_TENANT=acme HOME='${home.path}'`,
+    own.url,
+  );
+  const steps = stepsOf('keystead', pageAt('docs/command-line.md'));
+  expect(steps.length).toBeGreaterThan(3);
+  for (const step of steps) {
+    if (step.kind === 'run') expect(await shell.run(step.script, own.url), step.script).toBe(step.shown ?? '');
+  }
+  const hints = readFileSync(join(home.path, 'hints'), 'utf8');
+  expect(hints).not.toMatch(/keystead:|ks_[0-9A-Za-z]{20}/);
+});
+
+test('the page names each exit code, and no flag that there is not', () => {
+  const page = pageAt('docs/command-line.md');
+  expect(rowsOf(page, 'Code', 'Meaning').map(([code]) => Number(code))).toEqual(Object.values(EXIT));
+  const known = new Set([...GLOBAL_FLAGS, ...COMMANDS.flatMap(({ flags }) => flags)].flatMap(namesOf));
+  const named = [...page.matchAll(/--(?:no-)?([a-z][a-z-]*)/g)].map(([, name = '']) => name);
+  expect(named.length).toBeGreaterThan(40);
+  // That of npm.
+  expect(named.filter((name) => !known.has(name) && name !== 'global')).toEqual([]);
 });
 
 test('a service that refuses, and one that is not there', async () => {

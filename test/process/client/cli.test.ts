@@ -334,6 +334,21 @@ describe('answers', () => {
     expect(await count('--quiet')).toEqual([100, '']);
   });
 
+  test('in CSV come from as many pages, with their columns named once', async () => {
+    const service = ({ query }: { query: Readonly<Record<string, string>> }) => {
+      const link = '</v1/tenants/acme/usage?format=csv&cursor=a%2Bb&limit=1000>; rel="next"';
+      const headers = { 'content-type': 'text/csv', ...(query.cursor === undefined ? { link } : {}) };
+      return { body: `start,units\r\n${query.cursor ?? 'first'},1\r\n`, headers };
+    };
+    const argv = ['usage', 'read', '--format', 'csv'];
+    const { stdout } = await keystead([...argv, '--all'], { service });
+    expect(stdout).toBe('start,units\r\nfirst,1\r\na+b,1\r\n');
+    expect(await keystead(argv, { service })).toMatchObject({
+      stdout: 'start,units\r\nfirst,1\r\n',
+      stderr: 'There are more: --all, or --cursor a+b\n',
+    });
+  });
+
   test('of one thing are names and values', async () => {
     const { stdout } = await keystead(['keys', 'get', KEY], { service: () => ({ body: KEY_RESOURCE }) });
     expect(stdout).toContain('scopes                a, b:*\n');

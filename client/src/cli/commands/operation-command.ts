@@ -178,8 +178,8 @@ function faultText({ flags }: Command, { body }: Operation, { path, message }: F
 async function runOperation(run: Run, operation: Operation): Promise<number> {
   const request = await requestOf(run, operation);
   if (isFinal(operation)) await askFirst(run, operation, request);
-  if (operation.answer === 'list' && operation.method === 'GET' && request.query.format !== 'csv') {
-    return listItems(run, operation, request);
+  if (operation.answer === 'list' && operation.method === 'GET') {
+    return request.query.format === 'csv' ? listText(run, operation, request) : listItems(run, operation, request);
   }
   const { body } = await send(run, operation, request);
   if (operation.answer === 'none') await run.printer.hint(`Done: ${operation.summary}.`);
@@ -226,8 +226,7 @@ async function listItems(run: Run, operation: Operation, request: Request): Prom
   const { printer, io } = run;
   const paged = isPaged(operation);
   const wanted = isGiven(run, 'all') ? Number.POSITIVE_INFINITY : limitOf(run);
-  const schema = operation.query.find(({ name }) => name === 'limit')?.schema;
-  const { maximum = 100 } = schema ?? {};
+  const maximum = largestPage(operation);
   let table: Table | null = null;
   let printed = 0;
   let { cursor } = request.query as { cursor?: unknown };
@@ -253,6 +252,32 @@ async function listItems(run: Run, operation: Operation, request: Request): Prom
   }
   if (printed === 0) await printer.hint('There are none.');
   return EXIT.ok;
+}
+
+const largestPage = ({ query }: Operation): number =>
+  query.find(({ name }) => name === 'limit')?.schema.maximum ?? DEFAULT_ITEMS;
+
+/** Prints a list as CSV, page by page. Each page begins with the names of the columns, which are printed once. */
+async function listText(run: Run, operation: Operation, request: Request): Promise<number> {
+  const wanted = isGiven(run, 'all') ? Number.POSITIVE_INFINITY : limitOf(run);
+  let printed = 0;
+  let { cursor } = request.query as { cursor?: unknown };
+  for (;;) {
+    const limit = Math.min(largestPage(operation), wanted - printed);
+    const query = { ...request.query, limit, ...(cursor === undefined ? {} : { cursor }) };
+    const { body, headers } = await send(run, operation, { ...request, query });
+    const text = String(body);
+    await printText(run, printed === 0 ? text : text.slice(text.indexOf('\n') + 1));
+    const [, next] = /[?&]cursor=([^&>]+)[^>]*>; *rel="next"/.exec(headers.get('link') ?? '') ?? [];
+    if (next === undefined) return EXIT.ok;
+    cursor = decodeURIComponent(next);
+    // A page may have fewer rows than its limit while there are more; what counts is that it ends.
+    printed += limit;
+    if (printed >= wanted) {
+      await run.printer.hint(`There are more: --all, or --cursor ${cursor}`);
+      return EXIT.ok;
+    }
+  }
 }
 
 function limitOf(run: Run): number {
