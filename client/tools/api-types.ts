@@ -52,9 +52,11 @@ export function typesOf({ components: { schemas } }: Description): string {
     if (/.Problem$/.test(name) || name === 'NoInput') return [];
     const type = typeOf(schema, name.endsWith('Body'));
     const isObject = schema.properties !== undefined;
-    return `${comment(schema.description)}export ${isObject ? `interface ${name} ${type}` : `type ${name} = ${type};`}\n`;
+    const declared = isObject ? `interface ${name} ${type}` : `type ${name} = ${type};`;
+    return `${comment(schema.description)}export ${declared}\n`;
   });
-  const code = `/** The codes of problems. Later versions may add some. */\nexport type ProblemCode = ${codes.join(' | ')};\n`;
+  const meaning = comment('The codes of problems. Later versions may add some.');
+  const code = `${meaning}export type ProblemCode = ${codes.join(' | ')};\n`;
   return formatted('types', `${HEADER}\n${[...types, code].join('\n')}`);
 }
 
@@ -200,6 +202,6 @@ function comment(text: string | undefined): string {
 
 function formatted(name: string, text: string): string {
   const biome = join(ROOT, 'node_modules/@biomejs/biome/bin/biome');
-  const args = [biome, 'format', `--stdin-file-path=client/src/api/${name}.ts`];
+  const args = [biome, 'check', '--write', `--stdin-file-path=client/src/api/${name}.ts`];
   return execFileSync(process.execPath, args, { cwd: ROOT, input: text, encoding: 'utf8' });
 }

@@ -54,7 +54,10 @@ export async function buildClient(outDir = join(CLIENT, 'dist')): Promise<void> 
   for (const name of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.d.ts')) continue;
     const path = join(types, name);
-    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8').replaceAll(/(\b(?:from |import\()(['"])\.[^'"]*)\.ts\2/g, '$1.js$2'),
+    );
   }
 }
 

@@ -22,7 +22,7 @@ export function fakeFetch(...replies: Reply[]): { readonly fetch: FetchLike; rea
   const sent: Sent[] = [];
   const fetch: FetchLike = async (url, init) => {
     const reply = replies[sent.length] ?? new Error('no more replies');
-    sent.push({ url, ...init });
+    sent.push({ url, ...init, headers: { ...init.headers } });
     if (reply === 'never') return new Promise(() => {});
     if (reply instanceof Error) throw reply;
     return reply;

@@ -160,7 +160,7 @@ describe('every page', () => {
   test('only commands that there are', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const all = [...PAGES.values()].join('\n');
-    const used = [...all.matchAll(/npm run ([a-z]+)/g)].map(([, name = '']) => name);
+    const used = [...all.matchAll(/npm run ([a-z:]+)/g)].map(([, name = '']) => name);
     expect(used).not.toEqual([]);
     for (const name of used) expect(scripts).toHaveProperty(name);
     for (const [, campaign = ''] of all.matchAll(/npm run soak -- ([a-z][\w-]*)/g)) {

@@ -249,13 +249,13 @@ export interface KeysResource {
   createMany(tenantId: string, body: KeysCreateManyBody, options?: ChangeOptions): Promise<KeysWithSecrets>;
 
   /** Revokes up to 500 keys by id, or all keys of an owner: all of them or none. */
-  revokeMany(tenantId: string, body?: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
+  revokeMany(tenantId: string, body: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
 
   /** Reads a key. */
   get(tenantId: string, keyId: string, options?: CallOptions): Promise<Key>;
 
   /** Changes the given fields of a key. */
-  update(tenantId: string, keyId: string, body?: KeysUpdateBody, options?: ConditionalOptions): Promise<Key>;
+  update(tenantId: string, keyId: string, body: KeysUpdateBody, options?: ConditionalOptions): Promise<Key>;
 
   /** Deletes a key; the audit log keeps its entries. */
   delete(tenantId: string, keyId: string, options?: ConditionalOptions): Promise<void>;
@@ -300,7 +300,7 @@ export interface OwnersResource {
   get(tenantId: string, ownerId: string, options?: CallOptions): Promise<Owner>;
 
   /** Changes the given fields of an owner; disabling it stops all its keys at once. */
-  update(tenantId: string, ownerId: string, body?: OwnersUpdateBody, options?: ConditionalOptions): Promise<Owner>;
+  update(tenantId: string, ownerId: string, body: OwnersUpdateBody, options?: ConditionalOptions): Promise<Owner>;
 
   /** Deletes an owner whose keys have all ended. */
   delete(tenantId: string, ownerId: string, options?: ConditionalOptions): Promise<void>;
@@ -325,7 +325,7 @@ export interface PlansResource {
   get(tenantId: string, planId: string, options?: CallOptions): Promise<Plan>;
 
   /** Changes the given fields of a plan, for all its keys at once. */
-  update(tenantId: string, planId: string, body?: PlansUpdateBody, options?: ConditionalOptions): Promise<Plan>;
+  update(tenantId: string, planId: string, body: PlansUpdateBody, options?: ConditionalOptions): Promise<Plan>;
 
   /** Deletes a plan that no key and no owner has. */
   delete(tenantId: string, planId: string, options?: ConditionalOptions): Promise<void>;
@@ -347,7 +347,7 @@ export interface TenantsResource {
   get(tenantId: string, options?: CallOptions): Promise<Tenant>;
 
   /** Changes the given fields and settings of a tenant. */
-  update(tenantId: string, body?: TenantsUpdateBody, options?: ChangeOptions): Promise<Tenant>;
+  update(tenantId: string, body: TenantsUpdateBody, options?: ChangeOptions): Promise<Tenant>;
 
   /** Deletes a tenant with everything in it. */
   delete(tenantId: string, options?: ChangeOptions): Promise<void>;
