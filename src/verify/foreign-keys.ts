@@ -4,9 +4,9 @@
  *
  * The first verification of one hashes it, and asks the object of the tenant for a key with that digest. Then this
  * cache knows which key it is, and the next one is decided like that of any other key: by the record under a lease, or
- * by one call. The cache holds no key string, only a fingerprint. An entry may be out of date, when the key was deleted and
- * imported again: then no record of the old key is held any more, and the object tells which key it is now. A string
- * that belongs to no key leaves nothing behind.
+ * by one call. The cache holds no key string, only a fingerprint. An entry may be out of date, when the key was deleted
+ * and imported again: then no record of the old key is held any more, and the object tells which key it is now. A
+ * string that belongs to no key leaves nothing behind.
  */
 import { KEY_BODY_LENGTH, KEY_PREFIX_LENGTH_MAX } from '../../domain/key-string/key-string.ts';
 import { isolateMemory, type MemoryBudget } from '../../domain/memory/budget.ts';

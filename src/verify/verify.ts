@@ -137,7 +137,7 @@ function findForeign(text: string, { within, system }: VerificationOptions, { fo
   return tenant === undefined || system ? null : foreignKeys.find(tenant.tenantId, text);
 }
 
-/** Verifies a text that is no key string of our own. If the tenant is known, it may be one that was issued elsewhere. */
+/** Verifies a text that is no key string of our own: if the tenant is known, it may be one that was imported. */
 async function verifyForeign(
   text: string,
   options: VerificationOptions,

@@ -116,6 +116,17 @@ describe('an import that brings a hash back', () => {
     expect(await duration(() => importKey('f-purged', 'back'))).toBeGreaterThan(2000);
   });
 
+  it('waits as long as the deletion of the key that had it', async () => {
+    await leased('f-deleting', { leaseSeconds: 3 });
+    const old = await importKey('f-deleting', 'back');
+    await isolate().verify('back', 'f-deleting');
+    await isolate().verify('back', 'f-deleting');
+    const deletion = deleteKey('f-deleting', old.id);
+    await scheduler.wait(50);
+    expect(await duration(() => importKey('f-deleting', 'back'))).toBeGreaterThan(1500);
+    await deletion;
+  });
+
   it('waits for none when the deletion has waited, and the new key is found', async () => {
     await leased('f-deleted');
     const old = await importKey('f-deleted', 'back');

@@ -134,7 +134,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'imported: a deleted hash is forgotten',
     file: TABLE,
     patches: [['if (record.hint !== null) this.removedDigests', 'if (record.seq < 0) this.removedDigests']],
-    noticedBy: [CHANGES],
+    noticedBy: [IMPORT_LEASES],
   },
   // ---- the wait of each kind of change ----
   {

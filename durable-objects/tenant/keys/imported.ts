@@ -15,21 +15,24 @@ export const IMPORTED_KEYS = `
 /** Most duplicates that a refusal names. */
 export const DUPLICATES_MAX = 100;
 
-/** The text by which a digest is found in memory. */
-const nameOf = (digest: Uint8Array) => String.fromCharCode(...digest);
+/** The text by which a digest is found: its bytes in hexadecimal. */
+export function nameOf(digest: Uint8Array): string {
+  let name = '';
+  for (const byte of digest) name += HEX[byte];
+  return name;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /**
- * Keys to import whose hash is there already: in the tenant (`stored` returns the id of the key that has a digest), or
- * earlier in the list. At most `DUPLICATES_MAX`.
+ * Keys to import whose hash is there already: in the tenant (`stored` has the ids of its keys by the names of their
+ * digests), or earlier in the list. At most `DUPLICATES_MAX`.
  */
-export function duplicatesIn(
-  keys: readonly ForeignKeyInput[],
-  stored: (digest: Uint8Array) => string | undefined,
-): DuplicateHash[] {
+export function duplicatesIn(keys: readonly ForeignKeyInput[], stored: ReadonlyMap<string, string>): DuplicateHash[] {
   const seen = new Set<string>();
   const duplicates: DuplicateHash[] = [];
   for (const [index, { digests }] of keys.entries()) {
-    const keyId = firstOf(digests, stored);
+    const keyId = stored.size === 0 ? undefined : firstOf(digests, (digest) => stored.get(nameOf(digest)));
     const [current] = digests;
     const name = current === undefined ? '' : nameOf(current);
     if (keyId !== undefined) duplicates.push({ index, keyId });

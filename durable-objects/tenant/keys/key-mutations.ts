@@ -110,7 +110,7 @@ export function importation(newKeys: readonly NewForeignKey[]): Mutation<readonl
       const { store, tenant, now } = context;
       if (tenant.id === SYSTEM_TENANT_ID) throw new Error('management keys are not imported');
       const keys = newKeys.map(({ key }) => key);
-      const duplicates = duplicatesIn(keys, (digest) => store.keys.idOfImported(digest));
+      const duplicates = duplicatesIn(keys, store.keys.idsOfImported(keys.flatMap(({ digests }) => digests)));
       if (duplicates.length > 0) return fail({ code: 'hash_exists', duplicates });
       const records = made(context, now);
       if (!records.ok) return records;

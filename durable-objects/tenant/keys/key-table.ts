@@ -10,7 +10,7 @@ import { OwnerTable } from '../owners/owner-table.ts';
 import { PlanTable } from '../plans/plan-table.ts';
 import { type GroupRevocation, GroupRevocations, type KeyGroup } from './group-revocations.ts';
 import { type HotKey, hotBytes, hotKeyOf } from './hot-key.ts';
-import { firstOf, includesDigest, RemovedDigests } from './imported.ts';
+import { firstOf, includesDigest, nameOf, RemovedDigests } from './imported.ts';
 import { KEY_QUERIES } from './queries.ts';
 import {
   attributeValues,
@@ -84,6 +84,13 @@ export class KeyTable {
   idOfImported(digest: Uint8Array): string | undefined {
     const wanted = new Uint8Array(digest).buffer;
     return this.#sql.exec<{ id: string }>(KEY_QUERIES.importedByDigest, wanted).toArray()[0]?.id;
+  }
+
+  /** The same for many digests at once: the ids by the names of the digests. */
+  idsOfImported(digests: readonly Uint8Array[]): ReadonlyMap<string, string> {
+    type Row = { digest: string; id: string };
+    const rows = this.#sql.exec<Row>(KEY_QUERIES.importedByDigests, JSON.stringify(digests.map(nameOf)));
+    return new Map(Array.from(rows, ({ digest, id }) => [digest, id]));
   }
 
   /**

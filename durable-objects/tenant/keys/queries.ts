@@ -22,6 +22,9 @@ export const KEY_QUERIES = {
   lastSeq: 'SELECT seq FROM keys ORDER BY seq DESC LIMIT 1',
   byId: `SELECT ${RECORD_COLUMNS} FROM keys WHERE id = ?`,
   importedByDigest: 'SELECT id FROM keys WHERE digest = ? AND hint IS NOT NULL',
+  /** The parameter is a JSON array of digests in hexadecimal. */
+  importedByDigests: `SELECT value AS digest, id
+    FROM (SELECT value FROM json_each(?)) CROSS JOIN keys ON digest = unhex(value) AND hint IS NOT NULL`,
   insert: `INSERT INTO keys (seq, ${NEW_COLUMNS}, room)
     VALUES (?, ${placeholders(NEW_COLUMNS)}, zeroblob(${ROOM_BYTES}))`,
   update: setColumns(LIFE_COLUMNS),

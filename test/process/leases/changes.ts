@@ -1,4 +1,5 @@
 /** Every kind of change of something that isolates use under leases: keys, tenants, and management keys. */
+import { createHash } from 'node:crypto';
 import { range } from '../campaign.ts';
 import type { Client, Method, Verification } from '../client.ts';
 
@@ -86,6 +87,20 @@ const byKey = (name: string, method: Method, action: string, body?: object): Key
   },
 });
 
+/** A valid key that was issued elsewhere, likewise. */
+const byForeignKey = (name: string, method: Method, action: string): KeyChange => ({
+  name,
+  prepare: async (client, tenant) => {
+    const text = `foreign ${crypto.randomUUID()}`;
+    const hash = { algorithm: 'sha256', value: createHash('sha256').update(text).digest('hex'), encoding: 'hex' };
+    const body = { keys: [{ name, hash }] };
+    const imported = await client.send<{ data: { id: string }[] }>('POST', `${keysOf(tenant)}/import`, body);
+    const path = `${keysOf(tenant)}/${imported.body.data[0]?.id}${action}`;
+    const tellsOld = async (isolate: Client) => isValid(await told(isolate, text, { tenantId: tenant.id }));
+    return { ...keySubject(tenant, text, isValid, [{ method, path, body: undefined }]), tellsOld };
+  },
+});
+
 /** A change of something that a verification returns. */
 const byPatch = (name: string, patch: () => object, isOld: (told: Told) => boolean, created = {}): KeyChange => ({
   name,
@@ -131,6 +146,8 @@ export const KEY_CHANGES: readonly KeyChange[] = [
   byKey('revocation', 'POST', '/revoke'),
   byKey('rotation without grace', 'POST', '/rotate', { gracePeriodSeconds: 0 }),
   byKey('deletion', 'DELETE', ''),
+  byForeignKey('revocation of an imported key', 'POST', '/revoke'),
+  byForeignKey('deletion of an imported key', 'DELETE', ''),
   {
     name: 'revocation of some keys',
     prepare: async (client, tenant) => {
