@@ -7,6 +7,7 @@ import type {
   CleanupList,
   CleanupReport,
   EncryptionOverview,
+  ImportedKeys,
   Key,
   KeyCounts,
   KeyPage,
@@ -16,6 +17,7 @@ import type {
   KeysChangeCreditsBody,
   KeysCreateBody,
   KeysCreateManyBody,
+  KeysImportBody,
   KeysRevokeBody,
   KeysRevokeManyBody,
   KeysRotateBody,
@@ -129,6 +131,7 @@ export interface AuditListOfDeploymentQuery {
     | 'tenant.update'
     | 'tenant.delete'
     | 'key.create'
+    | 'key.import'
     | 'key.update'
     | 'key.credits'
     | 'key.rotate'
@@ -171,6 +174,7 @@ export interface AuditListQuery {
     | 'tenant.update'
     | 'tenant.delete'
     | 'key.create'
+    | 'key.import'
     | 'key.update'
     | 'key.credits'
     | 'key.rotate'
@@ -247,6 +251,9 @@ export interface KeysResource {
 
   /** Creates up to 500 keys: all of them or none. */
   createMany(tenantId: string, body: KeysCreateManyBody, options?: ChangeOptions): Promise<KeysWithSecrets>;
+
+  /** Imports up to 500 keys that were issued elsewhere, by their hashes: all of them or none. */
+  import(tenantId: string, body: KeysImportBody, options?: ChangeOptions): Promise<ImportedKeys>;
 
   /** Revokes up to 500 keys by id, or all keys of an owner: all of them or none. */
   revokeMany(tenantId: string, body: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
@@ -447,6 +454,7 @@ export const OPERATIONS = {
     list: 'GET /v1/tenants/{tenantId}/keys list',
     count: 'GET /v1/tenants/{tenantId}/keys/counts',
     createMany: 'POST /v1/tenants/{tenantId}/keys/bulk body once',
+    import: 'POST /v1/tenants/{tenantId}/keys/import body once',
     revokeMany: 'POST /v1/tenants/{tenantId}/keys/revoke body once',
     get: 'GET /v1/tenants/{tenantId}/keys/{keyId}',
     update: 'PATCH /v1/tenants/{tenantId}/keys/{keyId} body once',
