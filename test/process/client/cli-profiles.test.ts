@@ -125,7 +125,7 @@ test('a stored token goes to no URL but its own', async () => {
   expect(await at({ KEYSTEAD_URL: `${URL_OF_FAKE}/` })).toMatchObject({ code: 0 });
 });
 
-test('the environment comes before the default profile, and a profile that is named before the environment', async () => {
+test('a profile that is named comes before the environment, and the environment before the default', async () => {
   using folder = temporaryFolder();
   await loggedIn(folder.path, ['--tenant', 'stored']);
   const env = { KEYSTEAD_URL: 'http://localhost', KEYSTEAD_TOKEN: 'other', KEYSTEAD_TENANT: 'set' };

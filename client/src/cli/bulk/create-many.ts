@@ -20,8 +20,8 @@ export const CREATE_MANY: Differences = {
   positionals: [{ name: 'FILE', description: 'The file, CSV with a header or NDJSON.', required: true }],
   onlyFlags: BULK_FLAGS,
   description:
-    'Every line is checked before the first is sent. A journal beside the file says what is done: when the command is ' +
-    'interrupted, the same command goes on within a day, and creates each key once. Keys of the batch that was ' +
+    'Every line is checked before the first is sent. A journal beside the file says what is done: when the command ' +
+    'is interrupted, the same command goes on within a day, and creates each key once. Keys of the batch that was ' +
     'interrupted may be printed twice. Lines of NDJSON, and columns of CSV, have the names of the fields of a key.',
   run: createMany,
 };
@@ -40,8 +40,8 @@ async function createMany(run: Run): Promise<number> {
     apply: async ({ rows, lines, mayBeApplied, begunAt, send }) => {
       if (mayBeApplied && io.now() - begunAt > ANSWERS_KEPT_MS) {
         throw new Unfinished(
-          `Lines ${lines[0]} to ${lines[1]} were sent more than a day ago, and their answer was lost. Look whether the ` +
-            'keys are there (keystead keys list), and send what is missing as another file',
+          `Lines ${lines[0]} to ${lines[1]} were sent more than a day ago, and their answer was lost. Look whether ` +
+            'the keys are there (keystead keys list), and send what is missing as another file',
         );
       }
       const { data } = (await send(rows)) as { readonly data: readonly unknown[] };

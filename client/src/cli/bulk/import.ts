@@ -24,8 +24,8 @@ export const IMPORT: Differences = {
     ownFlag('skip-existing', null, 'Passes over rows whose hash the tenant has already.'),
   ],
   description:
-    'Every line is checked before the first is sent. A journal beside the file says what is done: when the command is ' +
-    'interrupted, the same command goes on, and imports each row once. Lines of NDJSON, and columns of CSV, have the ' +
+    'Every line is checked before the first is sent. A journal beside the file says what is done: when the command ' +
+    'is interrupted, the same command goes on, and imports each row once. Lines of NDJSON, and columns of CSV, have the ' +
     'names of fields, or --map names them: hash, name, owner, scopes, metadata, expiresAt, createdAt, enabled, plan, ' +
     'prefix, hint. `metadata.team=column` sets one member.',
   run: importFile,

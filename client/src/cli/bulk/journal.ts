@@ -49,7 +49,8 @@ export class Journal {
     if (!isOurs || lines.includes(null)) throw unusable(`${path} is not a journal; name another one with --state FILE`);
     if (first !== undefined && first?.plan !== plan) {
       throw unusable(
-        `${path} is the journal of other work: another file, other flags, or another target. Finish that, or say --state FILE`,
+        `${path} is the journal of other work: another file, other flags, or another target. ` +
+          'Finish that, or say --state FILE',
       );
     }
     if (complete.length < text.length) ftruncateSync(this.#file, complete.length);

@@ -132,7 +132,9 @@ async function sendBatches(
       // One that an earlier run has sent may have been applied all the same.
       const isRefused = error instanceof KeysteadError && REFUSALS.has(error.status);
       if (isRefused && begunAt === undefined) journal.refused(batch);
-      const where = `Stopped at lines ${batch.lines[0]} to ${batch.lines[1]}, after ${grouped(done + skipped)} of ${grouped(plan.rows)} rows.`;
+      const [from, to] = batch.lines;
+      const rest = `after ${grouped(done + skipped)} of ${grouped(plan.rows)} rows.`;
+      const where = `Stopped at lines ${from} to ${to}, ${rest}`;
       await run.printer.warn(`${where} The same command goes on from there (${journal.path}).`);
       throw withLines(error, rows);
     }

@@ -15,8 +15,8 @@ export const PROFILE_COMMANDS: readonly Command[] = [
     words: ['login'],
     summary: 'Stores where Keystead is and the token for it in a profile',
     description:
-      'Asks for the URL and, without showing it, for the token: the admin token or the key string of a management key. ' +
-      'Without a terminal, --url names the URL, and the token comes by stdin.',
+      'Asks for the URL and, without showing it, for the token: the admin token or the key string of a management ' +
+      'key. Without a terminal, --url names the URL, and the token comes by stdin.',
     positionals: [],
     flags: [],
     takesTenant: false,

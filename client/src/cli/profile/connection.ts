@@ -64,7 +64,8 @@ export class Connection {
     // A URL from elsewhere must not be able to collect tokens.
     if (stored.url.replace(/\/+$/, '') !== url) {
       throw unusable(
-        'The token of the profile is for another URL. Set KEYSTEAD_TOKEN, or make a profile: keystead login --profile NAME',
+        'The token of the profile is for another URL. Set KEYSTEAD_TOKEN, or make a profile for it: ' +
+          'keystead login --profile NAME',
       );
     }
     return stored.token;
