@@ -25,9 +25,9 @@ export const IMPORT: Differences = {
   ],
   description:
     'Every line is checked before the first is sent. A journal beside the file says what is done: when the command ' +
-    'is interrupted, the same command goes on, and imports each row once. Lines of NDJSON, and columns of CSV, have the ' +
-    'names of fields, or --map names them: hash, name, owner, scopes, metadata, expiresAt, createdAt, enabled, plan, ' +
-    'prefix, hint. `metadata.team=column` sets one member.',
+    'is interrupted, the same command goes on, and imports each row once. Lines of NDJSON, and columns of CSV, have ' +
+    'the names of fields, or --map names them: hash, name, owner, scopes, metadata, expiresAt, createdAt, enabled, ' +
+    'plan, prefix, hint and others. `metadata.team=column` sets one member.',
   run: importFile,
 };
 
