@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'client');
 
 /** The command line, which runs in Node and uses what Node has. */
-const COMMAND = join(CLIENT, 'src/cli/main.ts');
+const COMMAND = join(CLIENT, 'src/cli/bin.ts');
 
 type Target = { readonly types: string; readonly default: string };
 export type Manifest = {
@@ -54,7 +54,10 @@ export async function buildClient(outDir = join(CLIENT, 'dist')): Promise<void> 
   for (const name of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.d.ts')) continue;
     const path = join(types, name);
-    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8').replaceAll(/(\b(?:from |import\()(['"])\.[^'"]*)\.ts\2/g, '$1.js$2'),
+    );
   }
 }
 

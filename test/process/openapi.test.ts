@@ -8,6 +8,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import * as v from 'valibot';
 import { describe, expect, test, vi } from 'vitest';
 import { type Description, operationsOf, typesOf } from '../../client/tools/api-types.ts';
+import { commandTableOf } from '../../client/tools/cli-operations.ts';
 import type { ApiDocument, JsonSchema, OperationObject, Parameter } from '../../src/api/openapi/openapi.ts';
 import { DocumentCheck, partAt } from '../support/document-check.ts';
 import { Schemas } from './described.ts';
@@ -54,6 +55,7 @@ test("the client's types and table of operations are made from it; npm run opena
   const description: Description = JSON.parse(JSON.stringify(document));
   await expect(typesOf(description)).toMatchFileSnapshot('../../client/src/api/types.ts');
   await expect(operationsOf(description)).toMatchFileSnapshot('../../client/src/api/operations.ts');
+  await expect(commandTableOf(document)).toMatchFileSnapshot('../../client/src/cli/api/operations.json');
 });
 
 test('is valid by the official schema of OpenAPI 3.1', async () => {

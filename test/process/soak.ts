@@ -10,6 +10,7 @@ import { gateways } from './gateways/campaign.ts';
 import { grace } from './grace/campaign.ts';
 import { histories, leaseHistories, limitHistories } from './histories/campaign.ts';
 import { hostile } from './hostile/campaign.ts';
+import { importHashes } from './import/campaign.ts';
 import { kill9 } from './kill9/campaign.ts';
 import { leaseCalls } from './leases/calls-campaign.ts';
 import { leases } from './leases/campaign.ts';
@@ -39,6 +40,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['walk', { size: 'keys', run: walk }],
   ['grace', { size: 'keys', run: grace }],
   ['gateways', { size: 'rounds', run: gateways }],
+  ['import', { size: 'hashes', run: importHashes }],
   ['full-disk', { size: 'keys', run: fullDisk }],
   ['memory', { size: 'keys', run: memory }],
 ]);

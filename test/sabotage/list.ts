@@ -403,7 +403,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'it is never noted that no lease is out any more',
     file: STATE,
-    patches: [['if (isOver) leases.note(false);', '']],
+    patches: [['          leases.note(false);\n', '']],
     noticedBy: [SETTLING],
   },
   {
@@ -656,7 +656,12 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'limits: a repeated call charges one unit instead of the cost',
     file: 'src/object-client.ts',
-    patches: [['call, !retry, spending', 'call, !retry, retry ? undefined : spending']],
+    patches: [
+      [
+        'verifyKey(keyId, digest, scopes, call, !retry, spending',
+        'verifyKey(keyId, digest, scopes, call, !retry, retry ? undefined : spending',
+      ],
+    ],
     noticedBy: ['test/limits/repeated-calls.test.ts'],
   },
   {

@@ -7,6 +7,7 @@ import type {
   CleanupList,
   CleanupReport,
   EncryptionOverview,
+  ImportedKeys,
   Key,
   KeyCounts,
   KeyPage,
@@ -16,6 +17,7 @@ import type {
   KeysChangeCreditsBody,
   KeysCreateBody,
   KeysCreateManyBody,
+  KeysImportBody,
   KeysRevokeBody,
   KeysRevokeManyBody,
   KeysRotateBody,
@@ -51,6 +53,19 @@ import type {
   UsageList,
   UsageRow,
 } from './types.ts';
+
+export interface GatewaysAuthorizeQuery {
+  /** The scopes that the request needs, with commas between. Empty for none. */
+  scopes?: string | undefined;
+  /** The tenant that the key must belong to. By default any that the caller may reach. */
+  tenantId?: string | undefined;
+  /** The units that the request costs. By default 1. */
+  cost?: number | undefined;
+  /** Limits that the request names, with commas between, each with a cost after a colon if need be. */
+  limits?: string | undefined;
+  /** Whether to ask the tenant's object even where an answer from memory would do. */
+  fresh?: boolean | undefined;
+}
 
 export interface KeysListQuery {
   /** The most items of the page. */
@@ -131,6 +146,7 @@ export interface AuditListOfDeploymentQuery {
     | 'tenant.update'
     | 'tenant.delete'
     | 'key.create'
+    | 'key.import'
     | 'key.update'
     | 'key.credits'
     | 'key.rotate'
@@ -173,6 +189,7 @@ export interface AuditListQuery {
     | 'tenant.update'
     | 'tenant.delete'
     | 'key.create'
+    | 'key.import'
     | 'key.update'
     | 'key.credits'
     | 'key.rotate'
@@ -242,6 +259,14 @@ export interface LeasesResource {
   renew(body: LeasesRenewBody, options?: CallOptions): Promise<LeasesRenewResponse>;
 }
 
+export interface GatewaysResource {
+  /** Verifies the key of a customer's request for a gateway, which acts on status and headers. */
+  authorize(query?: GatewaysAuthorizeQuery, options?: CallOptions): Promise<void>;
+
+  /** The same for gateways that append the customer's own path and query, which are not looked at. */
+  authorizeBelow(path: string, options?: CallOptions): Promise<void>;
+}
+
 export interface KeysResource {
   /** Creates a key and returns its key string, which is not shown again. */
   create(tenantId: string, body: KeysCreateBody, options?: ChangeOptions): Promise<KeyWithSecret>;
@@ -254,6 +279,9 @@ export interface KeysResource {
 
   /** Creates up to 500 keys: all of them or none. */
   createMany(tenantId: string, body: KeysCreateManyBody, options?: ChangeOptions): Promise<KeysWithSecrets>;
+
+  /** Imports up to 500 keys that were issued elsewhere, by their hashes: all of them or none. */
+  import(tenantId: string, body: KeysImportBody, options?: ChangeOptions): Promise<ImportedKeys>;
 
   /** Revokes up to 500 keys by id, or all keys of an owner: all of them or none. */
   revokeMany(tenantId: string, body: KeysRevokeManyBody, options?: ChangeOptions): Promise<RevocationCount>;
@@ -431,6 +459,7 @@ export interface ServiceResource {
 /** All operations, in groups. */
 export interface Resources {
   readonly leases: LeasesResource;
+  readonly gateways: GatewaysResource;
   readonly keys: KeysResource;
   readonly rotations: RotationsResource;
   readonly owners: OwnersResource;
@@ -451,11 +480,13 @@ export interface Resources {
  */
 export const OPERATIONS = {
   leases: { renew: 'POST /v1/leases/renew body' },
+  gateways: { authorize: 'GET /v1/authorize query', authorizeBelow: 'GET /v1/authorize/{path}' },
   keys: {
     create: 'POST /v1/tenants/{tenantId}/keys body once',
     list: 'GET /v1/tenants/{tenantId}/keys list',
     count: 'GET /v1/tenants/{tenantId}/keys/counts',
     createMany: 'POST /v1/tenants/{tenantId}/keys/bulk body once',
+    import: 'POST /v1/tenants/{tenantId}/keys/import body once',
     revokeMany: 'POST /v1/tenants/{tenantId}/keys/revoke body once',
     get: 'GET /v1/tenants/{tenantId}/keys/{keyId}',
     update: 'PATCH /v1/tenants/{tenantId}/keys/{keyId} body once',

@@ -170,6 +170,11 @@ export interface KeysCreateManyBody {
   keys: readonly KeysCreateBody[];
 }
 
+export interface KeysImportBody {
+  /** The keys to import: all of them or none. */
+  keys: readonly KeysImportItem[];
+}
+
 export type KeysRevokeManyBody =
   | {
       /** Ids of keys. */
@@ -643,6 +648,92 @@ export interface ManagementKeysRotateBody {
   expiresAt?: string | Date | null | undefined;
 }
 
+export interface KeysImportItem {
+  /** The hash of the whole key string, as UTF-8. */
+  hash: {
+    /** The hash function. Slow hashes with a salt, like bcrypt and argon2, cannot be imported. */
+    algorithm: 'sha256';
+    /** The 32 bytes of the hash, written as `encoding` says. */
+    value: string;
+    /** `hex` in lower case, `base64` with padding, or `base64url` without. */
+    encoding: 'hex' | 'base64' | 'base64url';
+  };
+  /** The start of the key string, as it is to be shown. */
+  prefix?: string;
+  /** What people recognise the key by. By default the prefix. Never the whole key string. */
+  hint?: string;
+  /** When it was issued; null for now. Not in the future, and not before the year 2000. */
+  createdAt?: string | null;
+  /** For people. */
+  name: string;
+  /** The id of a customer of yours; null for none. */
+  owner?: string | null;
+  /** What the key may do. `a:*` covers every scope that starts with `a:`, and `*` covers all. */
+  scopes?: string[];
+  /** A JSON object of yours, part of each verification. At most 4,096 bytes, 8 levels and 1,000 values. */
+  metadata?: Record<string, unknown>;
+  /** When it stops working; null for never. */
+  expiresAt?: string | null;
+  /** `false` switches it off until it is `true` again. */
+  enabled?: boolean;
+  /** The plan that gives it limits and allowed scopes; null for that of its owner. */
+  plan?: string | null;
+  /** At most so many units in any interval of so many seconds. */
+  rateLimits?: {
+    /** No two limits of a key have the same name. */
+    name: string;
+    /** The most units that it admits. */
+    limit: number;
+    /** The length of the interval in seconds. */
+    windowSeconds: number;
+    /**
+     * `key`: the use of the key with all its predecessors and successors. `owner`: that of all keys of its
+     * owner.
+     */
+    per?: 'key' | 'owner';
+    /** Whether each verification counts; otherwise only those that name the limit. */
+    automatic?: boolean;
+  }[];
+  /** At most so many units in each period of the UTC calendar. */
+  quotas?: {
+    /** No two limits of a key have the same name. */
+    name: string;
+    /** The most units that it admits. */
+    limit: number;
+    /** The period of the calendar. Weeks start on Monday. */
+    period: 'hour' | 'day' | 'week' | 'month';
+    /**
+     * `key`: the use of the key with all its predecessors and successors. `owner`: that of all keys of its
+     * owner.
+     */
+    per?: 'key' | 'owner';
+    /** Whether each verification counts; otherwise only those that name the limit. */
+    automatic?: boolean;
+  }[];
+  /** Units that may be used up; null for none of its own. */
+  credits?: {
+    /** How many units are left. */
+    remaining: number;
+    /** What is added by and by; null for nothing. */
+    refill?:
+      | {
+          /** The units that are added each time. */
+          amount: number;
+          /** When they are added: at the start of each day, or of a day in each month, in UTC. */
+          interval: 'day';
+        }
+      | {
+          /** The units that are added each time. */
+          amount: number;
+          /** When they are added: at the start of each day, or of a day in each month, in UTC. */
+          interval: 'month';
+          /** The day of the month, or its last day where it has fewer. */
+          day: number;
+        }
+      | null;
+  } | null;
+}
+
 export interface Key {
   /** Identifies the resource; not secret. */
   id: string;
@@ -652,8 +743,10 @@ export interface Key {
   name: string;
   /** The start of the key string. By default that of the tenant. */
   prefix: string;
-  /** Prefix and last four characters of the key string, to tell keys apart. */
+  /** To tell keys apart: prefix and last four characters of the key string, or what the import said. */
   hint: string;
+  /** Whether it was issued elsewhere and imported. Then its key string cannot be shown. */
+  imported: boolean;
   /** The id of a customer of yours; null for none. */
   owner: string | null;
   /** What the key may do. `a:*` covers every scope that starts with `a:`, and `*` covers all. */
@@ -701,8 +794,10 @@ export interface KeyWithSecret {
   name: string;
   /** The start of the key string. By default that of the tenant. */
   prefix: string;
-  /** Prefix and last four characters of the key string, to tell keys apart. */
+  /** To tell keys apart: prefix and last four characters of the key string, or what the import said. */
   hint: string;
+  /** Whether it was issued elsewhere and imported. Then its key string cannot be shown. */
+  imported: boolean;
   /** The id of a customer of yours; null for none. */
   owner: string | null;
   /** What the key may do. `a:*` covers every scope that starts with `a:`, and `*` covers all. */
@@ -799,6 +894,11 @@ export interface KeyCounts {
 export interface KeysWithSecrets {
   /** The items, in order. */
   data: KeyWithSecret[];
+}
+
+export interface ImportedKeys {
+  /** The items, in order. */
+  data: Key[];
 }
 
 export interface RevocationCount {
@@ -959,8 +1059,8 @@ export interface Lineage {
 
 export interface Actor {
   /** The kind of caller. */
-  type: 'admin_token' | 'management_key' | 'system';
-  /** The id of the management key, or `admin`. */
+  type: 'admin_token' | 'management_key' | 'service_binding' | 'system';
+  /** The id of the management key, `binding:` with the name of a service binding, or `admin`. */
   id: string;
 }
 
@@ -1090,7 +1190,7 @@ export interface Rotation {
   by: {
     /** The kind of caller. */
     type: string;
-    /** The id of the management key, or `admin`. */
+    /** The id of the management key, `binding:` with the name of a service binding, or `admin`. */
     id: string;
   };
   /** The first valid use of the successor; null for none. */
@@ -1248,7 +1348,7 @@ export interface ManagementKey {
   )[];
   /** The one tenant that the caller may reach; null for all. */
   tenantId: string | null;
-  /** Prefix and last four characters of the key string, to tell keys apart. */
+  /** To tell keys apart: prefix and last four characters of the key string, or what the import said. */
   hint: string;
   /** What the key is at this moment. */
   status: 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
@@ -1304,7 +1404,7 @@ export interface ManagementKeyWithSecret {
   )[];
   /** The one tenant that the caller may reach; null for all. */
   tenantId: string | null;
-  /** Prefix and last four characters of the key string, to tell keys apart. */
+  /** To tell keys apart: prefix and last four characters of the key string, or what the import said. */
   hint: string;
   /** What the key is at this moment. */
   status: 'active' | 'rotating' | 'rotated' | 'disabled' | 'expired' | 'revoked';
@@ -1407,7 +1507,7 @@ export interface AuditEntry {
   actor: {
     /** The kind of caller. */
     type: string;
-    /** The id of the management key, or `admin`. */
+    /** The id of the management key, `binding:` with the name of a service binding, or `admin`. */
     id: string;
   };
   /** For whom the caller acted, in its own words. */
@@ -1504,11 +1604,17 @@ export type ProblemCode =
   | 'internal_error'
   | 'unavailable'
   | 'misconfigured'
+  | 'key_missing'
+  | 'key_not_valid'
+  | 'key_not_allowed'
+  | 'key_limited'
+  | 'gateway_misconfigured'
   | 'tenant_not_found'
   | 'not_recoverable'
   | 'idempotency_key_reused'
   | 'storage_full'
   | 'invalid_cursor'
+  | 'hash_exists'
   | 'keys_not_found'
   | 'key_not_found'
   | 'key_not_active'

@@ -17,13 +17,15 @@ export interface ProblemMembers {
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
   /** The keys that do not exist; of `keys_not_found`. */
   readonly ids?: readonly string[];
+  /** The keys of the request whose hash is there already, up to 100, by their places in it; of `hash_exists`. */
+  readonly duplicates?: readonly { readonly index: number; readonly keyId?: string }[];
   /** The status of the key; of `key_not_active` and `key_not_rotating`. */
   readonly keyStatus?: string;
   /** The successor of the key; of `key_already_rotating`. */
   readonly replacedBy?: string;
 }
 
-const MEMBERS = ['title', 'detail', 'permission', 'errors', 'ids', 'keyStatus', 'replacedBy'] as const;
+const MEMBERS = ['title', 'detail', 'permission', 'errors', 'ids', 'duplicates', 'keyStatus', 'replacedBy'] as const;
 
 /** What the client itself finds wrong, beside the codes of problems. */
 export type ClientErrorCode =
