@@ -6,8 +6,8 @@ for node in node_modules/node-*/bin/node; do
   [ -x "$node" ] || continue
   # Child processes find the same Node.
   PATH=$PWD/${node%/node}:$PATH
-  # Programs start in half the time when Node need not compile them again. Where this folder cannot be written, Node goes
-  # without.
+  # Programs start in half the time when Node need not compile them again. Where this folder cannot be written, Node
+  # goes without.
   NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$PWD/node_modules/.cache/node}
   export PATH NODE_COMPILE_CACHE
   exec "$node" "$@"

@@ -41,8 +41,8 @@ export class Keystead {
   }
 
   /**
-   * Reports to the server what this process has verified itself in the last seconds, and ends its work in the background.
-   * Call it before the process ends; without it, those uses are not counted.
+   * Reports to the server what this process has verified itself in the last seconds, and ends its work in the
+   * background. Call it before the process ends; without it, those uses are not counted.
    */
   async close(): Promise<void> {
     await this.#verifier?.close();

@@ -66,9 +66,9 @@ const CHANGES_BYTES = CHANGE_LIST_IDS_MAX * (TEXT_BYTES + 32) + 200;
 const HELD_BYTES = 60;
 
 /**
- * A holder renews its own lease before it passes on less than this share of it. Then those who live on what is passed on
- * ask at most 1.15 times as often as if they had asked the object, and the object is asked at most eight times during
- * one lease, however many they are.
+ * A holder renews its own lease before it passes on less than this share of it. Then those who live on what is passed
+ * on ask at most 1.15 times as often as if they had asked the object, and the object is asked at most eight times
+ * during one lease, however many they are.
  */
 const PASSED_ON_SHARE_MIN = 7 / 8;
 

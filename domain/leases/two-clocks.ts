@@ -1,7 +1,7 @@
 /**
  * The time that a client counts leases by. A client has two clocks, and each of them can miss time: the monotonic one
- * stands still while the machine sleeps, the wall clock can be set. At each look the one counts that says that more time
- * has passed. A wall clock that was set back has measured nothing, and then all leases are void.
+ * stands still while the machine sleeps, the wall clock can be set. At each look the one counts that says that more
+ * time has passed. A wall clock that was set back has measured nothing, and then all leases are void.
  *
  * What remains: a machine that sleeps and has its wall clock set back by as much, between two looks.
  *
@@ -9,8 +9,8 @@
  */
 
 /**
- * A wall clock that falls behind by no more was read in coarse steps, or a moment earlier than the other one (ms). It is
- * a part of what the object adds to each lease for that (domain/leases/lease.ts).
+ * A wall clock that falls behind by no more was read in coarse steps, or a moment earlier than the other one (ms). It
+ * is a part of what the object adds to each lease for that (domain/leases/lease.ts).
  */
 const GRAIN_MS = 20;
 /** How much slower than the monotonic one a wall clock runs while it is adjusted slowly: twice what NTP does. */

@@ -1,6 +1,6 @@
 /**
- * A cache of what is known of secrets, found by the secret. It does not hold the secrets: it finds an entry by a part of
- * the fingerprint, and compares the whole.
+ * A cache of what is known of secrets, found by the secret. It does not hold the secrets: it finds an entry by a part
+ * of the fingerprint, and compares the whole.
  */
 import { isolateMemory, type MemoryBudget } from './budget.ts';
 import { type Fingerprint, Fingerprinter, sameFingerprint } from './fingerprint.ts';

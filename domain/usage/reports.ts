@@ -63,8 +63,8 @@ export class HolderUsage {
   #cells = 0;
 
   /**
-   * `cellsOfReportMax`: cells that one report holds at most. `waitsForPlan`: whether only a call takes counts along that
-   * is made when a report is due; by default every call does.
+   * `cellsOfReportMax`: cells that one report holds at most. `waitsForPlan`: whether only a call takes counts along
+   * that is made when a report is due; by default every call does.
    */
   constructor({
     newId = () => crypto.randomUUID(),

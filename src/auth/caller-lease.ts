@@ -1,7 +1,7 @@
 /**
  * How long what is passed on to a caller may be used: never longer than this isolate itself may take the caller for
- * what it is. So when a management key is revoked or loses a permission, its holders have nothing left to verify by when
- * that change returns.
+ * what it is. So when a management key is revoked or loses a permission, its holders have nothing left to verify by
+ * when that change returns.
  */
 import type { LeaseServices } from '../verify/services.ts';
 import { principalOf } from './management-key.ts';

@@ -1,7 +1,7 @@
 /**
- * What an isolate tells a tenant's object about verifications that it has decided itself: uses and counts. It tells them
- * with calls that it makes anyway, and with one more when the tenant falls quiet. Then it gives units of limits back,
- * too.
+ * What an isolate tells a tenant's object about verifications that it has decided itself: uses and counts. It tells
+ * them with calls that it makes anyway, and with one more when the tenant falls quiet. Then it gives units of limits
+ * back, too.
  */
 import type { HeldKey } from '../../domain/keys/held-key.ts';
 import type { DecisionCode } from '../../domain/keys/verification.ts';

@@ -80,6 +80,7 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   'keys.changeCredits': [...USUAL, 'keys.update'],
   'limits.check': ['tenants.create', 'tenants.update'],
   'usage.read': [...USUAL, 'keys.verify'],
+  'leases.renew': ['tenants.create', 'keys.create', 'keys.verify'],
   'cleanup.list': [...USUAL, 'cleanup.run'],
   'audit.listOfDeployment': ['tenants.create', 'tenants.delete'],
 };
@@ -153,6 +154,7 @@ function comparable(body: unknown, inThisRun = (text: string) => text): unknown 
     .replaceAll(/"[a-z]+_[0-9A-Za-z]{92}"/g, '"<key string>"')
     .replaceAll(/_\.\.\.[0-9A-Za-z]{4}/g, '_...<four>')
     .replaceAll(/"(requestId|id)":"(?:req_|op_|cleanup_|checkout-)[^"]*"/g, '"$1":"<some>"')
-    .replaceAll(/"durationMs":\d+/g, '"durationMs":0');
+    .replaceAll(/"(durationMs|seq|from|leaseMs|now)":\d+/g, '"$1":0')
+    .replaceAll(/"epoch":"[^"]*"/g, '"epoch":"<epoch>"');
   return JSON.parse(text);
 }

@@ -32,7 +32,10 @@ export function fakeFetch(...replies: Reply[]): { readonly fetch: FetchLike; rea
 
 export function clientOn(replies: readonly Reply[], options: Partial<KeysteadOptions> = {}) {
   const { fetch, sent } = fakeFetch(...replies);
-  return { keystead: new Keystead({ url: 'https://keys.example.com', token: TOKEN, fetch, ...options }), sent };
+  return {
+    keystead: new Keystead({ url: 'https://keys.example.com', token: TOKEN, leases: false, fetch, ...options }),
+    sent,
+  };
 }
 
 /** The error of a call that must fail. */

@@ -1,6 +1,6 @@
 /**
- * The client's leases against the Worker itself: what a process may answer alone, what it asks, what it reports, and that
- * it never answers by an old state.
+ * The client's leases against the Worker itself: what a process may answer alone, what it asks, what it reports, and
+ * that it never answers by an old state.
  */
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -305,7 +305,7 @@ describe('an isolate', () => {
     expect(isolate.calls).toEqual(['verifyKey', 'verifyKey']);
   });
 
-  it('tells a confined caller nothing of another tenant, and makes no object of a tenant that does not exist', async () => {
+  it('tells a confined caller nothing of another tenant, and makes no object of an unknown one', async () => {
     await leased('cl-mine');
     await leased('cl-other');
     const [mine, other] = [await createKey('cl-mine'), await createKey('cl-other')];

@@ -14,7 +14,7 @@ import { clientOn, json } from './fake.ts';
 const worker: FetchLike = (url, init) => exports.default.fetch(url, init);
 
 const clientOf = (options: Partial<KeysteadOptions> = {}) =>
-  new Keystead({ url: 'http://keystead.test', token: env.ADMIN_TOKEN, fetch: worker, ...options });
+  new Keystead({ url: 'http://keystead.test', token: env.ADMIN_TOKEN, leases: false, fetch: worker, ...options });
 const keystead = clientOf();
 
 /** Passes requests on, and loses the answers to the first `n` of them. */

@@ -1,8 +1,8 @@
 /**
- * Writes the vector files of test/key-string and of this folder. It shares no code with the program: it follows the byte layouts in the head
- * comments of domain/key-string/key-string.ts and src/crypto/envelope.ts with Node's crypto and BigInt arithmetic, so the
- * vectors check both independently. Its output is deterministic: each run writes the same files. New vectors are
- * appended. A released vector never changes, because keys and envelopes like it are in use.
+ * Writes the vector files of test/key-string and of this folder. It shares no code with the program: it follows the
+ * byte layouts in the head comments of domain/key-string/key-string.ts and src/crypto/envelope.ts with Node's crypto
+ * and BigInt arithmetic, so the vectors check both independently. Its output is deterministic: each run writes the same
+ * files. New vectors are appended. A released vector never changes, because keys and envelopes like it are in use.
  *
  *   node test/crypto/generate-vectors.mjs
  */

@@ -265,6 +265,7 @@ export type Route = { readonly method: string; readonly path: string };
 /** The largest bodies (bytes) of the routes whose limit is not the usual one, as documented. */
 const LIMITS: Readonly<Record<string, number>> = {
   'POST /v1/tenants/:tenantId/keys': 96 * 1024,
+  'POST /v1/leases/renew': 96 * 1024,
   'PATCH /v1/tenants/:tenantId/keys/:keyId': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/:keyId/rotate': 96 * 1024,
   'POST /v1/tenants/:tenantId/keys/revoke': 96 * 1024,

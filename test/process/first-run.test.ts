@@ -154,7 +154,7 @@ async function endBy(signal: NodeJS.Signals, server: Launcher): Promise<void> {
   expect(existsSync(join(server.dataDir, 'server.json'))).toBe(false);
 }
 
-test('a later run reuses the secrets, keeps the keys and does not show the token; SIGTERM and SIGINT end it', async () => {
+test('a later run reuses the secrets, keeps the keys, hides the token; SIGTERM and SIGINT end it', async () => {
   using folder = temporaryFolder();
   let secret = '';
   {

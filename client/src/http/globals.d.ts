@@ -1,4 +1,4 @@
-/** What the rules that the client shares with the server use of the platform. They are types of their own: platform.ts. */
+/** What the rules that the client shares with the server use of the platform (see platform.ts). */
 declare const crypto: {
   getRandomValues<T extends ArrayBufferView>(array: T): T;
   randomUUID(): string;

@@ -5,7 +5,7 @@
  * decided. (domain/leases/lease.ts)
  *
  * - What is not held costs a call, which brings the record and renews the lease on all that is held of the tenant.
- *   Verifications that wait for it go back to memory afterwards; none is decided by an answer that is older than itself.
+ *   Verifications that wait for it go back to memory afterwards. None is decided by an answer older than itself.
  * - The lease of a tenant in use is renewed in the background shortly before it ends. When that fails, verifications
  *   ask again, and fail when they get no answer.
  * - Keys with limits or credits are always decided by the server.
@@ -353,7 +353,7 @@ const NO_SCOPES: readonly string[] = [];
 const AGO_MS_MAX = 3_600_000;
 const MALFORMED: Verification = frozen({ valid: false, code: 'MALFORMED', warnings: [] });
 
-/** Resolves with true when the call of another verification has ended, however it did; with false when that takes long. */
+/** Resolves with true when the call of another one has ended, however it did; with false when that takes long. */
 function endOf(call: Promise<unknown>, { signal }: VerifyOptions): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = platform.setTimeout(() => resolve(false), WAIT_MAX_MS);

@@ -1,6 +1,6 @@
 /**
- * Passes leases of this isolate on to clients. What a client gets is one snapshot, taken in one turn: a record, what was
- * changed, and what is left of the lease, which ends no later than the lease on the caller's own key.
+ * Passes leases of this isolate on to clients. What a client gets is one snapshot, taken in one turn: a record, what
+ * was changed, and what is left of the lease, which ends no later than the lease on the caller's own key.
  */
 import type { HeldKey } from '../../../domain/keys/held-key.ts';
 import type { Known } from '../../../domain/leases/lease.ts';

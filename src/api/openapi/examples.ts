@@ -207,7 +207,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
             epoch: '7f0c4b3e-8a52-4d0e-9d0f-2f6f0f3f1d11.0',
             seq: 43,
             from: 42,
-            changed: [SUCCESSOR_ID],
+            changed: [],
             leaseMs: 987,
             now: Date.parse(ROTATED),
             record: null,

@@ -207,7 +207,8 @@ test('the examples of docs/client.md have the right types and print what the pag
 });
 
 describe('over a network', () => {
-  const clientOf = (url: string, options = {}) => new Keystead({ url, token: server.adminToken, ...options });
+  const clientOf = (url: string, options = {}) =>
+    new Keystead({ url, token: server.adminToken, leases: false, ...options });
 
   test('that loses answers, each change is applied once', async () => {
     await using proxy = await LossyProxy.start(server.url);

@@ -1,10 +1,10 @@
 /**
  * The promise of leases over HTTP, with several isolates, and with clients in processes of their own that verify by
- * leases which the isolates pass on to them. Customer keys, management keys and whole tenants are used under load in all
- * of them while each is ended or changed, in every possible way (changes.ts). After the call
- * that makes the change has returned, no isolate and no client may use the old state for a request that is sent later. Meanwhile the processes of clients are
- * stopped for longer than a lease, and their wall clocks jump. The campaign
- * also counts what would have been wrong without the wait: results with the old state that came after the commit.
+ * leases which the isolates pass on to them. Customer keys, management keys and whole tenants are used under load in
+ * all of them while each is ended or changed, in every possible way (changes.ts). After the call that makes the change
+ * has returned, no isolate and no client may use the old state for a request that is sent later. Meanwhile the
+ * processes of clients are stopped for longer than a lease, and their wall clocks jump. The campaign also counts what
+ * would have been wrong without the wait: results with the old state that came after the commit.
  *
  * Changes that concern nothing which an isolate has a record of must not wait, however much of the tenant is leased.
  */
