@@ -10,7 +10,7 @@ export {
   type TransportOptions,
   type TransportRequest,
 } from './http/transport.ts';
-export { Keystead, type KeysteadOptions } from './keystead.ts';
+export { type BindingOptions, Keystead, type KeysteadOptions } from './keystead.ts';
 export type {
   CallOptions,
   ChangeOptions,

@@ -1,18 +1,26 @@
 /** The client: `verify`, and one method for each operation, in groups named like those of the API. */
 import type { Resources } from './api/operations.ts';
 import type { Verification } from './api/types.ts';
+import { type FetchLike, platform } from './http/platform.ts';
 import { HttpTransport, type TransportAnswer, type TransportOptions, type TransportRequest } from './http/transport.ts';
 import { resourcesOn } from './resources/resources.ts';
 import { LeasedVerifier, type LeaseOptions } from './verify/leased-verifier.ts';
 import { askServer, type VerifyOptions } from './verify/verify.ts';
 
-export interface KeysteadOptions extends TransportOptions {
+/** A service binding of a Worker to Keystead. It has no token: what it may do is written in the binding itself. */
+export interface BindingOptions extends Omit<TransportOptions, 'url' | 'token' | 'fetch'> {
+  readonly binding: { readonly fetch: FetchLike };
+}
+
+interface LeasingOptions {
   /**
    * Whether this process holds leases, and verifies the keys that it has seen by itself. A revocation that has returned
-   * is final all the same. By default it does; give an object to say how much memory it may take.
+   * is final all the same. By default it does, except in Workers, where it needs `waitUntil`.
    */
   readonly leases?: boolean | LeaseOptions | undefined;
 }
+
+export type KeysteadOptions = (TransportOptions | BindingOptions) & LeasingOptions;
 
 export interface Keystead extends Resources {}
 
@@ -23,8 +31,9 @@ export class Keystead {
 
   /** Throws a `TypeError` for options that cannot work. Asks nothing yet. */
   constructor(options: KeysteadOptions) {
-    this.#transport = new HttpTransport(options);
-    const { leases = true } = options;
+    this.#transport = new HttpTransport('binding' in options ? overBinding(options) : options);
+    // A Worker sleeps between requests, so it renews and reports only where something keeps it awake.
+    const { leases = platform.navigator?.userAgent !== 'Cloudflare-Workers' } = options;
     this.#verifier = leases === false ? null : new LeasedVerifier(this.#transport, leases === true ? {} : leases);
     Object.assign(this, resourcesOn(this.#transport));
   }
@@ -52,4 +61,9 @@ export class Keystead {
   request(request: TransportRequest): Promise<TransportAnswer> {
     return this.#transport.request(request);
   }
+}
+
+/** Over a binding, neither the host nor the token means anything. */
+function overBinding({ binding, ...options }: BindingOptions): TransportOptions {
+  return { ...options, url: 'http://keystead', token: 'binding', fetch: (url, init) => binding.fetch(url, init) };
 }

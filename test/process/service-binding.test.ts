@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBuilt } from '../../selfhost/build.ts';
@@ -22,6 +23,21 @@ const CALLER = `export default {
       (result) => ({ result }), (error) => ({ thrown: String(error) })));
     const response = await env[binding].fetch(...args);
     return Response.json({ status: response.status, body: await response.text(), etag: response.headers.get('ETag') });
+  },
+};`;
+
+/** A Worker that uses the client over a binding, once for all requests, and says how many the client has made. */
+const CLIENT = `import { Keystead } from './client/src/keystead.ts';
+import { waitUntil } from 'cloudflare:workers';
+let keystead;
+let requests = 0;
+export default {
+  async fetch(request, { KEYSTEAD }) {
+    const counted = { fetch: (url, init) => { requests += 1; return KEYSTEAD.fetch(url, init); } };
+    keystead ??= new Keystead({ binding: counted, leases: { waitUntil } });
+    const { group, method, args } = await request.json();
+    const result = await (group === undefined ? keystead : keystead[group])[method](...args);
+    return Response.json({ result, requests });
   },
 };`;
 
@@ -70,6 +86,14 @@ function propsOfExample(): Record<string, unknown> {
   );
 }
 
+async function bundled(contents: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: ROOT },
+    ...{ bundle: true, format: 'esm', write: false, external: ['cloudflare:workers'] },
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
 beforeAll(async () => {
   await ensureBuilt(new AbortController().signal);
   const secrets: WorkerEnv = Object.fromEntries(
@@ -95,6 +119,7 @@ beforeAll(async () => {
         },
       ),
       worker('example', example, { KEYSTEAD: bindingTo(propsOfExample()) }),
+      worker('client', await bundled(CLIENT), { KEYSTEAD: bindingTo(PROPS.ALL) }),
       worker(
         'caller',
         CALLER,
@@ -125,6 +150,32 @@ const codeOf = async (binding: string, ...args: unknown[]) => (await call(bindin
 const inOrders = { path: { tenantId: 'orders' } };
 const createKey = async (body: object = {}) =>
   (await call('ALL', 'keys.create', { ...inOrders, body: { name: 'A key', ...body } })).value;
+
+it('the client uses a binding in place of address and token, with leases of its own', async () => {
+  const { fetch } = await miniflare.getWorker('client');
+  // biome-ignore lint/suspicious/noExplicitAny: what comes back is compared as a whole.
+  const ask = async (input: object): Promise<any> =>
+    (await fetch('http://client.test/', { method: 'POST', body: JSON.stringify(input) })).json();
+  const made = await ask({
+    group: 'keys',
+    method: 'create',
+    args: ['orders', { name: 'By the client', scopes: ['a'] }],
+  });
+  const { id, secret } = made.result;
+  const verify = () => ask({ method: 'verify', args: [secret, { scopes: ['a'] }] });
+  // The first call after a quiet time may bring no lease.
+  await verify();
+  const { requests } = await verify();
+  let last = requests;
+  for (let i = 0; i < 20; i++) {
+    const again = await verify();
+    expect(again.result).toMatchObject({ valid: true, keyId: id });
+    last = again.requests;
+  }
+  expect(last - requests).toBeLessThan(20);
+  await ask({ group: 'keys', method: 'revoke', args: ['orders', id] });
+  expect((await verify()).result).toMatchObject({ valid: false, code: 'REVOKED' });
+});
 
 describe('a service binding', () => {
   it('verifies, with a result for good keys and for others', async () => {

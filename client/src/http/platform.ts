@@ -45,6 +45,7 @@ type Platform = {
   readonly crypto: { randomUUID(): string };
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
+  readonly navigator?: { readonly userAgent?: string };
   readonly performance: { now(): number };
   readonly Date: { now(): number };
   readonly URL: new (
