@@ -36,6 +36,7 @@ function clientOf(token: string): Keystead {
   return client;
 }
 
+process.on('disconnect', () => process.exit());
 process.on('message', async (task: Task) => {
   if (task.type === 'move clock') {
     movedMs += task.byMs;
@@ -51,5 +52,5 @@ process.on('message', async (task: Task) => {
     const { status, message } = Object(error);
     done = { id, status, body: { message }, isAsked: true };
   }
-  process.send?.(done);
+  if (process.connected) process.send?.(done);
 });
