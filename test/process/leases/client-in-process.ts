@@ -10,6 +10,7 @@ export class ClientInProcess extends Client implements AsyncDisposable {
   readonly #adminToken: string;
   readonly #waiting = new Map<number, (done: Done) => void>();
   #tasks = 0;
+  #isDisposed = false;
   /** Verifications, and those of them that were answered without any request. */
   verifications = 0;
   fromMemory = 0;
@@ -18,6 +19,9 @@ export class ClientInProcess extends Client implements AsyncDisposable {
     super(target);
     this.#adminToken = target.adminToken;
     this.#process = fork(join(import.meta.dirname, 'client-process.ts'), [target.url]);
+    this.#process.once('exit', (code, signal) => {
+      if (!this.#isDisposed) throw new Error(`a client's process ended with ${signal ?? code}`);
+    });
     this.#process.on('message', (done: Done) => {
       this.#waiting.get(done.id)?.(done);
       this.#waiting.delete(done.id);
@@ -61,6 +65,7 @@ export class ClientInProcess extends Client implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
     const closed = once(this.#process, 'close');
     this.#process.kill('SIGKILL');
     await closed;
