@@ -53,8 +53,9 @@ export class ClientInProcess extends Client implements AsyncDisposable {
     this.#tell({ type: 'move clock', byMs });
   }
 
+  /** A campaign that has failed may still have trials under way, whose errors would hide the first. */
   #tell(task: Task): void {
-    this.#process.send(task);
+    if (!this.#isDisposed) this.#process.send(task);
   }
 
   /** Stops the process, and lets it go on after a while. */
