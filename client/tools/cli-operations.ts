@@ -3,6 +3,7 @@
  * schemas without references. It is a file of its own, because the description is ten times as large.
  */
 import type { Operation, Parameter, Schema } from '../src/cli/api/operations.ts';
+import { NOT_FOR_CALLERS } from './elsewhere.ts';
 
 type Document = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, DescribedOperation>>>>;
@@ -68,7 +69,9 @@ function operationsOf(document: Document): Operation[] {
   };
 
   return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => describe(path, method, described)),
+    Object.entries(methods).flatMap(([method, described]) =>
+      NOT_FOR_CALLERS.includes(described.operationId) ? [] : describe(path, method, described),
+    ),
   );
 }
 

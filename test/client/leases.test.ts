@@ -4,6 +4,7 @@
  */
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LeasesRenewResponse } from '../../client/src/api/types.ts';
 import type { TransportRequest } from '../../client/src/http/transport.ts';
 import { Keystead, type KeysteadOptions } from '../../client/src/keystead.ts';
 import { LeasedVerifier } from '../../client/src/verify/leased-verifier.ts';
@@ -315,16 +316,18 @@ describe('an isolate', () => {
     await admin.verify(other.secret);
     const { secret } = await managementKey('verifier', 'cl-mine');
     const { keystead } = process({ token: secret }, isolate);
-    const renew = (tenantId: string) =>
-      keystead.leases.renew({ rules: 1, tenants: [{ tenantId, known: { epoch: 'e', seq: 0 } }] });
+    const renewBy = async (client: Keystead, tenantId: string) => {
+      const body = { rules: 1, tenants: [{ tenantId, known: { epoch: 'e', seq: 0 } }] };
+      const answer = await client.request({ method: 'POST', path: '/v1/leases/renew', body, idempotencyKey: false });
+      return (answer.body as LeasesRenewResponse).tenants;
+    };
+    const renew = (tenantId: string) => renewBy(keystead, tenantId);
     expect(await keystead.verify(mine.secret)).toMatchObject({ code: 'VALID' });
     expect(await keystead.verify(other.secret)).toMatchObject({ code: 'NOT_FOUND' });
-    expect((await renew('cl-mine')).tenants[0]?.lease).toMatchObject({ changed: [] });
-    expect((await renew('cl-other')).tenants).toEqual([{ tenantId: 'cl-other', lease: null, reported: null }]);
+    expect((await renew('cl-mine'))[0]?.lease).toMatchObject({ changed: [] });
+    expect(await renew('cl-other')).toEqual([{ tenantId: 'cl-other', lease: null, reported: null }]);
     isolate.calls.length = 0;
-    const unknown = { tenantId: 'cl-unknown', known: { epoch: 'e', seq: 0 } };
-    const { tenants } = await admin.leases.renew({ rules: 1, tenants: [unknown] });
-    expect(tenants).toEqual([{ tenantId: 'cl-unknown', lease: null, reported: null }]);
+    expect(await renewBy(admin, 'cl-unknown')).toEqual([{ tenantId: 'cl-unknown', lease: null, reported: null }]);
     expect(isolate.calls).toEqual(['mayExist']);
   });
 });

@@ -24,8 +24,6 @@ import type {
   KeysUpdateBody,
   KeysWithSecrets,
   KeyWithSecret,
-  LeasesRenewBody,
-  LeasesRenewResponse,
   LimitCheck,
   LimitsCheckBody,
   ManagementKey,
@@ -254,19 +252,6 @@ export interface UsageReadQuery {
   cursor?: string | undefined;
 }
 
-export interface LeasesResource {
-  /** Renews the leases of a client on tenants whose keys it verifies itself, and takes its reports. */
-  renew(body: LeasesRenewBody, options?: CallOptions): Promise<LeasesRenewResponse>;
-}
-
-export interface GatewaysResource {
-  /** Verifies the key of a customer's request for a gateway, which acts on status and headers. */
-  authorize(query?: GatewaysAuthorizeQuery, options?: CallOptions): Promise<void>;
-
-  /** The same for gateways that append the customer's own path and query, which are not looked at. */
-  authorizeBelow(path: string, options?: CallOptions): Promise<void>;
-}
-
 export interface KeysResource {
   /** Creates a key and returns its key string, which is not shown again. */
   create(tenantId: string, body: KeysCreateBody, options?: ChangeOptions): Promise<KeyWithSecret>;
@@ -458,8 +443,6 @@ export interface ServiceResource {
 
 /** All operations, in groups. */
 export interface Resources {
-  readonly leases: LeasesResource;
-  readonly gateways: GatewaysResource;
   readonly keys: KeysResource;
   readonly rotations: RotationsResource;
   readonly owners: OwnersResource;
@@ -479,8 +462,6 @@ export interface Resources {
  * path, a `list` is read page by page, and `once` says that it takes an `Idempotency-Key`.
  */
 export const OPERATIONS = {
-  leases: { renew: 'POST /v1/leases/renew body' },
-  gateways: { authorize: 'GET /v1/authorize query', authorizeBelow: 'GET /v1/authorize/{path}' },
   keys: {
     create: 'POST /v1/tenants/{tenantId}/keys body once',
     list: 'GET /v1/tenants/{tenantId}/keys list',
