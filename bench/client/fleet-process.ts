@@ -7,6 +7,9 @@ import { setTimeout } from 'node:timers/promises';
 import { Keystead } from '../../client/src/index.ts';
 import type { FleetCounts, FleetSetup } from './fleet.ts';
 
+/** Calls under way at the same time when the process learns its keys. */
+const CALLS_AT_ONCE = 8;
+
 const [{ url, token, keys, pauseMs }] = (await once(process, 'message')) as [FleetSetup];
 const counts: FleetCounts = { requests: 0, verifications: 0, wrong: 0 };
 const client = new Keystead({
@@ -20,6 +23,9 @@ const client = new Keystead({
 process.once('disconnect', () => process.exit());
 process.on('message', () => process.send?.(counts));
 
+for (let first = 0; first < keys.length; first += CALLS_AT_ONCE) {
+  await Promise.all(keys.slice(first, first + CALLS_AT_ONCE).map((key) => client.verify(key)));
+}
 let isReady = false;
 for (;;) {
   for (const key of keys) {
