@@ -36,9 +36,7 @@ export class Keystead {
    */
   async verify(key: string, options?: VerifyOptions): Promise<Verification> {
     // Not awaited here: an answer from memory comes a turn of the queue earlier.
-    return this.#verifier === null
-      ? askServer(this.#transport, key, options)
-      : this.#verifier.verify(key, options);
+    return this.#verifier === null ? askServer(this.#transport, key, options) : this.#verifier.verify(key, options);
   }
 
   /**
