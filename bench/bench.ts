@@ -6,6 +6,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CLIENT_FIGURES, measureClient } from './client/measure.ts';
 import { measureCleanup } from './figures/cleanup.ts';
 import { fillDatabases, sizeOf } from './figures/disk.ts';
 import { type MemoryFigures, measureMemory } from './figures/memory.ts';
@@ -46,7 +47,7 @@ try {
   const results = await Promise.race([run(options), aborted]);
   if (results !== null) {
     publish(results, options);
-    if (results.rows.some(({ wrong }) => wrong > 0)) process.exitCode = 1;
+    if (results.rows.some(({ wrong }) => wrong > 0) || (results.client?.wrong ?? 0) > 0) process.exitCode = 1;
   }
 } finally {
   await stack.disposeAsync();
@@ -72,6 +73,7 @@ async function run(sizes: Options): Promise<Results> {
     stack,
   });
   const measured = await measureRows(rows, generator, sizes, progress);
+  const client = isWanted(sizes, CLIENT_FIGURES) ? await measureClient(small, sizes, progress) : null;
   const cleanup = isWanted(sizes, 'cleanup') ? await measureCleanup(large, sizes.batch, progress) : null;
   const databases = isWanted(sizes, 'disk') ? await fillDatabases(large, generator, sizes.batch, progress) : [];
   let memory: MemoryFigures | null = null;
@@ -94,13 +96,14 @@ async function run(sizes: Options): Promise<Results> {
     machine: machine(),
     options: sizes,
     rows: measured,
+    client,
     cleanup,
     disk,
     memory,
     usage,
     filledPerSecond,
-    notes,
-    verdicts: verdictsOf(measured, disk, sizes),
+    notes: [...notes, ...(client?.notes ?? [])],
+    verdicts: verdictsOf(measured, disk, client, sizes),
   };
 }
 

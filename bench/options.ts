@@ -16,22 +16,35 @@ export type Options = {
   /** How often each row is measured. Many short turns are disturbed less by other programs than a few long ones. */
   readonly rounds: number;
   readonly turnMs: number;
+  /** Processes that verify by leases of their own at the same time, and for how many lease periods. */
+  readonly clients: number;
+  readonly leasePeriods: number;
   /** Parts of row names. Empty selects all rows. */
   readonly rows: readonly string[];
   /** A file for the results, in addition to bench/results. Null writes none. */
   readonly json: string | null;
 };
 
-const FULL = { keys: 1_000_000, tenants: 10_000, batch: 100_000, rounds: 12, turnMs: 700 };
-const QUICK = { keys: 5000, tenants: 100, batch: 1000, rounds: 2, turnMs: 120 };
+const FULL = {
+  keys: 1_000_000,
+  tenants: 10_000,
+  batch: 100_000,
+  rounds: 12,
+  turnMs: 700,
+  clients: 50,
+  leasePeriods: 10,
+};
+const QUICK = { keys: 5000, tenants: 100, batch: 1000, rounds: 2, turnMs: 120, clients: 8, leasePeriods: 3 };
 
 export const USAGE = `\
-npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--rows a,b] [--json FILE]
+npm run bench -- [--quick] [--keys N] [--tenants N] [--batch N] [--rounds N] [--clients N] \
+[--rows a,b] [--json FILE]
   --quick    small sizes and two rounds, a minute or two, nothing judged; results go to bench/results/quick.*
   --keys     keys in the large tenant (${FULL.keys})
   --tenants  tenants of the row that verifies over many (${FULL.tenants})
   --batch    keys of the cleanup, the disk and the usage figures (${FULL.batch})
   --rounds   how often each row is measured (${FULL.rounds})
+  --clients  processes that verify by leases of their own (${FULL.clients})
   --rows     only rows and figures whose names have one of these texts; results are printed, \
 not written to bench/results
   --json     write the results to this file too`;
@@ -47,6 +60,7 @@ export function readOptions(args: readonly string[]): Options | string {
         tenants: { type: 'string' },
         batch: { type: 'string' },
         rounds: { type: 'string' },
+        clients: { type: 'string' },
         rows: { type: 'string' },
         json: { type: 'string' },
       },
@@ -59,6 +73,8 @@ export function readOptions(args: readonly string[]): Options | string {
       batch: count(values.batch, size.batch),
       rounds: count(values.rounds, size.rounds),
       turnMs: size.turnMs,
+      clients: count(values.clients, size.clients),
+      leasePeriods: size.leasePeriods,
       rows: values.rows?.split(',').map((row) => row.trim()) ?? [],
       json: values.json ?? null,
     };

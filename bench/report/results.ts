@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release } from 'node:os';
 import { join } from 'node:path';
+import type { ClientFigures } from '../client/measure.ts';
 import type { CleanupFigures } from '../figures/cleanup.ts';
 import type { DiskFigures } from '../figures/disk.ts';
 import type { MemoryFigures } from '../figures/memory.ts';
@@ -21,6 +22,7 @@ export type Results = {
   };
   readonly options: Options;
   readonly rows: readonly Measured[];
+  readonly client: ClientFigures | null;
   readonly cleanup: CleanupFigures | null;
   readonly disk: readonly DiskFigures[];
   readonly memory: MemoryFigures | null;

@@ -5,6 +5,7 @@ import type { MemoryFigures } from '../figures/memory.ts';
 import type { UsageFigures } from '../figures/usage.ts';
 import type { Measured } from '../measure.ts';
 import type { Spread } from '../statistics.ts';
+import { clientLines } from './client.ts';
 import { number } from './names.ts';
 import type { Results } from './results.ts';
 import type { Verdict } from './verdicts.ts';
@@ -15,9 +16,10 @@ const SATURATED_SHARE = 0.9;
 const MIB = 1024 ** 2;
 
 export function report(results: Results): string {
-  const { machine, options, rows, cleanup, disk, memory, usage, filledPerSecond, notes, verdicts } = results;
+  const { machine, options, rows, client, cleanup, disk, memory, usage, filledPerSecond, notes, verdicts } = results;
   const figures = [
     ...(filledPerSecond === null ? [] : [`bulk creation: ${number(Math.round(filledPerSecond))} keys/s`]),
+    ...(client === null ? [] : clientLines(client)),
     ...(cleanup === null ? [] : [cleanupLine(cleanup)]),
     ...(memory === null ? [] : [memoryLine(memory)]),
     ...disk.map(diskLine),
@@ -95,13 +97,13 @@ function remarks({ generatorShare, wrong, answered }: Measured): string {
 }
 
 function verdictLine({ what, bound, limit, unit, value, spread, met }: Verdict): string {
-  const digits = unit === 'bytes' ? 0 : 2;
-  const shown = spread === null ? value.toFixed(digits) : withSpread(spread);
+  const digits = unit === 'bytes' || unit === '/s' ? 0 : 2;
+  const shown = spread === null ? value.toFixed(digits) : withSpread(spread, digits);
   const limited = `${what}: ${shown} (${bound} ${limit}${unit === 'bytes' ? ' bytes' : ''}`;
   if (met === null) return `not judged at this size  ${limited} at full size)`;
   return `${met ? 'met   ' : 'MISSED'}  ${limited})`;
 }
 
-function withSpread({ median, low, high }: Spread): string {
-  return `${median.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`;
+function withSpread({ median, low, high }: Spread, digits = 2): string {
+  return `${median.toFixed(digits)} (${low.toFixed(digits)}-${high.toFixed(digits)})`;
 }

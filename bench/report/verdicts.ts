@@ -2,17 +2,20 @@
  * The thresholds, and whether a run met them. They inform only: a missed threshold fails nothing. A quick run judges
  * none of them, because in few short rounds over little data most of the measured time is fixed cost.
  */
+import type { ClientFigures } from '../client/measure.ts';
 import type { DiskFigures } from '../figures/disk.ts';
 import type { Measured } from '../measure.ts';
 import type { Options } from '../options.ts';
 import type { Spread } from '../statistics.ts';
+import { clientVerdicts } from './client.ts';
 import * as names from './names.ts';
 
 export type Verdict = {
   readonly what: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
-  readonly unit: '' | 'x' | 'bytes';
+  /** The picture shows the first three. The other figures, of the client, are of another order of magnitude. */
+  readonly unit: '' | 'x' | 'bytes' | '/s' | 'times';
   readonly value: number;
   /** Quartiles over the rounds; null for what is measured once. */
   readonly spread: Spread | null;
@@ -43,7 +46,12 @@ const LAST_PAGE_MAX = 1.2;
 const BYTES_PER_KEY_MAX = 600;
 const PEER_FACTOR = 4;
 
-export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures[], options: Options): Verdict[] {
+export function verdictsOf(
+  rows: readonly Measured[],
+  disk: readonly DiskFigures[],
+  client: ClientFigures | null,
+  options: Options,
+): Verdict[] {
   const row = (name: string) => rows.find((candidate) => candidate.name === name);
   const cost = (name: string, what: string, bound: Verdict['bound'], limit: number): Verdict[] => {
     const ratio = row(name)?.cpuRatio;
@@ -90,11 +98,18 @@ export function verdictsOf(rows: readonly Measured[], disk: readonly DiskFigures
       ...cost(peer, `CPU of ${shortOf(peer)}, over strict`, 'at least', PEER_FACTOR),
       ...faster(peer),
     ]),
+    ...(client === null ? [] : clientVerdicts(client)),
   ];
   return options.quick ? judged.map((verdict) => ({ ...verdict, met: null })) : judged;
 }
 
-function verdict(what: string, bound: Verdict['bound'], limit: number, unit: Verdict['unit'], spread: Spread): Verdict {
+export function verdict(
+  what: string,
+  bound: Verdict['bound'],
+  limit: number,
+  unit: Verdict['unit'],
+  spread: Spread,
+): Verdict {
   const met = bound === 'at least' ? spread.median >= limit : spread.median <= limit;
   return { what, bound, limit, unit, value: spread.median, spread: unit === 'bytes' ? null : spread, met };
 }

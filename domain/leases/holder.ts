@@ -81,6 +81,9 @@ export class LeaseHolder<R> {
   readonly #uses = new UnreportedUses();
   /** What was verified by held records. */
   readonly usage: HolderUsage;
+  /** What `get` has found last, since a use of it is noted right after. */
+  #latestId = '';
+  #latest: Held<R> | undefined;
   #lastNow = 0;
   #clockChanges = 0;
 
@@ -95,6 +98,8 @@ export class LeaseHolder<R> {
     this.#see(now);
     const held = this.#records.get(keyId);
     if (held === undefined || now >= held.tenancy.until) return null;
+    this.#latestId = keyId;
+    this.#latest = held;
     return this.#isOf(tenant, held) ? held.record : null;
   }
 
@@ -248,7 +253,7 @@ export class LeaseHolder<R> {
    * is to be reported: then it is time to see that some call does so. Tells too when a call should be made at once.
    */
   noteUse(tenant: string, keyId: string, now: number): 'nothing new' | 'first' | 'more' | 'full' {
-    const held = this.#records.get(keyId);
+    const held = keyId === this.#latestId ? this.#latest : this.#records.get(keyId);
     const minute = minuteOf(now);
     if (held === undefined || held.usedMinute >= minute) return 'nothing new';
     held.usedMinute = minute;

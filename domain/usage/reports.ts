@@ -48,7 +48,7 @@ type Tenancy = {
   readonly earlier: ReportedCell[];
   /** The report that was sent and not answered. */
   sent: { readonly report: UsageReport; at: number; isUnderWay: boolean } | null;
-  /** Until when (ms) a call is planned that takes the counts along. */
+  /** Until when (ms) a call is planned that takes the counts along; 0 for none. */
   plannedUntil: number;
 };
 
@@ -96,8 +96,14 @@ export class HolderUsage {
       count(cell.tally, code, units);
       if (cells.size === this.#cellsOfReportMax || this.#cells > CELLS_IN_PLENTY) return this.#plan(tenancy, 0, now);
     } else count(cell.tally, code, units);
-    if (now < tenancy.plannedUntil && tenancy.plannedUntil - now <= REPORT_COUNTS_WITHIN_MS) return null;
-    return this.#plan(tenancy, REPORT_COUNTS_WITHIN_MS, now);
+    return this.#isPlanned(tenancy, now) ? null : this.#plan(tenancy, REPORT_COUNTS_WITHIN_MS, now);
+  }
+
+  #isPlanned({ plannedUntil }: Tenancy, now: number): boolean {
+    // A plan further away than any is made by a clock that went back since.
+    if (now < plannedUntil) return plannedUntil - now <= REPORT_COUNTS_WITHIN_MS;
+    // When only a planned call takes counts along, one that is due stays so until it does.
+    return this.#waitsForPlan && plannedUntil > 0;
   }
 
   #plan(tenancy: Tenancy, inMs: number, now: number): number {
@@ -155,6 +161,8 @@ export class HolderUsage {
     }
     if (this.#waitsForPlan && now < tenancy.plannedUntil) return null;
     const cells = this.#takeCells(tenancy);
+    // What is left is due too.
+    if (this.#waitsForPlan) tenancy.plannedUntil = tenancy.cells.size + tenancy.earlier.length > 0 ? now : 0;
     if (cells.length === 0) return null;
     this.#id ??= this.#newId();
     this.#lastNumber += 1;

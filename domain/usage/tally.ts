@@ -48,7 +48,7 @@ const sum = (a: number, b: number) => Math.min(a + b, Number.MAX_SAFE_INTEGER);
 
 /** Counts a verification. `units` is what it cost if it was valid; refusals cost nothing. */
 export function count(tally: Tally, code: UsageCode, units: number): void {
-  const index = INDEXES.get(code) ?? 0;
+  const index = code === 'VALID' ? VALID : (INDEXES.get(code) ?? 0);
   tally[index] = sum(tally[index] ?? 0, 1);
   if (index === VALID) tally[UNITS] = sum(tally[UNITS] ?? 0, units);
 }

@@ -22,7 +22,7 @@ const costly: Measured = {
 };
 
 test('a full run judges a row by its threshold', () => {
-  expect(verdictsOf([costly], [], optionsOf())).toMatchObject([{ limit: 0.6, met: false }]);
+  expect(verdictsOf([costly], [], null, optionsOf())).toMatchObject([{ limit: 0.6, met: false }]);
   expect(reportOf(optionsOf())).toMatch(/^MISSED .*create/m);
 });
 
@@ -38,13 +38,14 @@ function reportOf(options: Options): string {
     machine: { processor: 'one', cores: 2, system: 'linux', node: '24', workerd: '1' },
     options,
     rows: [costly],
+    client: null,
     cleanup: null,
     disk: [],
     memory: null,
     usage: null,
     filledPerSecond: null,
     notes: [],
-    verdicts: verdictsOf([costly], [], options),
+    verdicts: verdictsOf([costly], [], null, options),
   });
 }
 

@@ -106,6 +106,29 @@ describe('reports', () => {
     expect(holder.take(TENANT, T0)?.cells).toHaveLength(CELLS_OF_REPORT_MAX);
   });
 
+  it('of a holder that never stops verifying go along with the first call after the planned time, some cells with each', () => {
+    const usage = new HolderUsage({ newId: () => 'holder', cellsOfReportMax: 100, waitsForPlan: true });
+    const object = new ReportedUsage();
+    const pending = new PendingUsage();
+    let verified = 0;
+    const plans: number[] = [];
+    for (let second = 0; second <= 60; second++) {
+      const now = T0 + second * 1000;
+      for (let i = 0; i < 250; i++) {
+        const planned = usage.count(TENANT, 'i', key(`k${i}`), 'VALID', 1, now);
+        if (planned !== null) plans.push(now + planned - T0);
+        verified += 1;
+      }
+      const report = usage.take(TENANT, now);
+      if (report === null) continue;
+      object.take(report, pending, now);
+      usage.answered(TENANT, report);
+    }
+    expect(plans.length).toBeGreaterThan(0);
+    // All but what was verified since each key's last report.
+    expect(totalIn(pending)).toBeGreaterThan(verified - 250 * (REPORT_COUNTS_WITHIN_MS / 1000 + 3));
+  });
+
   it('of a deleted tenant do not reach the tenant that has its id now', () => {
     const holder = new HolderUsage({ newId: () => 'h' });
     holder.count(TENANT, 'before', key('old'), 'VALID', 1, T0);

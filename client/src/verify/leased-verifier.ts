@@ -21,7 +21,7 @@ import { LruCache } from '../../../domain/memory/lru-cache.ts';
 import { SecretCache } from '../../../domain/memory/secret-cache.ts';
 import { objectNameOf } from '../../../domain/tenants/locator.ts';
 import type { TenantIdentity } from '../../../domain/tenants/target.ts';
-import { HolderUsage } from '../../../domain/usage/reports.ts';
+import { HolderUsage, REPORT_COUNTS_WITHIN_MS } from '../../../domain/usage/reports.ts';
 import type { KeysVerifyBody, Lease, LeasesRenewBody, LeasesRenewResponse, Verification } from '../api/types.ts';
 import { platform } from '../http/platform.ts';
 import type { Transport } from '../http/transport.ts';
@@ -343,9 +343,16 @@ export class LeasedVerifier {
     const isTaken = usage === undefined || answer?.reported === usage.number;
     if (answer?.lease && isTaken) this.#leases.answered(tenant.id, asking);
     else this.#leases.failed(tenant.id, asking);
-    if (answer?.lease) this.#receive(tenant.id, asking, answer.lease, now);
-    // What could not be reported is tried again at the next renewal, or when the next call has brought a lease.
-    else tenant.renewAt = Number.POSITIVE_INFINITY;
+    if (!answer?.lease) {
+      // What could not be reported is tried again at the next renewal, or when the next call has brought a lease.
+      tenant.renewAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.#receive(tenant.id, asking, answer.lease, now);
+    // One call does not report all of many keys. The renewals of a tenant in use take the rest along.
+    if (tenant.reportAt === Number.POSITIVE_INFINITY && this.#leases.usage.isDue(tenant.id)) {
+      tenant.reportAt = now + REPORT_COUNTS_WITHIN_MS;
+    }
   }
 }
 

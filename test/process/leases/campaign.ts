@@ -61,6 +61,8 @@ export type LeaseReport = {
   /** Verifications by clients, and those of them that they answered without a request. */
   clientVerifications: number;
   clientsFromMemory: number;
+  /** Verifications by clients that failed since no answer came, and were repeated. */
+  clientsUnanswered: number;
   /** How often a client's process was stopped for longer than a lease, and its wall clock moved. */
   pauses: number;
   clockMoves: number;
@@ -89,6 +91,7 @@ export async function leases(
     unusedMaxMs: 0,
     clientVerifications: 0,
     clientsFromMemory: 0,
+    clientsUnanswered: 0,
     pauses: 0,
     clockMoves: 0,
   };
@@ -114,7 +117,8 @@ export async function leases(
   const disturbed = disturb(clients, ended.signal, report);
   await Promise.all([allChanges, changeUsed()]).finally(() => ended.abort());
   await disturbed;
-  for (const { verifications, fromMemory } of clients) {
+  for (const { verifications, fromMemory, unanswered } of clients) {
+    report.clientsUnanswered += unanswered;
     report.clientVerifications += verifications;
     report.clientsFromMemory += fromMemory;
   }
