@@ -32,10 +32,12 @@ function isNews(text: string): boolean {
 const root = `${import.meta.dirname}/..`;
 
 /**
- * Test files at a time. More than a small machine has cores, because many tests really wait: for leases, evictions
- * and alarms.
+ * Test files at a time that drive servers. More than a small machine has cores, because many of them really wait: for
+ * leases, evictions and alarms.
  */
-const MAX_WORKERS = 5;
+const SERVER_FILES_AT_ONCE = 5;
+/** Runtimes of the project `workerd`. Few, because each of them loads the program and the tests for itself. */
+const RUNTIMES = 2;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
@@ -80,7 +82,6 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     onConsoleLog: isNews,
-    maxWorkers: MAX_WORKERS,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -96,7 +97,8 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
-          maxWorkers: MAX_WORKERS,
+          maxWorkers: RUNTIMES,
+          sequence: { groupOrder: 1 },
           // Property tests run hundreds of histories, and a slow machine must not fail them.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
@@ -117,8 +119,11 @@ export default defineConfig({
           root,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          globalSetup: 'test/process/build-once.ts',
           // Each server has its own port and data folder.
-          maxWorkers: MAX_WORKERS,
+          maxWorkers: SERVER_FILES_AT_ONCE,
+          // The other project comes after it, because projects that run together must have as many workers each.
+          sequence: { groupOrder: 0 },
         },
       },
     ],
