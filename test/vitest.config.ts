@@ -37,28 +37,38 @@ const root = `${import.meta.dirname}/..`;
  */
 const SERVER_FILES_AT_ONCE = 5;
 /** Runtimes of the project `workerd`. Few, because each of them loads the program and the tests for itself. */
-const RUNTIMES = 2;
+const RUNTIMES = 3;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
-  'process/docs',
-  'process/first-run',
   'process/eviction',
   'process/usage',
+  'process/docs',
   'process/upgrade/upgrade',
+  'process/first-run',
   'process/client/package',
+  'process/leases/leases',
   'process/durability',
   'process/full-disk/full-disk',
-  'process/leases/leases',
   'process/leases/calls',
+  'process/client/cli-server',
   'process/limits/limits',
+  'process/client/cli-import',
+  'process/foreign-checkout',
   'process/credits/credits',
+  'process/secrecy',
+  'process/startup-errors',
+  'credits/model',
   'leases/promise',
-  'http/hostile',
-  'model/deletion',
-  'model/histories',
+  'limits/model',
   'tenants/deletion',
+  'owners/verification',
+  'http/hostile',
+  'limits/isolates',
+  'security/database',
   'tenants/deletion-leases',
+  'keys/memory',
+  'keys/bulk',
 ];
 
 /**
