@@ -32,31 +32,43 @@ function isNews(text: string): boolean {
 const root = `${import.meta.dirname}/..`;
 
 /**
- * Test files at a time. More than a small machine has cores, because many tests really wait: for leases, evictions
- * and alarms.
+ * Test files at a time that drive servers. More than a small machine has cores, because many of them really wait: for
+ * leases, evictions and alarms.
  */
-const MAX_WORKERS = 5;
+const SERVER_FILES_AT_ONCE = 5;
+/** Runtimes of the project `workerd`. Few, because each of them loads the program and the tests for itself. */
+const RUNTIMES = 3;
 
 /** The slowest test files, slowest first. Started late, each of them would run alone at the end. */
 const LONGEST = [
-  'process/docs',
-  'process/first-run',
   'process/eviction',
   'process/usage',
+  'process/docs',
   'process/upgrade/upgrade',
+  'process/first-run',
   'process/client/package',
+  'process/leases/leases',
   'process/durability',
   'process/full-disk/full-disk',
-  'process/leases/leases',
   'process/leases/calls',
+  'process/client/cli-server',
   'process/limits/limits',
+  'process/client/cli-import',
+  'process/foreign-checkout',
   'process/credits/credits',
+  'process/secrecy',
+  'process/startup-errors',
+  'credits/model',
   'leases/promise',
-  'http/hostile',
-  'model/deletion',
-  'model/histories',
+  'limits/model',
   'tenants/deletion',
+  'owners/verification',
+  'http/hostile',
+  'limits/isolates',
+  'security/database',
   'tenants/deletion-leases',
+  'keys/memory',
+  'keys/bulk',
 ];
 
 /**
@@ -80,7 +92,6 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     onConsoleLog: isNews,
-    maxWorkers: MAX_WORKERS,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -96,7 +107,8 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
-          maxWorkers: MAX_WORKERS,
+          maxWorkers: RUNTIMES,
+          sequence: { groupOrder: 1 },
           // Property tests run hundreds of histories, and a slow machine must not fail them.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
@@ -117,8 +129,11 @@ export default defineConfig({
           root,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          globalSetup: 'test/process/build-once.ts',
           // Each server has its own port and data folder.
-          maxWorkers: MAX_WORKERS,
+          maxWorkers: SERVER_FILES_AT_ONCE,
+          // The other project comes after it, because projects that run together must have as many workers each.
+          sequence: { groupOrder: 0 },
         },
       },
     ],

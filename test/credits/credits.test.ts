@@ -15,11 +15,12 @@ import {
   walk,
 } from '../support/api.ts';
 import { as, managementKey, outcomeOf } from '../support/callers.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START } from '../support/clock.ts';
 import { evict, runAlarm, sqlIn } from '../support/objects.ts';
 import { balance, change, createOwner, creditsIn, key, owner, spend } from './credits.ts';
 
 pretendTime();
+hurryTimers();
 
 const DAY_MS = 86_400_000;
 const DAILY = { amount: 100, interval: 'day' };

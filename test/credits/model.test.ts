@@ -8,12 +8,13 @@ import { describe, expect, it } from 'vitest';
 import { endOfPeriod } from '../../domain/limits/calendar.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import { api, createKey, createTenant, rotateKey, verify } from '../support/api.ts';
-import { advance, pretendTime } from '../support/clock.ts';
+import { advance, hurryTimers, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { evict } from '../support/objects.ts';
 import { balance, change, createOwner, key, type Operation, owner } from './credits.ts';
 
 pretendTime();
+hurryTimers();
 
 type Step =
   | { readonly type: 'spend'; readonly by: number; readonly cost: number; readonly lost: 'no' | 'before' | 'after' }
@@ -86,7 +87,7 @@ class Model {
   }
 }
 
-/** Of each kind. Each takes some tenths of a second; every fourth ends with an eviction, which takes seconds. */
+/** Of each kind. Each takes some tenths of a second. */
 const HISTORIES = 8;
 
 let tenants = 0;

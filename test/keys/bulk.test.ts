@@ -6,10 +6,11 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { bulkKeys } from '../../src/api/keys/schemas.ts';
 import { api, createKey, createTenant, getKey, problemCode, verify, walk } from '../support/api.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const ids = (rows: readonly { id?: unknown }[]) => rows.map((row) => row.id);
 

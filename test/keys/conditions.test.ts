@@ -13,10 +13,11 @@ import {
   verify,
   walk,
 } from '../support/api.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START } from '../support/clock.ts';
 import { evict, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 describe('If-Match', () => {
   it('allows a change only of the version that the caller saw', async () => {

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { isolateMemory } from '../../domain/memory/budget.ts';
 import { ENTRY_BYTES, LruCache } from '../../domain/memory/lru-cache.ts';
 import { api, createKey, createTenant, getKey, verify } from '../support/api.ts';
-import { pretendTime } from '../support/clock.ts';
+import { hurryTimers, pretendTime } from '../support/clock.ts';
 import { evict, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 describe('a transaction that does not commit', () => {
   it('leaves every response as it was', async () => {

@@ -7,11 +7,12 @@ import { keyResource } from '../../src/api/keys/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import { api, createKey, createTenant, getKey, rotateKey, updateKey, verify, walk } from '../support/api.ts';
 import { as, managementKey, outcomeOf } from '../support/callers.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { evict, runAlarm, runDueAlarm, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const MINUTE = { name: 'calls', limit: 5, windowSeconds: 60 };
 const DAY = { name: 'daily', limit: 10, period: 'day' };

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, inject, it } from 'vitest';
 import { walk } from '../support/api.ts';
-import { pretendTime } from '../support/clock.ts';
+import { hurryTimers, pretendTime } from '../support/clock.ts';
 import { checkHistory, checkInterleaving, history, interleaving } from './histories.ts';
 
 declare module 'vitest' {
@@ -18,6 +18,7 @@ declare module 'vitest' {
 const numRuns = inject('modelRuns') ?? 16;
 
 pretendTime();
+hurryTimers();
 
 it('a history of commands, evictions and alarms agrees with the model, to the millisecond', async () => {
   await fc.assert(

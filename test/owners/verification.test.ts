@@ -5,11 +5,12 @@ import { isolateMemory } from '../../domain/memory/budget.ts';
 import { keyWithSecret } from '../../src/api/keys/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import { api, createKey, createTenant, getKey, revokeKey, rotateKey, updateKey, verify } from '../support/api.ts';
-import { advance, at, pretendTime, START } from '../support/clock.ts';
+import { advance, at, hurryTimers, pretendTime, START } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { evict, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const patchOwner = (tenantId: string, id: string, patch: object) =>
   api('PATCH', `/tenants/${tenantId}/owners/${id}`, patch);

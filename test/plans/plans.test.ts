@@ -5,11 +5,12 @@ import { planResource } from '../../src/api/plans/schemas.ts';
 import { verification } from '../../src/api/verification/schemas.ts';
 import { api, createKey, createTenant, getKey, revokeKey, rotateKey, updateKey, verify, walk } from '../support/api.ts';
 import { as, managementKey, outcomeOf } from '../support/callers.ts';
-import { advance, pretendTime } from '../support/clock.ts';
+import { advance, hurryTimers, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { evict, sqlIn } from '../support/objects.ts';
 
 pretendTime();
+hurryTimers();
 
 const FREE = { id: 'free', rateLimits: [{ name: 'calls', limit: 2, windowSeconds: 60 }] };
 const PRO = { id: 'pro', rateLimits: [{ name: 'calls', limit: 4, windowSeconds: 60 }] };

@@ -10,13 +10,14 @@ import { verification } from '../../src/api/verification/schemas.ts';
 import { logged } from '../http/client.ts';
 import { api, createKey, createTenant, problemCode, revokeKey, rotateKey, verify, walk } from '../support/api.ts';
 import { as, LEASES_OVER_MS, managementKey } from '../support/callers.ts';
-import { advance, pretendTime } from '../support/clock.ts';
+import { advance, hurryTimers, pretendTime } from '../support/clock.ts';
 import { apiWith, faultyEnv } from '../support/faults.ts';
 import { hashOf, importKey } from '../support/foreign-keys.ts';
 import { evict, sqlIn } from '../support/objects.ts';
 import { buffer, everythingStored, insertKey, renameTenant, storedKey } from './attacker.ts';
 
 pretendTime();
+hurryTimers();
 afterEach(() => {
   vi.restoreAllMocks();
 });

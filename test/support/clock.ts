@@ -26,7 +26,8 @@ const HURRIED_MS = 400;
 
 /**
  * Lets the timers of objects go off much sooner in each test of the file, since the test's clock stands still meanwhile
- * anyway. That they go off in time on a real server, test/process shows.
+ * anyway. An eviction waits for them, and so takes tenths of a second instead of seconds. That they go off in time on a
+ * real server, test/process shows.
  */
 export function hurryTimers(): void {
   beforeEach(() => {
