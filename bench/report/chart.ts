@@ -3,7 +3,7 @@
  * whether a threshold was met. The colours (of Okabe and Ito's palette) differ for colour-blind eyes too.
  */
 import type { Results } from './results.ts';
-import type { Verdict } from './verdicts.ts';
+import type { Verdict } from './verdict.ts';
 
 const WIDTH = 1016;
 const LABEL_WIDTH = 460;

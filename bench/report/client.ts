@@ -3,7 +3,7 @@
 import type { FleetFigures } from '../client/fleet.ts';
 import type { ClientFigures } from '../client/measure.ts';
 import { number } from './names.ts';
-import { type Verdict, verdict } from './verdicts.ts';
+import { type Verdict, verdict } from './verdict.ts';
 
 const PER_SECOND_MIN = 1_000_000;
 /** A renewal in each lease period, a little before its end. */

@@ -9,7 +9,7 @@ import type { MemoryFigures } from '../figures/memory.ts';
 import type { UsageFigures } from '../figures/usage.ts';
 import type { Measured } from '../measure.ts';
 import type { Options } from '../options.ts';
-import type { Verdict } from './verdicts.ts';
+import type { Verdict } from './verdict.ts';
 
 export type Results = {
   readonly at: string;

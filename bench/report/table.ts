@@ -8,7 +8,7 @@ import type { Spread } from '../statistics.ts';
 import { clientLines } from './client.ts';
 import { number } from './names.ts';
 import type { Results } from './results.ts';
-import type { Verdict } from './verdicts.ts';
+import type { Verdict } from './verdict.ts';
 
 const LEGEND = "medians, in parentheses the quartiles. CPU is the server's, for a request, and is the judge.";
 /** From this share on, the generator may have limited the row. */

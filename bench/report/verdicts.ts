@@ -9,19 +9,7 @@ import type { Options } from '../options.ts';
 import type { Spread } from '../statistics.ts';
 import { clientVerdicts } from './client.ts';
 import * as names from './names.ts';
-
-export type Verdict = {
-  readonly what: string;
-  readonly bound: 'at least' | 'at most';
-  readonly limit: number;
-  /** The picture shows the first three. The other figures, of the client, are of another order of magnitude. */
-  readonly unit: '' | 'x' | 'bytes' | '/s' | 'times';
-  readonly value: number;
-  /** Quartiles over the rounds; null for what is measured once. */
-  readonly spread: Spread | null;
-  /** Null where a run of this size cannot tell. */
-  readonly met: boolean | null;
-};
+import { type Verdict, verdict } from './verdict.ts';
 
 /** A verification may cost a quarter more than its floor. */
 const FLOOR_RATIO = 0.8;
@@ -101,17 +89,6 @@ export function verdictsOf(
     ...(client === null ? [] : clientVerdicts(client)),
   ];
   return options.quick ? judged.map((verdict) => ({ ...verdict, met: null })) : judged;
-}
-
-export function verdict(
-  what: string,
-  bound: Verdict['bound'],
-  limit: number,
-  unit: Verdict['unit'],
-  spread: Spread,
-): Verdict {
-  const met = bound === 'at least' ? spread.median >= limit : spread.median <= limit;
-  return { what, bound, limit, unit, value: spread.median, spread: unit === 'bytes' ? null : spread, met };
 }
 
 const shortOf = (peer: string) => peer.replace('verify ', '');
