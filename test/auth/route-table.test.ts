@@ -58,6 +58,7 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'GET /v1/tenants/:tenantId/cleanup': { permission: 'maintenance:read' },
   'POST /v1/tenants/:tenantId/cleanup': { permission: 'maintenance:run' },
   'GET /v1/tenants/:tenantId/usage': { permission: 'usage:read' },
+  'GET /metrics': { permission: 'metrics:read', confined: 'refused' },
   'GET /v1/audit': { permission: 'audit:read', confined: 'refused' },
   'POST /v1/management-keys': { permission: 'management:write', confined: 'allowed' },
   'GET /v1/management-keys': { permission: 'management:read', confined: 'allowed' },
