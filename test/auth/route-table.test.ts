@@ -141,7 +141,9 @@ async function ask(route: Pick<Operation, 'method' | 'path' | 'sender'>, token: 
   } = await api(route.method, path, body, {
     Authorization: token === null ? '' : `Bearer ${token}`,
   });
-  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), received ?? {});
+  // A success may be a text.
+  const problem = status < 400 ? {} : received;
+  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), problem ?? {});
   return { status, code, headers };
 }
 

@@ -66,7 +66,7 @@ function labelsOf(pairs: string): Record<string, string> {
   while (rest !== '') {
     const [pair, name = '', value = ''] = PAIR.exec(rest) ?? [];
     if (pair === undefined || name in labels) throw new Error(`no labels: ${pairs}`);
-    labels[name] = value.replaceAll(/\\[\\"n]/g, (escape) => ESCAPED[escape] ?? '');
+    labels[name] = value.replaceAll(/\\[\\"n]/g, (found) => ESCAPED[found] ?? '');
     rest = rest.slice(pair.length);
     if (pair.endsWith(',') && rest === '') throw new Error(`a comma after the last label: ${pairs}`);
   }
@@ -101,7 +101,7 @@ function check({ name, type, samples }: ParsedFamily): void {
 }
 
 /** The sum of all samples of this name with these labels among theirs. */
-export function valueOf(
+export function sumOf(
   families: ReadonlyMap<string, ParsedFamily>,
   name: string,
   labels: Readonly<Record<string, string>> = {},

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Counter, Histogram, SERIES_MAX } from '../../domain/metrics/family.ts';
 import { LARGEST_TENANTS_MAX, LargestTenants } from '../../domain/metrics/largest-tenants.ts';
 import { MetricsText } from '../../domain/metrics/text-format.ts';
-import { parseMetrics, valueOf } from './prometheus-text.ts';
+import { parseMetrics, sumOf } from './prometheus-text.ts';
 
 describe('the text', () => {
   it('has each family once, with its help and type before its series', () => {
@@ -28,7 +28,7 @@ describe('the text', () => {
       'waits_seconds_sum{of="x"} 8.6',
       'waits_seconds_count{of="x"} 5',
     ]);
-    expect(valueOf(parseMetrics(text), 'waits_seconds_count')).toBe(5);
+    expect(sumOf(parseMetrics(text), 'waits_seconds_count')).toBe(5);
   });
 
   it('escapes what ends a value or a line, and is read back as it was', () => {
@@ -43,7 +43,11 @@ describe('the text', () => {
     const values = [0, 1.5, 1e21, 1e-7, Number.POSITIVE_INFINITY];
     const readings = values.map((value) => ({ values: [String(value)], value }));
     const text = String(new MetricsText().readings('gauge', 'numbers', 'Numbers.', ['n'], readings));
-    expect(parseMetrics(text).get('numbers')?.samples.map(({ value }) => value)).toEqual(values);
+    expect(
+      parseMetrics(text)
+        .get('numbers')
+        ?.samples.map(({ value }) => value),
+    ).toEqual(values);
   });
 
   it.each([
