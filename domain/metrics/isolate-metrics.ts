@@ -93,6 +93,28 @@ export const events = new Counter('keystead_events_total', 'Warnings and errors 
   'level',
 ]);
 
+/**
+ * What alerts watch for is there from the start, with 0: Prometheus does not see the growth of a series that was not
+ * there before.
+ */
+const ERRORS = [
+  'request_failed',
+  'object_call_failed',
+  'alarm_failed',
+  'settling_failed',
+  'usage_not_counted',
+  'deletion_not_finished',
+  'tenant_in_wrong_place',
+  'database_is_newer',
+];
+for (const event of ERRORS) events.at(event, 'error');
+for (const object of ['tenant', 'directory']) {
+  objectCallRetries.at(object);
+  for (const reason of ['unavailable', 'overloaded', 'storage_full', 'newer_database']) {
+    objectCallFailures.at(object, reason);
+  }
+}
+
 export const largestTenants = new LargestTenants();
 
 /** All families, in the order in which they are shown. */
