@@ -26,6 +26,7 @@ export class Family<S extends object> {
     this.help = help;
     this.labels = labels;
     this.#make = make;
+    if (labels.length === 0) this.at();
   }
 
   /** The series with these values of the labels, in their order. */

@@ -1,7 +1,7 @@
 /**
  * A real Prometheus scrapes a real server, with the files of examples/prometheus. So many tenants and verifications
- * later it must have seen all of them, every query of the dashboard and every alert must be understood, and a scrape must
- * have been fast.
+ * later it must have seen all of them. It must understand every query of the dashboard and every alert, and a scrape
+ * must have been fast.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
