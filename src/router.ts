@@ -2,7 +2,7 @@
  * From a request to a response: finds the operation, authenticates and authorizes the caller, runs the operation, turns
  * whatever went wrong into a problem, and logs one line. Nothing else catches what operations throw.
  */
-import { inFlight, requestDurations, requests } from '../domain/metrics/isolate-metrics.ts';
+import { requestDurations, requests } from '../domain/metrics/isolate-metrics.ts';
 import { logError, setLogLevel } from '../durable-objects/log.ts';
 import { operations } from './api/all-operations.ts';
 import { authorize } from './api/authorization.ts';
@@ -136,7 +136,6 @@ async function handleWith(
     parentSpanId: trace?.parentSpanId,
   };
   objects.requestedBy(log);
-  inFlight.count += 1;
   let reply: Reply;
   try {
     reply = await respond({ request, method, authenticate, runtime, objects, log });
@@ -149,7 +148,6 @@ async function handleWith(
   log.status = reply.status;
   log.durationMs = Date.now() - startedAt;
   log.objectCalls = objects.calls;
-  inFlight.count -= 1;
   count(log);
   logRequest(log);
   writeRequest(env, log, VERSION);

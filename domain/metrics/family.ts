@@ -1,6 +1,6 @@
 /**
- * Metrics in memory: counters and histograms, in families whose series differ in the values of their labels. A series is
- * made when it is first used. After that, finding it and adding to it allocates nothing, since verifications do so.
+ * Metrics in memory: counters and histograms, in families whose series differ in the values of their labels. A series
+ * is made when it is first used. After that, finding it and adding to it allocates nothing, since verifications do so.
  *
  * Labels have values from the program alone (routes, codes, names), never texts of callers. A family has at most
  * `SERIES_MAX` series all the same: what comes later is added to one series whose labels all are `other`.
@@ -77,8 +77,10 @@ export class Buckets {
     this.counts = new Array(bounds.length + 1).fill(0);
   }
 
-  observe(value: number): void {
+  /** A negative value counts as 0: a clock that was set back has measured nothing. */
+  observe(measured: number): void {
     const { bounds, counts } = this;
+    const value = Math.max(measured, 0);
     let place = 0;
     while (place < bounds.length && value > (bounds[place] ?? 0)) place++;
     counts[place] = (counts[place] ?? 0) + 1;

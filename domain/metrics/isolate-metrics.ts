@@ -15,19 +15,17 @@ const WAITS = [0.001, 0.1, 0.25, 0.5, 1, 1.1, 2.2, 3.3, 5.5, 11];
 /** An alarm may be late by minutes, when a server was stopped. */
 const LAGS = [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 1800, 3600];
 
-export const requests = new Counter('keystead_requests_total', 'Requests, by route, method and status.', [
-  'route',
-  'method',
-  'status',
-]);
+export const requests = new Counter(
+  'keystead_requests_total',
+  'Requests that were answered, by route, method and status.',
+  ['route', 'method', 'status'],
+);
 export const requestDurations = new Histogram(
   'keystead_request_duration_seconds',
   'How long requests took, by route.',
   DURATIONS,
   ['route'],
 );
-/** Requests under way. */
-export const inFlight = { count: 0 };
 
 /**
  * `decided`: `here` for what the Worker refuses without a record (malformed and forged key strings, keys of other

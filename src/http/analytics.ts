@@ -1,7 +1,7 @@
 /**
  * Requests as data points of Workers Analytics Engine, for deployments on Cloudflare. There each isolate counts for
- * itself, and nobody can scrape them all. The platform takes the points after the response and samples them if there are
- * many, so a request waits for nothing. Docs: https://developers.cloudflare.com/analytics/analytics-engine/
+ * itself, and nobody can scrape them all. The platform takes the points after the response and samples them if there
+ * are many, so a request waits for nothing. Docs: https://developers.cloudflare.com/analytics/analytics-engine/
  */
 import type { RequestLog } from './request-log.ts';
 

@@ -5,7 +5,8 @@
  *   00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
  *   version, id of the trace, id of the caller's span, flags
  *
- * A later version may have more after these, which is not read. An id of zeros alone, and the version ff, are not valid.
+ * A later version may have more after these, which is not read. An id of zeros alone, and the version ff, are not
+ * valid.
  */
 
 export type TraceContext = {

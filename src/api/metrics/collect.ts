@@ -4,7 +4,7 @@
  */
 
 import { isolateMemory } from '../../../domain/memory/budget.ts';
-import { FAMILIES, inFlight, largestTenants } from '../../../domain/metrics/isolate-metrics.ts';
+import { FAMILIES, largestTenants } from '../../../domain/metrics/isolate-metrics.ts';
 import { MetricsText, type Reading } from '../../../domain/metrics/text-format.ts';
 import type { DirectoryOverview } from '../../../durable-objects/directory/entries.ts';
 import { Problem } from '../../http/problem.ts';
@@ -54,13 +54,6 @@ function textOf({ directory, mayGrow }: LookedUp, startedAt: number): string {
       'When this isolate got its first request.',
       [],
       [of(startedAt / 1000)],
-    )
-    .readings(
-      'gauge',
-      'keystead_requests_in_flight',
-      'Requests under way, this scrape included.',
-      [],
-      [of(inFlight.count)],
     );
   for (const family of FAMILIES) text.family(family);
   return text
