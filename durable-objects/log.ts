@@ -3,6 +3,8 @@
  * the place where it was thrown. Its message is left out, because messages of parsers and databases quote their input.
  */
 
+import { events } from '../domain/metrics/isolate-metrics.ts';
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -15,8 +17,9 @@ export function setLogLevel(level: LogLevel): void {
 
 const isWritten = (level: LogLevel) => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 
-/** Writes one line. `fields` must hold no secret. */
+/** Writes one line. `fields` must hold no secret. Warnings and errors are counted, those that are not written too. */
 export function logEvent(level: Exclude<LogLevel, 'silent'>, event: string, fields: object): void {
+  if ((level === 'error' || level === 'warn') && event !== 'request') events.at(event, level).count += 1;
   if (!isWritten(level)) return;
   const line = JSON.stringify({ time: new Date().toISOString(), level, event, ...fields });
   if (level === 'error' || level === 'warn') console.error(line);

@@ -3,6 +3,7 @@ import type { ObjectBindings, Remote } from '../durable-objects/bindings.ts';
 import type { Directory } from '../durable-objects/directory/directory.ts';
 import type { Tenant } from '../durable-objects/tenant/tenant.ts';
 import type { ConfigVariables } from './config/config.ts';
+import type { AnalyticsBinding } from './http/analytics.ts';
 import type { ReserveBinding } from './storage-reserve.ts';
 
 /**
@@ -11,4 +12,4 @@ import type { ReserveBinding } from './storage-reserve.ts';
  */
 type WholeObjects<B extends ObjectBindings = ObjectBindings<Remote<Tenant>, Remote<Directory>>> = B;
 
-export type Env = WholeObjects & ConfigVariables & ReserveBinding;
+export type Env = WholeObjects & ConfigVariables & ReserveBinding & AnalyticsBinding;

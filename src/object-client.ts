@@ -13,6 +13,12 @@
 import type { Command } from '../domain/command.ts';
 import type { CallWithBudgets, RenewalWithBudgets } from '../domain/limits/call-with-budgets.ts';
 import type { Spending } from '../domain/limits/named-limit.ts';
+import {
+  objectCallDurations,
+  objectCallFailures,
+  objectCallRetries,
+  objectCalls,
+} from '../domain/metrics/isolate-metrics.ts';
 import { fail } from '../domain/outcome.ts';
 import { SYSTEM_TENANT_ID } from '../domain/tenants/locator.ts';
 import type { Confinement, TenantTarget } from '../domain/tenants/target.ts';
@@ -50,6 +56,11 @@ export type TenantChange<T> = (tenant: Remote<Tenant>, target: TenantTarget, com
 /** Keeps work alive after the response: the execution context of the request. */
 export type Background = { waitUntil(work: Promise<unknown>): void };
 
+/** What the lines of the log about a request have in common. */
+type RequestIds = { readonly requestId?: string; readonly traceId?: string | undefined };
+
+type ObjectKind = 'tenant' | 'directory';
+
 /** For calls that no request waits for. */
 export const DETACHED: Background = { waitUntil: () => {} };
 
@@ -62,6 +73,7 @@ export class ObjectClient {
   readonly #memory: TenantMemory;
   readonly #background: Background;
   #confinement: Confinement | null = null;
+  #request: RequestIds = {};
   #calls = 0;
 
   constructor(env: Env, memory: TenantMemory, background: Background = DETACHED) {
@@ -73,6 +85,11 @@ export class ObjectClient {
   /** Object calls made so far for this request, repeated ones included. */
   get calls(): number {
     return this.#calls;
+  }
+
+  /** Says which request the calls are for. The log line of one that fails names it. */
+  requestedBy(request: RequestIds): void {
+    this.#request = request;
   }
 
   /**
@@ -218,7 +235,7 @@ export class ObjectClient {
 
   /** Reads from the directory, or makes a change there that is idempotent by itself. */
   directory<T>(call: (directory: Remote<Directory>) => Promise<T>): Promise<T> {
-    return this.#call(() => call(directoryStub(this.#env)));
+    return this.#call(() => call(directoryStub(this.#env)), isRetryable, 'directory');
   }
 
   /** Changes something in the directory, once even when the call is repeated. */
@@ -226,7 +243,7 @@ export class ObjectClient {
     template: CommandTemplate,
     change: (directory: Remote<Directory>, command: Command) => Promise<T>,
   ): Promise<T> {
-    return this.#change(template, (command) => change(directoryStub(this.#env), command));
+    return this.#change(template, (command) => change(directoryStub(this.#env), command), 'directory');
   }
 
   /** Throws `storage_full` when storage may not grow (src/storage-reserve.ts). */
@@ -234,7 +251,11 @@ export class ObjectClient {
     if (!(await mayGrow(this.#env, Date.now()))) throw storageFull();
   }
 
-  #change<T>(template: CommandTemplate, send: (command: Command) => Promise<T>): Promise<T> {
+  #change<T>(
+    template: CommandTemplate,
+    send: (command: Command) => Promise<T>,
+    object: ObjectKind = 'tenant',
+  ): Promise<T> {
     return this.#call(
       async (retry) => {
         // Checked at each attempt, so that a change that grows does not use up room that was set free for others.
@@ -242,28 +263,52 @@ export class ObjectClient {
         return send({ ...template, retry });
       },
       (error) => isRetryable(error) || (isStorageFull(error) && !template.grows),
+      object,
     );
   }
 
   /** Calls an object until it succeeds, the attempts are used up or `mayRepeat` says no. Throws a problem then. */
-  async #call<T>(send: (retry: boolean) => Promise<T>, mayRepeat = isRetryable): Promise<T> {
+  async #call<T>(
+    send: (retry: boolean) => Promise<T>,
+    mayRepeat = isRetryable,
+    object: ObjectKind = 'tenant',
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const startedAt = Date.now();
       try {
         this.#calls += 1;
-        return await send(attempt > 1);
+        objectCalls.at(object).count += 1;
+        if (attempt > 1) objectCallRetries.at(object).count += 1;
+        const result = await send(attempt > 1);
+        observe(object, startedAt);
+        return result;
       } catch (error) {
+        observe(object, startedAt);
         if (error instanceof Problem) throw error;
-        if (isNewerDatabase(error)) throw newerDatabase();
+        if (isNewerDatabase(error)) {
+          objectCallFailures.at(object, 'newer_database').count += 1;
+          throw newerDatabase();
+        }
         const isFull = isStorageFull(error);
         if (attempt >= (isFull ? ATTEMPTS_WHEN_FULL : ATTEMPTS) || !mayRepeat(error)) {
-          logError('object_call_failed', error);
+          const reason = isFull ? 'storage_full' : isOverloaded(error) ? 'overloaded' : 'unavailable';
+          objectCallFailures.at(object, reason).count += 1;
+          logError('object_call_failed', error, this.#idsOfRequest());
           throw isFull ? storageFull() : unavailable();
         }
         await scheduler.wait(BACKOFF_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
       }
     }
   }
+
+  #idsOfRequest(): Record<string, string> {
+    const { requestId, traceId } = this.#request;
+    return { ...(requestId === undefined ? {} : { requestId }), ...(traceId === undefined ? {} : { traceId }) };
+  }
 }
+
+const observe = (object: ObjectKind, startedAt: number) =>
+  objectCallDurations.at(object).observe((Date.now() - startedAt) / 1000);
 
 const notFound = () => fail({ code: 'tenant_not_found' });
 

@@ -2,6 +2,7 @@
  * From a request to a response: finds the operation, authenticates and authorizes the caller, runs the operation, turns
  * whatever went wrong into a problem, and logs one line. Nothing else catches what operations throw.
  */
+import { requestDurations, requests } from '../domain/metrics/isolate-metrics.ts';
 import { logError, setLogLevel } from '../durable-objects/log.ts';
 import { operations } from './api/all-operations.ts';
 import { authorize } from './api/authorization.ts';
@@ -16,14 +17,17 @@ import type { Principal } from './auth/principal.ts';
 import type { ConfigProblem } from './config/config.ts';
 import { type Runtime, runtimeOf } from './config/runtime.ts';
 import type { Env } from './env.ts';
+import { NO_ROUTE, writeRequest } from './http/analytics.ts';
 import { HTTP_PROBLEMS, misconfigured, Problem, unauthenticated } from './http/problem.ts';
 import { type Reply, toResponse } from './http/reply.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { logRequest, type RequestLog } from './http/request-log.ts';
 import { type RequestTarget, requestTargetOf } from './http/request-target.ts';
 import { type PathParams, RouteTable } from './http/route-table.ts';
+import { traceContextOf } from './http/trace-context.ts';
 import { type Background, DETACHED, ObjectClient } from './object-client.ts';
 import { TenantMemory } from './tenant-memory.ts';
+import { VERSION } from './version.ts';
 
 /** One request under way: what is needed to carry it out, and its log line as far as it is known. */
 type Exchange = {
@@ -117,6 +121,7 @@ async function handleWith(
   const runtime = runtimeOf(env);
   if (!Array.isArray(runtime)) setLogLevel(runtime.logLevel);
   const objects = new ObjectClient(env, Array.isArray(runtime) ? new TenantMemory() : runtime.tenants, background);
+  const trace = traceContextOf(request);
   const log: RequestLog = {
     requestId: requestIdOf(request),
     method: METHODS.has(method) ? method : 'OTHER',
@@ -127,7 +132,10 @@ async function handleWith(
     caller: null,
     durationMs: 0,
     objectCalls: 0,
+    traceId: trace?.traceId,
+    parentSpanId: trace?.parentSpanId,
   };
+  objects.requestedBy(log);
   let reply: Reply;
   try {
     reply = await respond({ request, method, authenticate, runtime, objects, log });
@@ -140,8 +148,16 @@ async function handleWith(
   log.status = reply.status;
   log.durationMs = Date.now() - startedAt;
   log.objectCalls = objects.calls;
+  count(log);
   logRequest(log);
+  writeRequest(env, log, VERSION);
   return toResponse(reply, log.requestId);
+}
+
+function count({ route, method, status, durationMs }: RequestLog): void {
+  const name = route ?? NO_ROUTE;
+  requests.at(name, method, String(status)).count += 1;
+  requestDurations.at(name).observe(durationMs / 1000);
 }
 
 /** Methods that are logged by name. Any other is a text of the caller's choice, so it stays out of the log. */

@@ -36,6 +36,8 @@ export type ServiceOptions = {
   /** The version of the resource that the change is for. */
   readonly ifVersion?: number;
   readonly requestId?: string;
+  /** `traceparent` of the W3C Trace Context. */
+  readonly traceparent?: string;
 };
 
 /** A problem document, as HTTP has it. */
@@ -115,7 +117,7 @@ const unusable = () => validationFailed([{ path: 'input', message: 'must be plai
 function requestFor(
   operationId: string,
   { path = {}, query = {}, body }: ServiceInput,
-  { idempotencyKey, onBehalfOf, ifVersion, requestId }: ServiceOptions,
+  { idempotencyKey, onBehalfOf, ifVersion, requestId, traceparent }: ServiceOptions,
 ): Request {
   const operation = byId.get(operationId);
   if (operation === undefined) throw problem('not_found');
@@ -137,6 +139,7 @@ function requestFor(
   if (onBehalfOf !== undefined) headers.set('X-On-Behalf-Of', encodeURIComponent(onBehalfOf));
   if (ifVersion !== undefined) headers.set('If-Match', `"${ifVersion}"`);
   if (requestId !== undefined) headers.set('X-Request-Id', requestId);
+  if (traceparent !== undefined) headers.set('traceparent', traceparent);
   const text = body === undefined ? null : JSON.stringify(body);
   return new Request(`${ORIGIN}${place}${search}`, { method: operation.method, headers, body: text ?? null });
 }

@@ -30,6 +30,8 @@ const ENTRY_SHARE_MAX = 1 / 64;
 
 export class MemoryBudget {
   readonly bytesMax: number;
+  /** Entries that were evicted so far. */
+  evictions = 0;
   #bytes = 0;
   #oldest: Accounted | null = null;
   #newest: Accounted | null = null;
@@ -56,6 +58,7 @@ export class MemoryBudget {
       const oldest = this.#oldest;
       this.remove(oldest);
       oldest.evict();
+      this.evictions += 1;
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Command } from '../../domain/command.ts';
+import { alarmLags } from '../../domain/metrics/isolate-metrics.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirmation, grantOwner, NOT_CONFIRMED, retryDelayMs } from '../../domain/tenants/lifecycle.ts';
 import { locatorOf, objectNameOf, SYSTEM_TENANT_ID } from '../../domain/tenants/locator.ts';
@@ -11,12 +12,12 @@ import type { Bound, TenantRef } from '../../domain/tenants/target.ts';
 import { type AuditEntry, AuditLog, type AuditQuery } from '../audit-log.ts';
 import { type ObjectBindings, type TenantPeer, tenantStub } from '../bindings.ts';
 import { IdempotencyStore, KEPT_FOR_MS } from '../idempotency-store.ts';
-import { AlarmClock, earliest } from '../jobs/alarm-clock.ts';
+import { AlarmClock, earliest, lagOf } from '../jobs/alarm-clock.ts';
 import type { Job } from '../jobs/job.ts';
 import { logError } from '../log.ts';
 import { databaseVersion, migrate } from '../sql/migrate.ts';
 import type { Page } from '../sql/paging.ts';
-import { DIRECTORY_QUERIES, type DirectoryEntry, Entries } from './entries.ts';
+import { DIRECTORY_QUERIES, type DirectoryEntry, type DirectoryOverview, Entries } from './entries.ts';
 import { DIRECTORY_MIGRATIONS } from './migrations.ts';
 
 /** A creation that has not reached the tenant's object after this time never will: its request ended long ago. */
@@ -327,6 +328,11 @@ export class Directory extends DurableObject<ObjectBindings> {
     return this.#audit.list(query);
   }
 
+  /** How many tenants there are and how many deletions wait, for metrics. Bounded work. */
+  overview(): DirectoryOverview {
+    return this.#entries.overview();
+  }
+
   /** Writes a row, to find out whether storage takes writes. */
   probe(): void {
     this.#sql.exec(DIRECTORY_QUERIES.probe, Date.now());
@@ -335,8 +341,9 @@ export class Directory extends DurableObject<ObjectBindings> {
   // ---- the alarm ----
 
   /** Starts everything that is due and sets the next alarm. A job that fails holds up no other, and is tried again. */
-  override alarm(): void {
+  override alarm(info?: AlarmInvocationInfo): void {
     const now = Date.now();
+    alarmLags.at('directory').observe(lagOf(info, now));
     this.#alarmClock.wentOff();
     const failures = this.#jobs.filter((job) => this.#hasFailed(() => void job.run({ now }, FINISH_BATCH)));
     if (failures.length === 0 && !this.#hasFailed(() => this.#alarmClock.armForAll(now))) return;

@@ -8,6 +8,17 @@ import { type Page, startOf } from '../sql/paging.ts';
 
 export type DirectoryEntry = TenantRef & { readonly seq: number };
 
+/** What the directory tells of itself for metrics. */
+export type DirectoryOverview = {
+  /** Tenants that are listed. Some may have been given up before they were created. */
+  readonly tenants: number;
+  /** Deletions that are decided and not finished. */
+  readonly deletions: number;
+};
+
+/** So many entries are counted at most: some 20 ms of work. */
+const COUNTED_MAX = 1_000_000;
+
 export const DIRECTORY_QUERIES = {
   add: 'INSERT INTO tenants (id, incarnation, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
   addedAgain: 'UPDATE tenants SET added_at = ? WHERE id = ? AND incarnation = ?',
@@ -23,6 +34,8 @@ export const DIRECTORY_QUERIES = {
     WHERE deleting IS NOT NULL AND attempt_at <= ? ORDER BY attempt_at LIMIT ?`,
   firstToDelete: 'SELECT attempt_at AS at FROM tenants WHERE deleting IS NOT NULL ORDER BY attempt_at LIMIT 1',
   probe: 'UPDATE probe SET at = ?',
+  countListed: 'SELECT count(*) AS n FROM (SELECT 1 FROM tenants LIMIT ?)',
+  countDeleting: 'SELECT count(*) AS n FROM (SELECT 1 FROM tenants WHERE deleting IS NOT NULL LIMIT ?)',
 } as const;
 
 export class Entries {
@@ -114,6 +127,12 @@ export class Entries {
     const found = this.#sql.exec<DirectoryEntry>(DIRECTORY_QUERIES.list, startOf('asc', after), limit + 1).toArray();
     const items = found.slice(0, limit);
     return { items, next: found.length > limit ? (items.at(-1)?.seq ?? null) : null };
+  }
+
+  overview(): DirectoryOverview {
+    const count = (query: string) => this.#sql.exec<{ n: number }>(query, COUNTED_MAX).one().n;
+    const deletions = count(DIRECTORY_QUERIES.countDeleting);
+    return { tenants: count(DIRECTORY_QUERIES.countListed) - deletions, deletions };
   }
 
   #decided({ tenantId, incarnation }: TenantRef): { command: string | null; attempts: number } | undefined {

@@ -52,6 +52,10 @@ export class AlarmClock {
   }
 }
 
+/** How much later (s) than it was set for an alarm has gone off. */
+export const lagOf = (info: Pick<AlarmInvocationInfo, 'scheduledTime'> | undefined, now: number): number =>
+  Math.max(now - (info?.scheduledTime ?? now), 0) / 1000;
+
 /** The earliest of some times; null when there is none. */
 export function earliest(...times: readonly (number | null)[]): number | null {
   const set = times.filter((time) => time !== null);

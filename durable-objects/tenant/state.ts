@@ -17,6 +17,7 @@ import { TenantLeases } from '../../domain/leases/tenant-leases.ts';
 import type { BudgetAnswer } from '../../domain/limits/budget.ts';
 import { addSpend, remainingAfter } from '../../domain/limits/recent-spends.ts';
 import type { HolderTurn, LimitCharge, LimitDecision, TenantLimits } from '../../domain/limits/tenant-limits.ts';
+import { flushes, largestTenants, leaseWaits } from '../../domain/metrics/isolate-metrics.ts';
 import { type Failure, fail, type Mutated, ok, type Result } from '../../domain/outcome.ts';
 import { type Confirm, NOT_CONFIRMED } from '../../domain/tenants/lifecycle.ts';
 import type { TenantRecord } from '../../domain/tenants/record.ts';
@@ -86,6 +87,8 @@ export class TenantState {
   #settling: { readonly at: number; readonly timer: ReturnType<typeof setTimeout> } | null = null;
   /** Mutations that may still add data before the size of the database is looked at. */
   #growsLeft = 0;
+  /** Whether metrics know how many keys there are. */
+  #isSizeKnown = false;
   /** Creations that wait for the directory. `refused` is the result of one that was cancelled meanwhile. */
   readonly #creations = new Set<{ readonly incarnation: string; refused: Result<never> | null }>();
 
@@ -146,7 +149,7 @@ export class TenantState {
     if (this.#tenant === null || !isMeant(this.#tenant, target)) return this.#missing(now);
     const result = compute(this.#tenant, now);
     const concerned = about(result);
-    return concerned === null ? result : this.#after(this.#leases.beforeTelling(concerned, now), result);
+    return concerned === null ? result : this.#after(this.#leases.beforeTelling(concerned, now), result, 'read');
   }
 
   /**
@@ -163,7 +166,7 @@ export class TenantState {
     const context = { store: this.store, tenant, now, command };
     const { result, changed, purged } = this.#transaction(() => this.#apply(context, mutation));
     this.#leases.removed(purged);
-    return this.#after(this.#leases.beforeResult(changed, mutation.about, now), result);
+    return this.#after(this.#leases.beforeResult(changed, mutation.about, now), result, 'change');
   }
 
   /** Whether a mutation may add data. */
@@ -384,10 +387,12 @@ export class TenantState {
         }
         return more.some((areMore) => areMore);
       });
+      flushes.at().count += 1;
       lastUsed.written(uses);
       pendingUsage.written(counted, now);
     }
     this.#logDropped();
+    if (!this.#isSizeKnown) this.#noteSize();
     const usageDueIn = pendingUsage.untilDue(now);
     if (usageDueIn !== null) this.#settleSoon(Math.min(usageDueIn, FLUSH_AFTER_MS));
     leases.sweep(now);
@@ -395,6 +400,13 @@ export class TenantState {
     if (lastUsed.any) this.#settleSoon(uses.length === 0 ? FLUSH_AFTER_MS : 0);
     else if (haveOpen()) this.#settleSoon(areMoreUnused ? 0 : untilUnused(inUse, now));
     else if (leases.areOut) this.#settleSoon(Math.max(FLUSH_AFTER_MS, leases.untilOver(now)));
+  }
+
+  /** Lets metrics know how many keys there are by their stored statuses. */
+  #noteSize(): void {
+    if (this.#tenant === null) return;
+    largestTenants.note(this.#tenant.id, this.store.keys.counts.byStatus());
+    this.#isSizeKnown = true;
   }
 
   #logDropped(): void {
@@ -495,6 +507,8 @@ export class TenantState {
     const { store } = this;
     // Memory first: from here on the tenant does not exist for any call.
     this.#tenant = null;
+    this.#isSizeKnown = false;
+    largestTenants.forget(tenant.id);
     this.store = new TenantStore(this.#storage.sql, now);
     this.#alarm.forget();
     // Both calls in one turn. Otherwise what a creation writes in between would be deleted too.
@@ -551,10 +565,11 @@ export class TenantState {
 
   /** The result that there is no such tenant. It waits until this is true for every isolate. */
   #missing(now: number): Later<{ readonly ok: false; readonly failure: { readonly code: 'tenant_not_found' } }> {
-    return this.#after(this.#leases.beforeMissing(now), fail({ code: 'tenant_not_found' }));
+    return this.#after(this.#leases.beforeMissing(now), fail({ code: 'tenant_not_found' }), 'missing');
   }
 
-  #after<T>(waitMs: number, result: T): Later<T> {
+  #after<T>(waitMs: number, result: T, kind: 'change' | 'read' | 'missing'): Later<T> {
+    leaseWaits.at(kind).observe(waitMs / 1000);
     return waitMs === 0 ? result : scheduler.wait(waitMs).then(() => result);
   }
 
@@ -563,11 +578,14 @@ export class TenantState {
     const tenant = this.#tenant;
     const { areOut } = this.#leases;
     try {
-      return this.#storage.transactionSync(() => {
-        const done = run();
-        this.store.keys.counts.flush();
-        return done;
+      let hasOtherSize = false;
+      const done = this.#storage.transactionSync(() => {
+        const result = run();
+        hasOtherSize = this.store.keys.counts.flush();
+        return result;
       });
+      if (hasOtherSize) this.#noteSize();
+      return done;
     } catch (error) {
       this.#tenant = tenant;
       this.#leases.restore(areOut);

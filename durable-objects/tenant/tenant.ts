@@ -22,6 +22,7 @@ import type { LimitResult } from '../../domain/limits/decision.ts';
 import { type Check, type CheckResult, checkCharge } from '../../domain/limits/identifiers.ts';
 import { charges, type Spending } from '../../domain/limits/named-limit.ts';
 import type { HolderTurn } from '../../domain/limits/tenant-limits.ts';
+import { alarmLags } from '../../domain/metrics/isolate-metrics.ts';
 import { type Failure, fail, type Mutated, ok, type PrefixMismatch, type Result } from '../../domain/outcome.ts';
 import type { OwnerAttributes, OwnerView } from '../../domain/owners/record.ts';
 import type { PlanAttributes, PlanPatch, PlanRecord } from '../../domain/plans/record.ts';
@@ -31,6 +32,7 @@ import { newTenant, type TenantPatch, type TenantRecord, type TenantSettings } f
 import type { TenantIdentity, TenantRef, TenantTarget } from '../../domain/tenants/target.ts';
 import type { AuditEntry, AuditQuery } from '../audit-log.ts';
 import { directoryStub, type ObjectBindings } from '../bindings.ts';
+import { lagOf } from '../jobs/alarm-clock.ts';
 import { logError } from '../log.ts';
 import type { Page } from '../sql/paging.ts';
 import type { CleanupReport } from './cleanup-reports.ts';
@@ -595,7 +597,8 @@ export class Tenant extends DurableObject<ObjectBindings> {
    * Writes what time has changed, in a few bounded passes, and sets the next alarm. The platform gives up on an alarm
    * that throws a few times, so after an error this one sets itself again: nothing that is due is dropped.
    */
-  override async alarm(): Promise<void> {
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    alarmLags.at('tenant').observe(lagOf(info, Date.now()));
     try {
       await this.#state.runAlarm();
     } catch (error) {

@@ -8,6 +8,7 @@ import { keyOperations } from './keys/operations.ts';
 import { leaseOperations } from './leases/operations.ts';
 import { limitOperations } from './limits/operations.ts';
 import { managementKeyOperations } from './management-keys/operations.ts';
+import { metricsOperations } from './metrics/operations.ts';
 import type { Operation } from './operation.ts';
 import { ownerOperations } from './owners/operations.ts';
 import { planOperations } from './plans/operations.ts';
@@ -32,4 +33,5 @@ export const operations: readonly Operation[] = [
   ...cleanupOperations,
   ...auditOperations,
   ...usageOperations,
+  ...metricsOperations,
 ];

@@ -7,6 +7,7 @@ import { Csv, prefersCsv } from '../http/csv.ts';
 import { JsonText } from '../http/json-text.ts';
 import { LongList } from '../http/long-list.ts';
 import { readOnBehalfOf } from '../http/on-behalf-of.ts';
+import { PlainText } from '../http/plain-text.ts';
 import { validationFailed } from '../http/problem.ts';
 import { json, type Reply, withoutBody } from '../http/reply.ts';
 import { callerIp } from '../http/request-id.ts';
@@ -145,6 +146,9 @@ export function toReply(
   const headers = headersOf(response, outcome, target);
   const { value } = outcome;
   if (value instanceof Csv) return { status: response.status, headers, ...value.toReply() };
+  if (value instanceof PlainText) {
+    return { status: response.status, headers, contentType: value.contentType, body: value.text };
+  }
   if (value instanceof LongList) return longReply(response.status, value, headers);
   if (value instanceof JsonText) {
     return { status: response.status, headers, contentType: 'application/json', body: value.text };

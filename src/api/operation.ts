@@ -20,6 +20,7 @@ import type { ListBody } from '../http/bounded-schemas.ts';
 import type { Csv } from '../http/csv.ts';
 import type { JsonText } from '../http/json-text.ts';
 import type { LongList } from '../http/long-list.ts';
+import type { PlainText } from '../http/plain-text.ts';
 import { emptyBody, isOwnerId, PLAN_ID_PATTERN, TENANT_ID_PATTERN } from './fields.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestContext } from './request-context.ts';
@@ -105,7 +106,7 @@ export type Input<P, Q, B, H extends string = never> = { readonly [K in keyof P]
 
 /** What `run` returns: the value of the response, and what the transport adds to it (in HTTP: headers). */
 export type Outcome<T> = {
-  readonly value: T | LongList | JsonText | Csv;
+  readonly value: T | LongList | JsonText | Csv | PlainText;
   /** Version of the resource; in HTTP the entity tag. */
   readonly version?: number;
   /** Values of the headers that the response of the operation names, without those that it does not have. */
@@ -169,6 +170,8 @@ export type OperationDescription = {
     readonly status: 200 | 201 | 204;
     /** null for a response without a body. */
     readonly body: v.GenericSchema | null;
+    /** What the body is. Another text than JSON is a `PlainText`. */
+    readonly mediaType: 'application/json' | 'text/plain';
     /** Headers that `run` gives values. */
     readonly headers: readonly ResponseHeader[];
     /** Whether the caller may ask for a table in CSV instead. */
@@ -198,6 +201,7 @@ type Definition<P, Q, B, R, H> = Pick<OperationDescription, 'id' | 'summary' | '
     readonly response: {
       readonly status?: 200 | 201 | 204;
       readonly body: R;
+      readonly mediaType?: 'text/plain';
       readonly headers?: readonly ResponseHeader[];
       readonly hasCsv?: boolean;
       readonly isSecret?: boolean;
@@ -225,7 +229,7 @@ export function operation<
   ...rest
 }: Definition<P, Q, B, R, H>): Operation {
   const { confined = parameters !== undefined && 'tenantId' in parameters ? 'allowed' : 'refused' } = rest;
-  const { status = 200, hasCsv = false, isSecret = false } = rest.response;
+  const { status = 200, mediaType = 'application/json', hasCsv = false, isSecret = false } = rest.response;
   return {
     ...{
       anyMethod: false,
@@ -237,7 +241,7 @@ export function operation<
       confined,
     },
     request: { path: parameters ?? {}, query, queryHeader, headers, body, bodyBytesMax },
-    response: { body: rest.response.body, headers: rest.response.headers ?? [], status, hasCsv, isSecret },
+    response: { body: rest.response.body, mediaType, headers: rest.response.headers ?? [], status, hasCsv, isSecret },
     invoke: async (context, reader) => {
       const input = {
         ...reader.readPath(parameters ?? {}),

@@ -21,6 +21,7 @@ export const PERMISSIONS = [
   'usage:read',
   'maintenance:read',
   'maintenance:run',
+  'metrics:read',
   'management:read',
   'management:write',
 ] as const;
@@ -48,6 +49,7 @@ export const ROLES = {
     'usage:read',
     'maintenance:read',
     'maintenance:run',
+    'metrics:read',
   ],
   auditor: [
     'tenants:read',
@@ -57,9 +59,11 @@ export const ROLES = {
     'audit:read',
     'usage:read',
     'maintenance:read',
+    'metrics:read',
     'management:read',
   ],
   verifier: ['keys:verify'],
+  monitor: ['metrics:read'],
 } as const satisfies Record<string, readonly Permission[]>;
 
 export type Role = keyof typeof ROLES;

@@ -22,6 +22,8 @@ export type Runtime = VerificationServices & {
   readonly logLevel: LogLevel;
   /** Whether the description of the API is shown as a page. */
   readonly hasDocs: boolean;
+  /** When this isolate got its first request (ms). */
+  readonly startedAt: number;
   /** Whether `ADMIN_TOKEN` is set. */
   readonly hasAdminToken: boolean;
   readonly authenticator: Authenticator;
@@ -49,6 +51,7 @@ function makeRuntime({ adminToken, encryption, hmac, logLevel, hasDocs }: Config
   return {
     logLevel,
     hasDocs,
+    startedAt: Date.now(),
     hasAdminToken: adminToken !== null,
     authenticator: new Authenticator(adminToken),
     signer: new KeySigner(hmac),

@@ -3,6 +3,8 @@
  * of the platform cost more than the rest of a reply.
  */
 
+import type { TextType } from './plain-text.ts';
+
 export type Reply = {
   readonly status: number;
   /** Headers other than the content type and the request id; null for none. */
@@ -12,6 +14,7 @@ export type Reply = {
     | 'application/problem+json'
     | 'text/csv; charset=utf-8'
     | 'text/html; charset=utf-8'
+    | TextType
     | null;
   /** The body as text or bytes; null for none. */
   readonly body: string | Uint8Array<ArrayBuffer> | null;

@@ -17,6 +17,9 @@ export type RequestLog = {
   /** Code of a verification, and the id of the key that it found. Undefined, so not written, for other operations. */
   verification?: string | undefined;
   keyId?: string | undefined;
+  /** The trace that the request belongs to, and the span of its caller (`traceparent`); undefined for none. */
+  readonly traceId?: string | undefined;
+  readonly parentSpanId?: string | undefined;
   durationMs: number;
   objectCalls: number;
 };

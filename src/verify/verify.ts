@@ -19,6 +19,7 @@ import type { Found, UNFOUND_CODES } from '../../domain/keys/verification-answer
 import type { Known } from '../../domain/leases/lease.ts';
 import { decideByBudgets, type HeldCharge, heldCharges } from '../../domain/limits/held-limits.ts';
 import type { Spending } from '../../domain/limits/named-limit.ts';
+import { limitDecisions, verifications } from '../../domain/metrics/isolate-metrics.ts';
 import { objectNameOf } from '../../domain/tenants/locator.ts';
 import { isMeant, type TenantTarget } from '../../domain/tenants/target.ts';
 import { logEvent } from '../../durable-objects/log.ts';
@@ -85,10 +86,10 @@ async function verifyForeign(
   objects: VerificationObjects,
 ): Promise<Verification> {
   const [tenant] = options.within;
-  if (tenant === undefined || options.system) return { code: 'MALFORMED' };
+  if (tenant === undefined || options.system) return decidedHere('MALFORMED', options);
   const { tenantId } = tenant;
   const key = await services.foreignKeys.read(tenantId, text, objects.placeOf(tenantId));
-  return key === null ? { code: 'MALFORMED' } : await verifySigned(key, options, services, objects);
+  return key === null ? decidedHere('MALFORMED', options) : await verifySigned(key, options, services, objects);
 }
 
 /** Verifies a key string that the signature cache does not have. */
@@ -101,7 +102,7 @@ async function verifyUncached(
   const parsed = parseKeyString(text);
   if (parsed === null) return verifyForeign(text, options, services, objects);
   const digest = await services.signer.verify(parsed);
-  if (digest === null) return { code: 'FORGED' };
+  if (digest === null) return decidedHere('FORGED', options);
   const objectName = objectNameOf(parsed.locator);
   const system = objectName === (await services.systemObjectName);
   const signed = { id: parsed.id, objectName, system, digest };
@@ -116,9 +117,13 @@ export function verifySigned(
   services: LeaseServices,
   objects: VerificationObjects,
 ): Verification | Promise<Verification> {
-  if (signed.system !== options.system) return { code: 'NOT_FOUND' };
+  if (signed.system !== options.system) return decidedHere('NOT_FOUND', options);
   const held = options.fresh ? UNKNOWN : decideHeld(signed, options, services, objects);
-  return 'code' in held ? held : decideByCall(signed, held, options, services, objects);
+  if ('code' in held) {
+    count('lease', held.code, options);
+    return held;
+  }
+  return decideByCall(signed, held, options, services, objects);
 }
 
 /**
@@ -129,6 +134,16 @@ type Undecided = { readonly mayWait: boolean; readonly charged: readonly HeldCha
 
 const UNKNOWN: Undecided = { mayWait: false, charged: [] };
 const NOT_HELD: Undecided = { mayWait: true, charged: [] };
+
+/** What is refused without a record. */
+function decidedHere(code: (typeof UNFOUND_CODES)[number], options: VerificationOptions): Verification {
+  count('here', code, options);
+  return { code };
+}
+
+function count(decided: 'here' | 'lease' | 'object', code: Verification['code'], { system }: VerificationOptions) {
+  verifications.at(system ? 'management' : 'customers', decided, code).count += 1;
+}
 
 /** Decides by the record that this isolate holds, and by units of its limits. */
 function decideHeld(
@@ -155,6 +170,7 @@ function decideHeld(
     if ('mayWait' in outcome) return { mayWait: outcome.mayWait, charged };
     const { refusal, limits: standings } = outcome;
     countUse(objectName, held, refusal ?? code, units, now, services, objects);
+    limitDecisions.at('key', 'budget', refusal ?? code).count += 1;
     if (refusal !== null) return { ...decided, code: refusal, warnings: [], limits: standings };
     noteUse(objectName, id, now, services, objects);
     giveBackWhenIdle(objectName, services, objects);
@@ -199,7 +215,10 @@ async function waitForCall(
     // Not that call's result: it may have been read before this verification started. What is held now is as good as
     // it always is.
     const held = decideHeld(signed, options, services, objects);
-    if ('code' in held) return held;
+    if ('code' in held) {
+      count('lease', held.code, options);
+      return held;
+    }
     undecided = held;
     if (hasEnded) break;
     call = decisiveCall(signed, undecided, services);
@@ -224,14 +243,15 @@ function callObject(
 async function askObject(
   signed: SignedKey,
   charged: readonly HeldCharge[],
-  { scopes, within, spending, leaseFor = null }: VerificationOptions,
+  options: VerificationOptions,
   services: LeaseServices,
   objects: VerificationObjects,
 ): Promise<Verification> {
+  const { scopes, within, spending, leaseFor = null } = options;
   const { id, objectName, digest } = signed;
   // The locator is a function of the tenant id, so the key of another tenant is refused without an object call.
   for (const { tenantId } of within) {
-    if ((await objects.placeOf(tenantId)).objectName !== objectName) return { code: 'NOT_FOUND' };
+    if ((await objects.placeOf(tenantId)).objectName !== objectName) return decidedHere('NOT_FOUND', options);
   }
   const sent = prepare(objectName, charged, services, leaseFor?.known);
   let result: VerifyResult;
@@ -247,6 +267,7 @@ async function askObject(
   }
   if (result.code === 'NOT_FOUND') {
     received(objectName, sent, NOTHING, services);
+    count('object', 'NOT_FOUND', options);
     return result;
   }
   const { code, tenant, warnings, limits, credits, renewal } = result;
@@ -255,6 +276,7 @@ async function askObject(
   if ((await objects.placeOf(tenant.id)).objectName !== objectName) {
     received(objectName, sent, NOTHING, services);
     logEvent('error', 'tenant_in_wrong_place', { keyId: id });
+    count('object', 'NOT_FOUND', options);
     return { code: 'NOT_FOUND' };
   }
   const key: VerifiedKey = JSON.parse(result.keyJson);
@@ -263,7 +285,11 @@ async function askObject(
   if (signed instanceof ForeignKey) signed.foundAs(key.id);
   const record = renewal !== null && mayLease(byRecord(code), isMetered) ? heldKey(tenant, key, digest) : null;
   received(objectName, sent, { renewal, record }, services);
-  if (!within.every((target) => isMeant(tenant, target))) return { code: 'NOT_FOUND' };
+  const isFound = within.every((target) => isMeant(tenant, target));
+  count('object', isFound ? code : 'NOT_FOUND', options);
+  if (limits !== undefined) limitDecisions.at('key', 'object', code).count += 1;
+  if (credits !== undefined) limitDecisions.at('credits', 'object', code).count += 1;
+  if (!isFound) return { code: 'NOT_FOUND' };
   const decided = { code, tenantId: tenant.id, key, warnings, leased: false };
   return {
     ...decided,

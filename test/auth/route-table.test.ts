@@ -58,6 +58,7 @@ const DECISIONS: Readonly<Record<string, { permission: Permission; confined?: 'a
   'GET /v1/tenants/:tenantId/cleanup': { permission: 'maintenance:read' },
   'POST /v1/tenants/:tenantId/cleanup': { permission: 'maintenance:run' },
   'GET /v1/tenants/:tenantId/usage': { permission: 'usage:read' },
+  'GET /metrics': { permission: 'metrics:read', confined: 'refused' },
   'GET /v1/audit': { permission: 'audit:read', confined: 'refused' },
   'POST /v1/management-keys': { permission: 'management:write', confined: 'allowed' },
   'GET /v1/management-keys': { permission: 'management:read', confined: 'allowed' },
@@ -140,7 +141,9 @@ async function ask(route: Pick<Operation, 'method' | 'path' | 'sender'>, token: 
   } = await api(route.method, path, body, {
     Authorization: token === null ? '' : `Bearer ${token}`,
   });
-  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), received ?? {});
+  // A success may be a text.
+  const problem = status < 400 ? {} : received;
+  const { code = '' } = v.parse(v.object({ code: v.optional(v.string()) }), problem ?? {});
   return { status, code, headers };
 }
 

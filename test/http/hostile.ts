@@ -253,6 +253,7 @@ const ROUTES: Readonly<Record<string, readonly object[]>> = {
   'POST /v1/management-keys/:keyId/revoke': [{ reason: 'lost', lineage: true }],
   'GET /v1/tenants/:tenantId/encryption': [],
   'POST /v1/tenants/:tenantId/encryption/reseal': [],
+  'GET /metrics': [],
   'GET /v1/audit': [],
   'GET /v1/tenants/:tenantId/audit': [],
   'GET /v1/tenants/:tenantId/usage': [],

@@ -17,6 +17,7 @@ import { leases } from './leases/campaign.ts';
 import { limits } from './limits/campaign.ts';
 import { lostAnswers } from './lost-answers/campaign.ts';
 import { memory } from './memory/campaign.ts';
+import { metrics } from './metrics/campaign.ts';
 import { owner } from './owner/campaign.ts';
 import { reseal } from './reseal/campaign.ts';
 import { walk } from './walk/campaign.ts';
@@ -43,6 +44,7 @@ const CAMPAIGNS: ReadonlyMap<string, { readonly size: string; readonly run: Camp
   ['import', { size: 'hashes', run: importHashes }],
   ['full-disk', { size: 'keys', run: fullDisk }],
   ['memory', { size: 'keys', run: memory }],
+  ['metrics', { size: 'tenants', run: metrics }],
 ]);
 
 const [name = '', sizeText = ''] = process.argv.slice(2);

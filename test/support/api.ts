@@ -23,6 +23,9 @@ type KeysteadEnv = Env;
 
 export type ApiResponse = { readonly status: number; readonly headers: Headers; readonly body: unknown };
 
+/** Where a path leads: all but the metrics are below the version. */
+const placeOf = (path: string) => (/^\/metrics(?:$|\?)/.test(path) ? path : `/v1${path}`);
+
 /** Sends one request, as the administrator unless `headers` say otherwise. */
 export async function api(
   method: string,
@@ -30,7 +33,7 @@ export async function api(
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<ApiResponse> {
-  const response = await exports.default.fetch(`http://keystead.test/v1${path}`, {
+  const response = await exports.default.fetch(`http://keystead.test${placeOf(path)}`, {
     method,
     headers: {
       Authorization: `Bearer ${env.ADMIN_TOKEN}`,
@@ -39,7 +42,7 @@ export async function api(
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const described = await describedBody(method, `/v1${path}`, response, body);
+  const described = await describedBody(method, placeOf(path), response, body);
   return { status: response.status, headers: response.headers, body: described };
 }
 

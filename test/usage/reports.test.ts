@@ -106,7 +106,7 @@ describe('reports', () => {
     expect(holder.take(TENANT, T0)?.cells).toHaveLength(CELLS_OF_REPORT_MAX);
   });
 
-  it('of a holder that never stops verifying go along with the first call after the planned time, some cells with each', () => {
+  it('of a holder that never stops verifying go along with calls after the planned time', () => {
     const usage = new HolderUsage({ newId: () => 'holder', cellsOfReportMax: 100, waitsForPlan: true });
     const object = new ReportedUsage();
     const pending = new PendingUsage();

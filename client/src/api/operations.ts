@@ -419,6 +419,11 @@ export interface UsageResource {
   read(tenantId: string, query?: UsageReadQuery, options?: CallOptions): List<UsageRow, UsageList>;
 }
 
+export interface MetricsResource {
+  /** Returns the metrics of the isolate that answers, for Prometheus. */
+  read(options?: CallOptions): Promise<string>;
+}
+
 export interface ServiceResource {
   /** Says that the process answers. */
   health(options?: CallOptions): Promise<{
@@ -454,6 +459,7 @@ export interface Resources {
   readonly cleanup: CleanupResource;
   readonly audit: AuditResource;
   readonly usage: UsageResource;
+  readonly metrics: MetricsResource;
   readonly service: ServiceResource;
 }
 
@@ -519,6 +525,7 @@ export const OPERATIONS = {
   cleanup: { list: 'GET /v1/tenants/{tenantId}/cleanup', run: 'POST /v1/tenants/{tenantId}/cleanup once' },
   audit: { listOfDeployment: 'GET /v1/audit list', list: 'GET /v1/tenants/{tenantId}/audit list' },
   usage: { read: 'GET /v1/tenants/{tenantId}/usage list' },
+  metrics: { read: 'GET /metrics text/plain' },
   service: {
     health: 'GET /healthz',
     readiness: 'GET /readyz',

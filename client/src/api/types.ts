@@ -607,7 +607,7 @@ export interface ManagementKeysCreateBody {
   /** For people. */
   name: string;
   /** A named list of permissions. Give either this or `permissions`. */
-  role?: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | undefined;
+  role?: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | 'monitor' | undefined;
   /** What the caller may do. Give either this or `role`. */
   permissions?:
     | readonly (
@@ -629,6 +629,7 @@ export interface ManagementKeysCreateBody {
         | 'usage:read'
         | 'maintenance:read'
         | 'maintenance:run'
+        | 'metrics:read'
         | 'management:read'
         | 'management:write'
       )[]
@@ -1322,7 +1323,7 @@ export interface ManagementKey {
   /** For people. */
   name: string;
   /** A named list of permissions; null for a list of its own. */
-  role: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | null;
+  role: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | 'monitor' | null;
   /** What the caller may do. */
   permissions: (
     | 'tenants:read'
@@ -1343,6 +1344,7 @@ export interface ManagementKey {
     | 'usage:read'
     | 'maintenance:read'
     | 'maintenance:run'
+    | 'metrics:read'
     | 'management:read'
     | 'management:write'
   )[];
@@ -1378,7 +1380,7 @@ export interface ManagementKeyWithSecret {
   /** For people. */
   name: string;
   /** A named list of permissions; null for a list of its own. */
-  role: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | null;
+  role: 'owner' | 'admin' | 'operator' | 'auditor' | 'verifier' | 'monitor' | null;
   /** What the caller may do. */
   permissions: (
     | 'tenants:read'
@@ -1399,6 +1401,7 @@ export interface ManagementKeyWithSecret {
     | 'usage:read'
     | 'maintenance:read'
     | 'maintenance:run'
+    | 'metrics:read'
     | 'management:read'
     | 'management:write'
   )[];

@@ -3,7 +3,7 @@
  * revocation has changed since, and that no alarm has written yet, are read and counted under their new status, so the
  * numbers are those of the moment itself.
  */
-import { KEY_STATUSES, type KeyStatus } from '../../../domain/keys/record.ts';
+import type { KeyStatus } from '../../../domain/keys/record.ts';
 import type { KeyTable } from './key-table.ts';
 import type { StoredStatus } from './rows.ts';
 
@@ -22,9 +22,7 @@ export const LOOKED_AT_MAX = 1000;
 
 /** Counts the keys by their status at `now` (ms). */
 export function countByStatus(keys: KeyTable, now: number): StatusCounts {
-  const stored = keys.counts.byEntry('status');
-  const counts: Record<KeyStatus, number> = { active: 0, rotating: 0, rotated: 0, disabled: 0, expired: 0, revoked: 0 };
-  for (const [place, status] of KEY_STATUSES.entries()) counts[status] = stored.get(place) ?? 0;
+  const counts = keys.counts.byStatus();
   const seen = new Set<number>();
   const move = ({ seq, status }: StoredStatus, to: KeyStatus) => {
     if (seen.has(seq)) return;

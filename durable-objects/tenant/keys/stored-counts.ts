@@ -54,6 +54,21 @@ export class Counts {
     return found;
   }
 
+  /** How many keys are in each stored status. */
+  byStatus(): Record<KeyStatus, number> {
+    const stored = this.byEntry('status');
+    const counts: Record<KeyStatus, number> = {
+      active: 0,
+      rotating: 0,
+      rotated: 0,
+      disabled: 0,
+      expired: 0,
+      revoked: 0,
+    };
+    for (const [place, status] of KEY_STATUSES.entries()) counts[status] = stored.get(place) ?? 0;
+    return counts;
+  }
+
   #read(): Map<string, number> {
     if (this.#counts === null) {
       const row = this.#sql.exec<{ counts: string }>(COUNT_QUERIES.read).toArray()[0];
@@ -74,11 +89,12 @@ export class Counts {
     this.#isChanged = true;
   }
 
-  /** Writes what was added. Called once at the end of a transaction. */
-  flush(): void {
-    if (!this.#isChanged) return;
+  /** Writes what was added, and says whether there was something. Called once at the end of a transaction. */
+  flush(): boolean {
+    if (!this.#isChanged) return false;
     this.#sql.exec(COUNT_QUERIES.write, JSON.stringify(Object.fromEntries(this.#read())));
     this.#isChanged = false;
+    return true;
   }
 
   /** Drops what was added. Call it after a transaction that did not commit. */

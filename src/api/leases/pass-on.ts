@@ -4,6 +4,7 @@
  */
 import type { HeldKey } from '../../../domain/keys/held-key.ts';
 import type { Known } from '../../../domain/leases/lease.ts';
+import { leasesPassedOn } from '../../../domain/metrics/isolate-metrics.ts';
 import { callerLeaseMs } from '../../auth/caller-lease.ts';
 import { freshen } from '../../verify/object-calls.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -33,10 +34,21 @@ export async function passedOn(
   objectName: string,
   keyId: string | null,
   known: Known | null,
-  { caller, runtime }: RequestContext,
+  context: RequestContext,
 ): Promise<LeaseResource | null> {
-  const systemObject = await runtime.systemObjectName;
-  // One turn from here on.
+  const lease = snapshot(objectName, keyId, known, context, await context.runtime.systemObjectName);
+  leasesPassedOn.at(lease === null ? 'none' : 'given').count += 1;
+  return lease;
+}
+
+/** Synchronous, so that all of it is of one moment. */
+function snapshot(
+  objectName: string,
+  keyId: string | null,
+  known: Known | null,
+  { caller, runtime }: RequestContext,
+  systemObject: string,
+): LeaseResource | null {
   const now = runtime.now();
   const passed = runtime.leases.passOn(objectName, keyId, known, now);
   if (passed === null) return null;

@@ -1,4 +1,5 @@
 /** The check of a limit for what has no key. */
+import { limitDecisions } from '../../../domain/metrics/isolate-metrics.ts';
 import { type Operation, operation, PATH_OF } from '../operation.ts';
 import { checkBody, checkOut, toCheck } from './schemas.ts';
 
@@ -17,6 +18,7 @@ const checkLimit = operation({
     const digest = await context.runtime.identifiers.digest(tenantId, identifier);
     const check = { name, identifier: digest, cost };
     const checked = await context.read(tenantId, (tenant, target) => tenant.checkLimit(target, check));
+    limitDecisions.at('identifier', 'object', checked.code).count += 1;
     return { value: toCheck(checked) };
   },
 });

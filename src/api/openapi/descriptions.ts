@@ -103,6 +103,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   cleanup: 'The cleanup of ended keys and old records.',
   audit: 'The audit log.',
   usage: 'How many verifications there were.',
+  metrics: 'Numbers of the service itself, for monitoring.',
   service: 'The service itself. No token is needed.',
 };
 

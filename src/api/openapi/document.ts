@@ -112,10 +112,13 @@ function toOperation(
         ...(response.body === null
           ? {}
           : {
-              content: {
-                ...jsonContent(components.of(response.body), example?.response),
-                ...(response.hasCsv ? { 'text/csv': { schema: { type: 'string' } } } : {}),
-              },
+              content:
+                response.mediaType === 'text/plain'
+                  ? textContent(example?.response)
+                  : {
+                      ...jsonContent(components.of(response.body), example?.response),
+                      ...(response.hasCsv ? { 'text/csv': { schema: { type: 'string' } } } : {}),
+                    },
             }),
       },
       ...problems.of(problemsOf(operation), operation.changes),
@@ -135,6 +138,8 @@ const SECURITY: Readonly<Record<Sender, OperationObject['security']>> = {
 const jsonContent = (schema: JsonSchema, example: unknown): MediaTypes => ({
   'application/json': { schema, ...(example === undefined ? {} : { example }) },
 });
+
+const textContent = (example: unknown): MediaTypes => ({ 'text/plain': { schema: { type: 'string' }, example } });
 
 function parametersOf(
   { id, request, changes, errors }: OperationDescription,

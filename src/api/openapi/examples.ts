@@ -372,6 +372,11 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'usage.read': {
     response: page([{ start: '2026-11-22T00:00:00.000Z', verifications: 1, valid: 1, units: 1 }], 100),
   },
+  'metrics.read': {
+    response:
+      '# HELP keystead_build_info The version of the program.\n# TYPE keystead_build_info gauge\n' +
+      'keystead_build_info{version="1.0.0"} 1\n',
+  },
   'audit.list': { response: page([auditOf('key.create', { keyId: KEY_ID })]) },
   'audit.listOfDeployment': { response: page([auditOf('tenant.delete', { changes: { tenantId: TENANT_ID } })]) },
 };

@@ -48,7 +48,9 @@ export class Components {
       const { body, query } = request;
       if (body !== undefined && !isListBody(body)) add(given, `${pascalCase(id)}Body`, withoutDefault(body));
       if (body !== undefined && isListBody(body)) add(given, `${pascalCase(id)}Body`, body.whole);
-      if (response.body !== null) add(made, `${pascalCase(id)}Response`, response.body);
+      // Another text than JSON is described where it is.
+      const isText = response.mediaType === 'text/plain';
+      if (response.body !== null && !isText) add(made, `${pascalCase(id)}Response`, response.body);
       for (const [name, schema] of Object.entries(entriesOf(query))) parameters[`${id}?${name}`] = schema;
     }
     // Items that are no bodies of other operations.
