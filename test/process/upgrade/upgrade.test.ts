@@ -37,7 +37,7 @@ type Encryption = { readonly signatures: Readonly<Record<string, number>> };
 function withOldRights<T>(response: T): T {
   const reviver = (name: string, member: unknown) =>
     name === 'permissions' && Array.isArray(member)
-      ? member.filter((permission) => !/^(?:owners|plans|usage|metrics):/.test(String(permission)))
+      ? member.filter((permission) => !/^(?:owners|plans|metrics):/.test(String(permission)))
       : member;
   return JSON.parse(JSON.stringify(response), reviver);
 }
