@@ -589,6 +589,15 @@ const HEAVY_QUERIES = [
   `?owner=${'%F0%9F%94%91'.repeat(600)}`,
 ];
 
+/** A mistake of the gateway itself, the one 503 that requests can cause. */
+const MISCONFIGURED = '"gateway_misconfigured"';
+
+/** The body of a response, or of the one to GET where HEAD gets none. */
+async function reasonOf(response: Response, request: HostileRequest, victims: Victims, target: Target) {
+  if (request.method !== 'HEAD') return response.clone().text();
+  return (await target.send(render({ ...request, method: 'GET' }, victims, target))).text();
+}
+
 /**
  * Sends one request and throws when the response is never allowed. Returns how long others waited, if they waited at
  * each repetition.
@@ -600,7 +609,7 @@ async function sendWatched(
 ): Promise<{ readonly status: number; readonly waitedMs: number; readonly repeated: boolean }> {
   const response = await target.send(render(request, victims, target));
   const { status } = response;
-  const isMistake = status === 503 && (await response.clone().text()).includes('"gateway_misconfigured"');
+  const isMistake = status === 503 && (await reasonOf(response, request, victims, target)).includes(MISCONFIGURED);
   if (status >= 500 && !isMistake) throw new Error(`status ${status}`);
   await refuseEcho(response, [target.adminToken, victims.secret, victims.managementSecret, ...target.secrets]);
   let waitedMs = (await target.othersWaited?.()) ?? 0;
