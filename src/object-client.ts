@@ -153,7 +153,7 @@ export class ObjectClient {
    * told that there is no such tenant only when no deletion of it is under way any more.
    */
   async #ofExisting<T extends ObjectResult>(tenantId: string, call: (objectName: string) => Promise<T>) {
-    if (!this.#memory.isKnown(tenantId) && !(await this.#mayExist(tenantId))) return notFound();
+    if (!(await this.mayExist(tenantId))) return notFound();
     const result = await call((await this.placeOf(tenantId)).objectName);
     if (result.ok || result.failure.code !== 'tenant_not_found') this.#memory.learn(tenantId);
     else if (tenantId !== SYSTEM_TENANT_ID) {
@@ -161,10 +161,6 @@ export class ObjectClient {
       await this.directory((directory) => directory.awaitDeletions(tenantId));
     }
     return result;
-  }
-
-  #mayExist(tenantId: string): Promise<boolean> {
-    return this.directory((directory) => directory.mayExist(tenantId));
   }
 
   /**
@@ -224,7 +220,7 @@ export class ObjectClient {
 
   /** Whether there may be such a tenant. The directory is asked if this isolate does not know it. */
   async mayExist(tenantId: string): Promise<boolean> {
-    return this.#memory.isKnown(tenantId) || (await this.#mayExist(tenantId));
+    return this.#memory.isKnown(tenantId) || (await this.directory((directory) => directory.mayExist(tenantId)));
   }
 
   /** Does this work some time (ms) after the response. Errors are dropped. */

@@ -40,6 +40,11 @@ export const SIGNED_BYTES = 52;
 /** The form of a key id. */
 export const KEY_ID_PATTERN = /^key_[0-9A-Za-z]{17}$/;
 
+/**
+ * The longest key string that was issued elsewhere (bytes in UTF-8). Those of services that we know are below 200.
+ */
+export const FOREIGN_KEY_BYTES_MAX = 512;
+
 /** Length of the longest key string. */
 export const KEY_STRING_LENGTH_MAX = KEY_PREFIX_LENGTH_MAX + 1 + KEY_BODY_LENGTH;
 

@@ -126,24 +126,22 @@ export class LeaseHolder<R> {
    * a lease is to be passed on. When this one holds nothing of the tenant, it asks as if it knew that itself.
    */
   ask(tenant: string, now: number, other: Known | null = null): Asking {
-    this.#see(now);
-    const tenancy = this.#tenancies.get(tenant);
-    const known: Known | null = tenancy === undefined ? other : { epoch: tenancy.epoch, seq: tenancy.seq };
+    const asking = this.askOnly(tenant, now, other);
+    const { known } = asking.call;
     const uses = this.#uses.take(tenant, now);
     const usage = this.usage.take(tenant, now);
-    const call = usage === null ? { known, uses } : { known, uses, usage };
-    return { at: now, epoch: tenancy?.epoch, isForOther: other !== null, call, clockChanges: this.#clockChanges };
+    return { ...asking, call: usage === null ? { known, uses } : { known, uses, usage } };
   }
 
   /** As `ask`, for a call that takes no reports along. */
-  askOnly(tenant: string, now: number): Asking {
+  askOnly(tenant: string, now: number, other: Known | null = null): Asking {
     this.#see(now);
     const tenancy = this.#tenancies.get(tenant);
-    const known = tenancy === undefined ? null : { epoch: tenancy.epoch, seq: tenancy.seq };
+    const known = tenancy === undefined ? other : { epoch: tenancy.epoch, seq: tenancy.seq };
     return {
       at: now,
       epoch: tenancy?.epoch,
-      isForOther: false,
+      isForOther: other !== null,
       call: { known, uses: [] },
       clockChanges: this.#clockChanges,
     };

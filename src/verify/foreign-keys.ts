@@ -8,7 +8,7 @@
  * and imported again: then no record of the old key is held any more, and the object tells which key it is now. A
  * string that belongs to no key leaves nothing behind.
  */
-import { KEY_BODY_LENGTH, KEY_PREFIX_LENGTH_MAX } from '../../domain/key-string/key-string.ts';
+import { FOREIGN_KEY_BYTES_MAX, KEY_BODY_LENGTH, KEY_PREFIX_LENGTH_MAX } from '../../domain/key-string/key-string.ts';
 import { isolateMemory, type MemoryBudget } from '../../domain/memory/budget.ts';
 import {
   ANY_CHARACTER_MAX,
@@ -20,9 +20,6 @@ import { LruCache } from '../../domain/memory/lru-cache.ts';
 import type { ForeignKeyDigester } from '../crypto/foreign-key-digest.ts';
 import type { Place } from '../tenant-memory.ts';
 import type { SignedKey } from './signature-cache.ts';
-
-/** The longest foreign key string (bytes in UTF-8). Those of services that we know are below 200. */
-export const FOREIGN_KEY_BYTES_MAX = 512;
 
 /** What an entry takes beside the tenant id in its name (bytes), with a digest for one keyring entry. */
 const FOREIGN_KEY_BYTES = 1000;

@@ -1,8 +1,9 @@
 /** What an isolate remembers of foreign key strings. */
 import { describe, expect, it } from 'vitest';
+import { FOREIGN_KEY_BYTES_MAX } from '../../domain/key-string/key-string.ts';
 import { MemoryBudget } from '../../domain/memory/budget.ts';
 import { ForeignKeyDigester } from '../../src/crypto/foreign-key-digest.ts';
-import { FOREIGN_KEY_BYTES_MAX, ForeignKeys } from '../../src/verify/foreign-keys.ts';
+import { ForeignKeys } from '../../src/verify/foreign-keys.ts';
 import { base64Secret, ringOf } from '../crypto/rings.ts';
 
 const PLACE = { locator: new Uint8Array(16), objectName: 'object' };

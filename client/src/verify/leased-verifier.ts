@@ -11,10 +11,11 @@
  * - Keys with limits or credits are always decided by the server.
  * - A key string is never kept: it is found by a fingerprint under a key of this process.
  */
-import { parseKeyString } from '../../../domain/key-string/key-string.ts';
+import { FOREIGN_KEY_BYTES_MAX, parseKeyString } from '../../../domain/key-string/key-string.ts';
 import type { VerifiedKey } from '../../../domain/keys/record.ts';
 import { decide } from '../../../domain/keys/verification.ts';
 import { toVerificationAnswer } from '../../../domain/keys/verification-answer.ts';
+import { CELLS_OF_RENEWAL_MAX, TENANTS_OF_RENEWAL_MAX, USE_AGO_MS_MAX } from '../../../domain/leases/client-bounds.ts';
 import { type Asking, LeaseHolder } from '../../../domain/leases/holder.ts';
 import { MemoryBudget } from '../../../domain/memory/budget.ts';
 import { LruCache } from '../../../domain/memory/lru-cache.ts';
@@ -67,12 +68,6 @@ const PLACE_BYTES = 450;
 /** A record with its answer, beside the texts of both. */
 const HELD_BYTES = 1600;
 const LOCATION_BYTES = 150;
-/** Longer texts are not found again. */
-const KEY_LENGTH_MAX = 512;
-
-/** Tenants that one request renews, and counts of keys that it reports of each, as the server bounds them. */
-const TENANTS_OF_CALL = 50;
-const CELLS_OF_CALL = 100;
 const TENANTS_MAX = 20_000;
 
 /** A lease is renewed so long before it ends (ms), and twice the time of an answer on top; never before half of it. */
@@ -108,11 +103,11 @@ export class LeasedVerifier {
     this.#clock = clock;
     this.#waitUntil = waitUntil;
     const memory = new MemoryBudget(maxBytes);
-    this.#places = new SecretCache(KEY_LENGTH_MAX, memory);
+    this.#places = new SecretCache(FOREIGN_KEY_BYTES_MAX, memory);
     this.#locations = new LruCache(memory);
     const usage = new HolderUsage({
       newId: () => platform.crypto.randomUUID(),
-      cellsOfReportMax: CELLS_OF_CALL,
+      cellsOfReportMax: CELLS_OF_RENEWAL_MAX,
       waitsForPlan: true,
     });
     this.#leases = new LeaseHolder(memory, usage);
@@ -172,8 +167,8 @@ export class LeasedVerifier {
   async #ask(text: string, options: VerifyOptions): Promise<Verification> {
     const { fresh, limits, tenantId } = options;
     // Nothing but the server's own keys has this form, unless a tenant has imported others.
-    const parsed = text.length > KEY_LENGTH_MAX ? null : parseKeyString(text);
-    if (parsed === null && (tenantId === undefined || text.length > KEY_LENGTH_MAX)) return MALFORMED;
+    const parsed = text.length > FOREIGN_KEY_BYTES_MAX ? null : parseKeyString(text);
+    if (parsed === null && (tenantId === undefined || text.length > FOREIGN_KEY_BYTES_MAX)) return MALFORMED;
     const locator = parsed === null ? null : objectNameOf(parsed.locator);
     const of = (locator === null ? tenantId : this.#locations.get(locator)) ?? null;
     if (!fresh && limits === undefined && this.#waitUntil === undefined) {
@@ -292,8 +287,8 @@ export class LeasedVerifier {
   }
 
   async #renew(tenants: readonly Tenant[]): Promise<void> {
-    for (let first = 0; first < tenants.length; first += TENANTS_OF_CALL) {
-      await this.#renewTogether(tenants.slice(first, first + TENANTS_OF_CALL));
+    for (let first = 0; first < tenants.length; first += TENANTS_OF_RENEWAL_MAX) {
+      await this.#renewTogether(tenants.slice(first, first + TENANTS_OF_RENEWAL_MAX));
     }
   }
 
@@ -324,7 +319,7 @@ export class LeasedVerifier {
       tenants: asked.map(({ tenant, asking: { call } }) => ({
         tenantId: tenant.id,
         known: call.known,
-        uses: call.uses.map(({ keyId, agoMs }) => ({ keyId, agoMs: Math.min(Math.round(agoMs), AGO_MS_MAX) })),
+        uses: call.uses.map(({ keyId, agoMs }) => ({ keyId, agoMs: Math.min(Math.round(agoMs), USE_AGO_MS_MAX) })),
         usage: call.usage,
       })),
     };
@@ -357,7 +352,6 @@ export class LeasedVerifier {
 }
 
 const NO_SCOPES: readonly string[] = [];
-const AGO_MS_MAX = 3_600_000;
 const MALFORMED: Verification = frozen({ valid: false, code: 'MALFORMED', warnings: [] });
 
 /** Resolves with true when the call of another one has ended, however it did; with false when that takes long. */

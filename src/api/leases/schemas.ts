@@ -3,19 +3,12 @@
  * isolate of the Worker does (domain/leases/holder.ts).
  */
 import * as v from 'valibot';
+import { CELLS_OF_RENEWAL_MAX, TENANTS_OF_RENEWAL_MAX, USE_AGO_MS_MAX } from '../../../domain/leases/client-bounds.ts';
 import { USES_OF_CALL_MAX } from '../../../domain/leases/unreported-uses.ts';
 import { USAGE_CODES } from '../../../domain/usage/tally.ts';
 import { boundedArray, closedObject } from '../../http/bounded-schemas.ts';
 import { line } from '../../http/line.ts';
 import { keyId, ownerId, planId, tenantId, wholeNumber } from '../fields.ts';
-
-/** Tenants whose leases one request renews. */
-export const TENANTS_MAX = 50;
-/** Uses of keys that one request reports of a tenant, and counts of keys. */
-const USES_MAX = USES_OF_CALL_MAX;
-const CELLS_MAX = 100;
-/** Uses from longer ago than an hour (ms) are not reported: whoever has them was cut off from the server. */
-const AGO_MS_MAX = 3_600_000;
 
 const count = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
@@ -64,7 +57,7 @@ export const leaseOut = v.strictObject({
 });
 export type LeaseResource = v.InferOutput<typeof leaseOut>;
 
-const use = closedObject({ keyId, agoMs: wholeNumber(0, AGO_MS_MAX) });
+const use = closedObject({ keyId, agoMs: wholeNumber(0, USE_AGO_MS_MAX) });
 
 const cell = closedObject({
   keyId,
@@ -78,20 +71,20 @@ const usageReport = closedObject({
   holder: line(64),
   number: wholeNumber(1, Number.MAX_SAFE_INTEGER),
   incarnation: line(64),
-  cells: boundedArray(cell, 1, CELLS_MAX, 'keys'),
+  cells: boundedArray(cell, 1, CELLS_OF_RENEWAL_MAX, 'keys'),
 });
 
 const renewal = closedObject({
   tenantId,
   known: v.nullable(known),
-  uses: v.exactOptional(boundedArray(use, 0, USES_MAX, 'uses')),
+  uses: v.exactOptional(boundedArray(use, 0, USES_OF_CALL_MAX, 'uses')),
   usage: v.exactOptional(usageReport),
 });
 export type RenewalRequest = v.InferOutput<typeof renewal>;
 
 export const renewalBody = closedObject({
   rules: v.literal(1),
-  tenants: boundedArray(renewal, 1, TENANTS_MAX, 'tenants'),
+  tenants: boundedArray(renewal, 1, TENANTS_OF_RENEWAL_MAX, 'tenants'),
 });
 
 export const renewals = v.strictObject({
